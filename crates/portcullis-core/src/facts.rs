@@ -1,0 +1,191 @@
+//! The only place in the workspace that touches `http::Extensions`.
+//!
+//! All facts of a request live in one extension: each insertion costs a hash and an allocation.
+#![expect(clippy::disallowed_methods, reason = "this is the accessor that everything else uses")]
+
+use http::{Extensions, Request, Response, request, response};
+
+use crate::{Caller, Denial, McpMessage, Permit, Trail};
+
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    caller: Option<Caller>,
+    message: Option<McpMessage>,
+    permit: Option<Permit>,
+    trail: Option<Trail>,
+}
+
+/// Facts about a request: who is calling, what is asked, why it may pass.
+///
+/// Each fact has one writer per stack. A writer first clears what is there, on every path, so that
+/// a stale fact from an outer stack is never mistaken for its own.
+pub trait RequestFacts: Carrier {
+    /// Who is calling; `None` when no sign-in layer ran.
+    fn caller(&self) -> Option<&Caller> {
+        facts(self.carried())?.caller.as_ref()
+    }
+
+    /// What is asked; `None` when no inspection ran.
+    fn message(&self) -> Option<&McpMessage> {
+        facts(self.carried())?.message.as_ref()
+    }
+
+    /// Why the request may pass; `None` when nobody authorized it.
+    fn permit(&self) -> Option<&Permit> {
+        facts(self.carried())?.permit.as_ref()
+    }
+
+    /// The handle to the audit record; `None` when auditing is off.
+    fn trail(&self) -> Option<&Trail> {
+        facts(self.carried())?.trail.as_ref()
+    }
+
+    /// Says who is calling, and appends it to the trail.
+    fn set_caller(&mut self, caller: Caller) {
+        let facts = facts_mut(self.carried_mut());
+        if let Some(trail) = &facts.trail {
+            trail.caller(&caller);
+        }
+        facts.caller = Some(caller);
+    }
+
+    /// Forgets who is calling.
+    fn clear_caller(&mut self) {
+        if let Some(facts) = self.carried_mut().get_mut::<Facts>() {
+            facts.caller = None;
+        }
+    }
+
+    /// Says what is asked, and appends it to the trail.
+    fn set_message(&mut self, message: McpMessage) {
+        let facts = facts_mut(self.carried_mut());
+        if let Some(trail) = &facts.trail {
+            trail.message(&message);
+        }
+        facts.message = Some(message);
+    }
+
+    /// Forgets what is asked.
+    fn clear_message(&mut self) {
+        if let Some(facts) = self.carried_mut().get_mut::<Facts>() {
+            facts.message = None;
+        }
+    }
+
+    /// Says why the request may pass. Recording the decision is the writer's own duty, because it
+    /// must wait for the acknowledgement.
+    fn set_permit(&mut self, permit: Permit) {
+        facts_mut(self.carried_mut()).permit = Some(permit);
+    }
+
+    /// Forgets why the request may pass.
+    fn clear_permit(&mut self) {
+        if let Some(facts) = self.carried_mut().get_mut::<Facts>() {
+            facts.permit = None;
+        }
+    }
+
+    /// Starts an audit record. Every other fact is forgotten: the trail's writer is outermost, so
+    /// what is there came from elsewhere.
+    fn set_trail(&mut self, trail: Trail) {
+        *facts_mut(self.carried_mut()) = Facts { trail: Some(trail), ..Facts::default() };
+    }
+}
+
+/// Facts about a response: why it is a refusal, or who let its request pass.
+pub trait ResponseFacts: Carrier {
+    /// Why the request was refused; `None` when nobody refused it.
+    fn denial(&self) -> Option<&Denial> {
+        self.carried().get()
+    }
+
+    /// Says why the request was refused.
+    fn set_denial(&mut self, denial: Denial) {
+        self.carried_mut().insert(denial);
+    }
+
+    /// Why the request was let pass; `None` when nobody authorized it.
+    fn permit(&self) -> Option<&Permit> {
+        self.carried().get()
+    }
+
+    /// Says why the request was let pass.
+    fn set_permit(&mut self, permit: Permit) {
+        self.carried_mut().insert(permit);
+    }
+
+    /// Forgets both.
+    fn clear(&mut self) {
+        let extensions = self.carried_mut();
+        extensions.remove::<Denial>();
+        extensions.remove::<Permit>();
+    }
+}
+
+/// Something with HTTP extensions. Sealed: facts have exactly one accessor.
+pub trait Carrier: sealed::Sealed {
+    #[doc(hidden)]
+    fn carried(&self) -> &Extensions;
+    #[doc(hidden)]
+    fn carried_mut(&mut self) -> &mut Extensions;
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "sealed")]
+    pub trait Sealed {}
+}
+
+fn facts(extensions: &Extensions) -> Option<&Facts> {
+    extensions.get()
+}
+
+fn facts_mut(extensions: &mut Extensions) -> &mut Facts {
+    extensions.get_or_insert_default()
+}
+
+macro_rules! carriers {
+    ($($facts:ident: $carrier:ty, [$($generic:ident)?], $field:ident $(, $call:tt)?;)+) => {$(
+        impl<$($generic)?> sealed::Sealed for $carrier {}
+
+        impl<$($generic)?> Carrier for $carrier {
+            fn carried(&self) -> &Extensions {
+                carriers!(@get self $field $($call)?)
+            }
+
+            fn carried_mut(&mut self) -> &mut Extensions {
+                carriers!(@get_mut self $field $($call)?)
+            }
+        }
+
+        impl<$($generic)?> $facts for $carrier {}
+    )+};
+    (@get $self:ident extensions call) => { $self.extensions() };
+    (@get_mut $self:ident extensions call) => { $self.extensions_mut() };
+    (@get $self:ident extensions) => { &$self.extensions };
+    (@get_mut $self:ident extensions) => { &mut $self.extensions };
+}
+
+carriers! {
+    RequestFacts: Request<B>, [B], extensions, call;
+    RequestFacts: request::Parts, [], extensions;
+    ResponseFacts: Response<B>, [B], extensions, call;
+    ResponseFacts: response::Parts, [], extensions;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnonymousReason, Principal};
+
+    #[test]
+    fn a_cleared_fact_is_absent() {
+        let mut request = Request::new(());
+        assert!(request.caller().is_none());
+        request.clear_caller();
+        request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
+        request.set_caller(Caller::Verified(Principal::builder("i", "s").build().into()));
+        assert!(request.caller().and_then(Caller::principal).is_some(), "the last writer wins");
+        request.clear_caller();
+        assert!(request.caller().is_none());
+    }
+}

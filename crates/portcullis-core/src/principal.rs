@@ -1,0 +1,357 @@
+//! A verified caller.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+/// A verified caller: what the token said and the verifier checked.
+///
+/// The identity is the triple issuer, subject, client id; two principals are equal when
+/// these are, whatever else their tokens say, so that session and cache keys survive a token
+/// refresh. Never identify anyone by e-mail address or display name. No raw token is inside.
+#[derive(Clone)]
+pub struct Principal {
+    issuer: String,
+    subject: String,
+    client_id: Option<String>,
+    tenant: Option<String>,
+    audiences: Vec<String>,
+    scopes: Vec<String>,
+    groups: Vec<String>,
+    groups_unknown: bool,
+    roles: Vec<String>,
+    actors: Vec<Actor>,
+    method: &'static str,
+    expires_at: Option<Duration>,
+    is_client: bool,
+    token: TokenInfo,
+    claims: Map<String, Value>,
+}
+
+impl Principal {
+    /// Starts a principal known to `issuer` as `subject`.
+    pub fn builder(issuer: impl Into<String>, subject: impl Into<String>) -> PrincipalBuilder {
+        PrincipalBuilder(Self {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            client_id: None,
+            tenant: None,
+            audiences: Vec::new(),
+            scopes: Vec::new(),
+            groups: Vec::new(),
+            groups_unknown: false,
+            roles: Vec::new(),
+            actors: Vec::new(),
+            method: "unspecified",
+            expires_at: None,
+            is_client: false,
+            token: TokenInfo::default(),
+            claims: Map::new(),
+        })
+    }
+
+    /// Who vouches for this caller (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The caller's stable name at that issuer (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The OAuth client that holds the token.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The issuer's tenant, where the issuer has several.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// Every audience of the token, this resource's among them.
+    #[must_use]
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// The scopes granted.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// Whether `scope` was granted, by exact equality.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| held == scope)
+    }
+
+    /// The groups the issuer put the caller in. Meaningless while
+    /// [`groups_unknown`](Self::groups_unknown) holds.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Whether the token says that there are more groups than it lists: a rule that needs
+    /// a group must then deny.
+    #[must_use]
+    pub fn groups_unknown(&self) -> bool {
+        self.groups_unknown
+    }
+
+    /// The roles the issuer assigned; policy maps them to its own.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// Who acts for this caller, nearest first (`act`, RFC 8693 §4.1).
+    #[must_use]
+    pub fn actors(&self) -> &[Actor] {
+        &self.actors
+    }
+
+    /// How the caller was authenticated to this gate: `bearer`, ….
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// When the proof ends, as time since the Unix epoch.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Duration> {
+        self.expires_at
+    }
+
+    /// Whether this is a client on its own behalf, with no person behind it.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        self.is_client
+    }
+
+    /// What may be recorded of the token itself.
+    #[must_use]
+    pub fn token(&self) -> &TokenInfo {
+        &self.token
+    }
+
+    /// Every claim of the token, for policies that need more than the fields above.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.issuer == other.issuer
+            && self.subject == other.subject
+            && self.client_id == other.client_id
+    }
+}
+
+impl Eq for Principal {}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.issuer.hash(state);
+        self.subject.hash(state);
+        self.client_id.hash(state);
+    }
+}
+
+// By hand: claims hold personal data that no log line should show by accident.
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Someone who acts for the principal (`act`, RFC 8693 §4.1).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Actor {
+    issuer: Option<String>,
+    subject: String,
+}
+
+impl Actor {
+    /// An actor known to `issuer`, or to the token's own issuer when there is none, as `subject`.
+    #[must_use]
+    pub fn new(issuer: Option<String>, subject: impl Into<String>) -> Self {
+        Self { issuer, subject: subject.into() }
+    }
+
+    /// Who vouches for the actor, when the claim says so.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The actor's name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+/// What may be recorded of a token: enough to find it at the issuer, nothing to use it with.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TokenInfo {
+    /// The token's own id (`jti`).
+    pub id: Option<String>,
+    /// The signature algorithm.
+    pub algorithm: Option<&'static str>,
+    /// The id of the key that signed it.
+    pub key_id: Option<String>,
+}
+
+/// Builds a [`Principal`]; made by [`Principal::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct PrincipalBuilder(Principal);
+
+impl PrincipalBuilder {
+    /// Sets the OAuth client that holds the token.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.0.client_id = Some(id.into());
+        self
+    }
+
+    /// Sets the issuer's tenant.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.0.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sets the audiences.
+    pub fn audiences(mut self, audiences: Vec<String>) -> Self {
+        self.0.audiences = audiences;
+        self
+    }
+
+    /// Adds one scope.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.0.scopes.push(scope.into());
+        self
+    }
+
+    /// Sets the scopes.
+    pub fn scopes(mut self, scopes: Vec<String>) -> Self {
+        self.0.scopes = scopes;
+        self
+    }
+
+    /// Adds one group.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.0.groups.push(group.into());
+        self
+    }
+
+    /// Sets the groups.
+    pub fn groups(mut self, groups: Vec<String>) -> Self {
+        self.0.groups = groups;
+        self
+    }
+
+    /// Says that the groups are not all known.
+    pub fn groups_unknown(mut self) -> Self {
+        self.0.groups_unknown = true;
+        self
+    }
+
+    /// Adds one role.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.0.roles.push(role.into());
+        self
+    }
+
+    /// Sets the roles.
+    pub fn roles(mut self, roles: Vec<String>) -> Self {
+        self.0.roles = roles;
+        self
+    }
+
+    /// Sets who acts for the principal, nearest first.
+    pub fn actors(mut self, actors: Vec<Actor>) -> Self {
+        self.0.actors = actors;
+        self
+    }
+
+    /// Sets how the caller was authenticated; `unspecified` by default.
+    pub fn method(mut self, method: &'static str) -> Self {
+        self.0.method = method;
+        self
+    }
+
+    /// Sets when the proof ends, as time since the Unix epoch.
+    pub fn expires_at(mut self, unix: Duration) -> Self {
+        self.0.expires_at = Some(unix);
+        self
+    }
+
+    /// Says that no person is behind this caller.
+    pub fn client_only(mut self) -> Self {
+        self.0.is_client = true;
+        self
+    }
+
+    /// Sets what may be recorded of the token.
+    pub fn token(mut self, token: TokenInfo) -> Self {
+        self.0.token = token;
+        self
+    }
+
+    /// Sets all claims.
+    pub fn claims(mut self, claims: Map<String, Value>) -> Self {
+        self.0.claims = claims;
+        self
+    }
+
+    /// The principal.
+    #[must_use]
+    pub fn build(self) -> Principal {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_is_issuer_subject_and_client() {
+        let alice = || Principal::builder("https://a.example", "alice").client_id("ide");
+        assert_eq!(
+            alice().scope("x").build(),
+            alice().group("y").build(),
+            "a refresh changes nobody"
+        );
+        assert_ne!(alice().build(), alice().client_id("other").build());
+        assert_ne!(
+            Principal::builder("https://a.example", "1").build(),
+            Principal::builder("https://b.example", "1").build(),
+            "the same subject at another issuer is someone else"
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_claims() {
+        let mut claims = Map::new();
+        claims.insert("email".into(), "alice@example.com".into());
+        let shown = format!("{:?}", Principal::builder("i", "s").claims(claims).build());
+        assert!(!shown.contains("alice@example.com"), "{shown}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The handle through which every layer adds to the audit record of a request.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind};
+
+/// A shared, append-only handle to the audit record of one request.
+///
+/// Request extensions flow only inward, so the outermost layer could otherwise never see what the
+/// inner ones learned. The audit layer creates the trail; [`RequestFacts`](crate::RequestFacts)
+/// appends the caller and the message as they are set, and the layer that authorizes appends its
+/// decision *before* anything executes. Absence means that auditing is off.
+#[derive(Clone)]
+pub struct Trail(Arc<dyn Recorder>);
+
+impl Trail {
+    /// A trail that ends in `recorder`.
+    #[must_use]
+    pub fn new(recorder: Arc<dyn Recorder>) -> Self {
+        Self(recorder)
+    }
+
+    /// Appends who is calling.
+    pub fn caller(&self, caller: &Caller) {
+        self.0.caller(caller);
+    }
+
+    /// Appends what is asked.
+    pub fn message(&self, message: &McpMessage) {
+        self.0.message(message);
+    }
+
+    /// Appends a decision. Nothing may execute before the acknowledgement says so.
+    #[must_use = "execute only after the decision is on record"]
+    pub fn decided(&self, decided: &Decided<'_>) -> Acknowledgement {
+        self.0.decided(decided)
+    }
+
+    /// Appends something worth knowing about the answer.
+    pub fn note(&self, note: Note<'_>) {
+        self.0.note(note);
+    }
+}
+
+impl fmt::Debug for Trail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trail").finish_non_exhaustive()
+    }
+}
+
+/// Where a [`Trail`] ends: one value per request, made by the audit layer.
+///
+/// Every method may be called from any thread and must return at once.
+pub trait Recorder: Send + Sync + 'static {
+    /// Somebody is calling.
+    fn caller(&self, caller: &Caller);
+
+    /// Something is asked.
+    fn message(&self, message: &McpMessage);
+
+    /// Something was decided, before it executes.
+    fn decided(&self, decided: &Decided<'_>) -> Acknowledgement;
+
+    /// Something happened to the answer.
+    fn note(&self, note: Note<'_>);
+}
+
+/// One decision about one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    /// The place of the message in its batch; 0 outside one.
+    pub element: usize,
+    /// The message that was decided.
+    pub message: &'a McpMessage,
+    /// The verdict.
+    pub verdict: Result<&'a Permit, &'a Denial>,
+}
+
+/// Something worth knowing about an answer, for the outcome record.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Note<'a> {
+    /// An item was left out of a list.
+    Hidden {
+        /// The kind of the item.
+        kind: TargetKind,
+        /// Its name or URI.
+        name: &'a str,
+    },
+    /// The JSON-RPC answer to an element of the request was an error with this code.
+    RpcError {
+        /// The JSON-RPC error code.
+        code: i64,
+    },
+    /// The answer to a `tools/call` was a tool result with `isError: true`.
+    ToolError,
+    /// The service behind the gate broke the protocol, and something was withheld.
+    Violation(Reason),
+}
+
+/// Whether a decision is on record.
+#[derive(Debug)]
+#[must_use = "execute only after the decision is on record"]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a caller must handle every case before it executes anything"
+)]
+pub enum Acknowledgement {
+    /// It is, or the sink's policy does not require it to be.
+    Recorded,
+    /// It is not and cannot be: refuse the request.
+    Refused,
+    /// Wait for the receipt.
+    Pending(Receipt),
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    outcome: Option<bool>,
+    waker: Option<Waker>,
+}
+
+/// Resolves to whether the decision was recorded; `false` when the sink gave up.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Receipt(Arc<Mutex<Slot>>);
+
+impl Receipt {
+    /// A receipt, and the handle that resolves it from any thread.
+    pub fn pair() -> (ReceiptSender, Self) {
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        (ReceiptSender(Arc::clone(&slot)), Self(slot))
+    }
+}
+
+impl Future for Receipt {
+    type Output = bool;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recorded) = slot.outcome {
+            return Poll::Ready(recorded);
+        }
+        slot.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Resolves a [`Receipt`]. Dropped without a word, it says `false`.
+#[derive(Debug)]
+pub struct ReceiptSender(Arc<Mutex<Slot>>);
+
+impl ReceiptSender {
+    /// Says whether the decision was recorded.
+    pub fn send(self, recorded: bool) {
+        self.resolve(recorded);
+    }
+
+    fn resolve(&self, recorded: bool) {
+        let waker = {
+            let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if slot.outcome.is_some() {
+                return;
+            }
+            slot.outcome = Some(recorded);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for ReceiptSender {
+    fn drop(&mut self) {
+        self.resolve(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    fn poll(receipt: &mut Receipt) -> Poll<bool> {
+        pin!(receipt).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_receipt_says_what_its_sender_said() {
+        let (sender, mut receipt) = Receipt::pair();
+        assert_eq!(poll(&mut receipt), Poll::Pending);
+        sender.send(true);
+        assert_eq!(poll(&mut receipt), Poll::Ready(true));
+    }
+
+    #[test]
+    fn a_dropped_sender_means_not_recorded() {
+        let (sender, mut receipt) = Receipt::pair();
+        drop(sender);
+        assert_eq!(poll(&mut receipt), Poll::Ready(false));
+    }
+}
