@@ -1,1 +1,4 @@
-//! mcp
+//! Strict inspection of MCP traffic.
+
+mod chars;
+mod json;
