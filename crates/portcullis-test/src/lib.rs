@@ -1,6 +1,9 @@
 //! What the tests, examples and benches of portcullis share. Not published.
 //!
 //! * [`Mint`] signs access tokens of every algorithm, well formed or odd.
+//! * [`FakeMcp`] is a server that answers as told and remembers what reached it.
+//! * [`serve`] puts a service on a socket; [`raw_http1`], [`send_http1`] and [`send_http2`] talk
+//!   to it; [`ChunkedBody`] and [`DropProbe`] watch streams.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,10 +13,22 @@
     reason = "a test helper fails its test"
 )]
 
+mod answer;
+mod body;
+mod fake;
 mod key;
 mod mint;
+mod probe;
 mod random;
+mod serve;
 mod token;
+mod wire;
 
+pub use answer::Answer;
+pub use body::ChunkedBody;
+pub use fake::{FakeMcp, Seen};
 pub use mint::Mint;
+pub use probe::{DropGuard, DropProbe};
+pub use serve::{Server, serve};
 pub use token::TokenBuilder;
+pub use wire::{raw_http1, send_http1, send_http2, split_response};
