@@ -351,6 +351,13 @@ impl Denial {
         .no_store()
     }
 
+    /// Policy says no to a notification, which is dropped: 202, because clients give up on anything
+    /// else.
+    #[must_use]
+    pub fn dropped(reason: Reason) -> Self {
+        Self::new(DenialKind::Policy, reason, StatusCode::ACCEPTED, Body::Empty)
+    }
+
     /// Policy says no to a `tools/call`, as a tool result that the model reads (recipe 4.12).
     #[must_use]
     pub fn tool_result(request: &McpRequest, reason: Reason) -> Self {

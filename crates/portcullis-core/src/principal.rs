@@ -1,7 +1,9 @@
 //! A verified caller.
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -28,6 +30,7 @@ pub struct Principal {
     is_client: bool,
     token: TokenInfo,
     claims: Map<String, Value>,
+    memo: Memo,
 }
 
 impl Principal {
@@ -49,6 +52,7 @@ impl Principal {
             is_client: false,
             token: TokenInfo::default(),
             claims: Map::new(),
+            memo: Memo::default(),
         })
     }
 
@@ -148,6 +152,27 @@ impl Principal {
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+
+    /// What a policy makes of this principal, worked out once and kept as long as the principal,
+    /// which sign-in layers cache: `make` runs when `owner` asks first.
+    ///
+    /// There is one place. `None` says that another owner (a second policy, or one since replaced)
+    /// or another type has it. An `owner` must be unique in the process, and what `make` returns
+    /// must depend on nothing but the owner and this principal.
+    pub fn memo<T: Any + Send + Sync>(&self, owner: u64, make: impl FnOnce() -> T) -> Option<&T> {
+        let (kept_for, kept) = self.memo.0.get_or_init(|| (owner, Box::new(make())));
+        (*kept_for == owner).then(|| kept.downcast_ref()).flatten()
+    }
+}
+
+/// See [`Principal::memo`]. A clone starts empty.
+#[derive(Default)]
+struct Memo(OnceLock<(u64, Box<dyn Any + Send + Sync>)>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 
@@ -345,6 +370,16 @@ mod tests {
             Principal::builder("https://b.example", "1").build(),
             "the same subject at another issuer is someone else"
         );
+    }
+
+    #[test]
+    fn a_memo_has_one_owner_and_is_made_once() {
+        let alice = Principal::builder("i", "alice").build();
+        assert_eq!(alice.memo(1, || "first"), Some(&"first"));
+        assert_eq!(alice.memo(1, || "second"), Some(&"first"));
+        assert_eq!(alice.memo(2, || "other owner"), None);
+        assert_eq!(alice.memo(1, || 5_u8), None, "another type");
+        assert_eq!(alice.clone().memo(2, || "afresh"), Some(&"afresh"));
     }
 
     #[test]

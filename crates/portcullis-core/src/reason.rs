@@ -68,6 +68,8 @@ reasons! {
     PolicyDenied = "policy_denied",
     /// No rule allows it.
     DefaultDeny = "default_deny",
+    /// A rule turns on a group, and the token does not list all groups.
+    GroupsUnknown = "groups_unknown",
     /// The decision point did not answer, or a rule failed to evaluate.
     PdpUnavailable = "pdp_unavailable",
     /// Mirrored headers disagree with the body, are missing or repeated.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind};
+use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind, Text};
 
 /// A shared, append-only handle to the audit record of one request.
 ///
@@ -39,9 +39,20 @@ impl Trail {
         self.0.decided(decided)
     }
 
+    /// The id under which the decision about `element` will be found, for answers that name it.
+    #[must_use]
+    pub fn decision_id(&self, element: usize) -> Option<Text> {
+        self.0.decision_id(element)
+    }
+
     /// Appends something worth knowing about the answer.
     pub fn note(&self, note: Note<'_>) {
         self.0.note(note);
+    }
+
+    /// Appends something worth knowing about the answer to one element of a batch.
+    pub fn note_for(&self, element: usize, note: Note<'_>) {
+        self.0.note_for(element, note);
     }
 }
 
@@ -66,6 +77,19 @@ pub trait Recorder: Send + Sync + 'static {
 
     /// Something happened to the answer.
     fn note(&self, note: Note<'_>);
+
+    /// The id under which the decision about `element` will be found, when records have ids.
+    fn decision_id(&self, element: usize) -> Option<Text> {
+        let _ = element;
+        None
+    }
+
+    /// Something happened to the answer to one element of a batch. Unless a recorder says
+    /// otherwise, this is a [`note`](Self::note) about the whole answer.
+    fn note_for(&self, element: usize, note: Note<'_>) {
+        let _ = element;
+        self.note(note);
+    }
 }
 
 /// One decision about one message.
