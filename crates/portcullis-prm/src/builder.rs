@@ -1,0 +1,312 @@
+//! From settings to a document.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use portcullis_core::Challenge;
+use serde_json::Value;
+
+use crate::metadata::{Rendered, WELL_KNOWN};
+use crate::{ConfigError, ResourceMetadata, url};
+
+/// How long clients may cache the document unless told otherwise.
+const MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// Members with a setting of their own, which checks them.
+const OWN: [&str; 14] = [
+    "resource",
+    "authorization_servers",
+    "scopes_supported",
+    "bearer_methods_supported",
+    "resource_name",
+    "resource_documentation",
+    "resource_policy_uri",
+    "resource_tos_uri",
+    "jwks_uri",
+    "resource_signing_alg_values_supported",
+    "dpop_signing_alg_values_supported",
+    "dpop_bound_access_tokens_required",
+    "tls_client_certificate_bound_access_tokens",
+    "authorization_details_types_supported",
+];
+
+/// Settings of [`ResourceMetadata`]; made by [`ResourceMetadata::builder`].
+///
+/// The document holds the identifier, the authorization servers, the base scopes,
+/// `bearer_methods_supported: ["header"]`, and what else is set here. What is not set is absent.
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until they are built"]
+pub struct ResourceMetadataBuilder {
+    resource: String,
+    authorization_servers: Vec<String>,
+    scopes: Vec<String>,
+    links: Vec<(&'static str, String)>,
+    name: Option<String>,
+    signing_algs: Vec<(&'static str, String)>,
+    details_types: Vec<String>,
+    flags: Vec<&'static str>,
+    members: Vec<(String, Value)>,
+    at_root: bool,
+    max_age: Duration,
+}
+
+impl ResourceMetadataBuilder {
+    pub(crate) fn new(resource: String) -> Self {
+        Self {
+            resource,
+            authorization_servers: Vec::new(),
+            scopes: Vec::new(),
+            links: Vec::new(),
+            name: None,
+            signing_algs: Vec::new(),
+            details_types: Vec::new(),
+            flags: Vec::new(),
+            members: Vec::new(),
+            at_root: false,
+            max_age: MAX_AGE,
+        }
+    }
+
+    /// Adds an authorization server that issues tokens for this resource. At least one is needed.
+    ///
+    /// Must be byte-identical to the `issuer` in that server's own metadata, trailing slash
+    /// included: clients compare.
+    pub fn authorization_server(mut self, issuer: impl Into<String>) -> Self {
+        add(&mut self.authorization_servers, issuer.into());
+        self
+    }
+
+    /// Adds a base scope: what a client without a token is told to ask for. Keep the set
+    /// minimal; what single operations need is asked for when they are refused.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        add(&mut self.scopes, scope.into());
+        self
+    }
+
+    /// Sets the name that clients show to people. For another language, add the
+    /// [`member`](Self::member) `resource_name#de`.
+    pub fn resource_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets `resource_documentation`, a page for developers.
+    pub fn documentation(self, url: impl Into<String>) -> Self {
+        self.link("resource_documentation", url.into())
+    }
+
+    /// Sets `resource_policy_uri`, a page on how the data may be used.
+    pub fn policy_uri(self, url: impl Into<String>) -> Self {
+        self.link("resource_policy_uri", url.into())
+    }
+
+    /// Sets `resource_tos_uri`, the terms of service.
+    pub fn tos_uri(self, url: impl Into<String>) -> Self {
+        self.link("resource_tos_uri", url.into())
+    }
+
+    /// Sets `jwks_uri`, the resource's own public keys. These do not verify access tokens.
+    pub fn jwks_uri(self, url: impl Into<String>) -> Self {
+        self.link("jwks_uri", url.into())
+    }
+
+    /// Adds an algorithm to `resource_signing_alg_values_supported`, with which the resource signs
+    /// responses.
+    pub fn resource_signing_alg(mut self, alg: impl Into<String>) -> Self {
+        self.signing_algs.push(("resource_signing_alg_values_supported", alg.into()));
+        self
+    }
+
+    /// Adds an algorithm to `dpop_signing_alg_values_supported` (RFC 9449).
+    pub fn dpop_signing_alg(mut self, alg: impl Into<String>) -> Self {
+        self.signing_algs.push(("dpop_signing_alg_values_supported", alg.into()));
+        self
+    }
+
+    /// Says that only DPoP-bound tokens are accepted. The layer that verifies tokens enforces it.
+    pub fn dpop_bound_access_tokens_required(mut self) -> Self {
+        self.flags.push("dpop_bound_access_tokens_required");
+        self
+    }
+
+    /// Says that tokens bound to a client certificate are supported (RFC 8705). The layer that
+    /// verifies tokens enforces it.
+    pub fn tls_client_certificate_bound_access_tokens(mut self) -> Self {
+        self.flags.push("tls_client_certificate_bound_access_tokens");
+        self
+    }
+
+    /// Adds a type to `authorization_details_types_supported` (RFC 9396).
+    pub fn authorization_details_type(mut self, name: impl Into<String>) -> Self {
+        add(&mut self.details_types, name.into());
+        self
+    }
+
+    /// Adds any other member, for example `resource_name#de` or `signed_metadata`. A member given
+    /// twice keeps its last value.
+    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        self.members.retain(|(other, _)| *other != name);
+        self.members.push((name, value));
+        self
+    }
+
+    /// Serves the same document at the root well-known path too, where clients look second.
+    ///
+    /// Only for a host with exactly one MCP resource: with several on one
+    /// [`PrmLayer`](crate::PrmLayer) there is no root copy.
+    pub fn serve_at_root(mut self) -> Self {
+        self.at_root = true;
+        self
+    }
+
+    /// Sets how long clients may cache the document, in whole seconds. One hour unless set.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    fn link(mut self, name: &'static str, url: String) -> Self {
+        self.links.retain(|(other, _)| *other != name);
+        self.links.push((name, url));
+        self
+    }
+
+    /// The document.
+    ///
+    /// # Errors
+    /// When clients could not use a setting or must not be shown it: see the
+    /// [crate docs](crate#what-it-refuses-by-default).
+    pub fn build(self) -> Result<ResourceMetadata, ConfigError> {
+        let parts = url::identifier(&self.resource).map_err(|problem| {
+            ConfigError::new("resource", format!("{:?} {problem}", self.resource))
+        })?;
+        let origin_len = parts.origin.len();
+        let path = if parts.path == "/" { "" } else { parts.path };
+        let url = format!("{}{WELL_KNOWN}{path}", parts.origin);
+        let document = self.document()?;
+        let challenge = Challenge::new(&url, &self.scopes)
+            .map_err(|error| ConfigError::new("scopes_supported", error.to_string()))?;
+        let cache_control = format!("public, max-age={}", self.max_age.as_secs());
+        Ok(ResourceMetadata(Arc::new(Rendered {
+            content_length: HeaderValue::from(document.len()),
+            cache_control: HeaderValue::try_from(cache_control)
+                .map_err(|error| ConfigError::new("max_age", error.to_string()))?,
+            resource: self.resource,
+            origin_len,
+            url,
+            document,
+            challenge,
+            at_root: self.at_root,
+        })))
+    }
+
+    /// The members in the order of RFC 9728 §2, then the others in the order given. Written member
+    /// by member because the order of a `serde_json::Map` is another crate's choice.
+    fn document(&self) -> Result<Bytes, ConfigError> {
+        let mut members: Vec<(&str, Value)> = vec![("resource", self.resource.as_str().into())];
+        members.push(("authorization_servers", self.checked_servers()?));
+        if !self.scopes.is_empty() {
+            members.push(("scopes_supported", self.scopes.clone().into()));
+        }
+        members.push(("bearer_methods_supported", vec!["header"].into()));
+        if let Some(name) = &self.name {
+            members.push(("resource_name", text("resource_name", name)?));
+        }
+        for (name, target) in &self.links {
+            url::link(target)
+                .map_err(|problem| ConfigError::new(name, format!("{target:?} {problem}")))?;
+            members.push((name, target.as_str().into()));
+        }
+        for name in ["resource_signing_alg_values_supported", "dpop_signing_alg_values_supported"] {
+            let algs = self.signing_algs.iter().filter(|(of, _)| *of == name);
+            let algs =
+                algs.map(|(_, alg)| signing_alg(name, alg)).collect::<Result<Vec<_>, _>>()?;
+            if !algs.is_empty() {
+                members.push((name, algs.into()));
+            }
+        }
+        let types = self.details_types.iter();
+        let types = types
+            .map(|name| text("authorization_details_types_supported", name))
+            .collect::<Result<Vec<_>, _>>()?;
+        if !types.is_empty() {
+            members.push(("authorization_details_types_supported", types.into()));
+        }
+        members.extend(self.flags.iter().map(|name| (*name, Value::Bool(true))));
+        for (name, value) in &self.members {
+            check_member(name, value)?;
+            members.push((name, value.clone()));
+        }
+        Ok(write(&members))
+    }
+
+    fn checked_servers(&self) -> Result<Value, ConfigError> {
+        const NAME: &str = "authorization_servers";
+        if self.authorization_servers.is_empty() {
+            return Err(ConfigError::new(NAME, "at least one authorization server is needed"));
+        }
+        for issuer in &self.authorization_servers {
+            url::issuer(issuer)
+                .map_err(|problem| ConfigError::new(NAME, format!("{issuer:?} {problem}")))?;
+        }
+        Ok(self.authorization_servers.clone().into())
+    }
+}
+
+/// Adds to a set that keeps its order.
+fn add(set: &mut Vec<String>, value: String) {
+    if !set.contains(&value) {
+        set.push(value);
+    }
+}
+
+fn text(setting: &'static str, value: &str) -> Result<Value, ConfigError> {
+    if value.trim().is_empty() {
+        return Err(ConfigError::new(setting, "must not be empty"));
+    }
+    Ok(value.into())
+}
+
+/// RFC 9728 §2: `none` must not be used; and a shared secret would not be a public key's algorithm.
+fn signing_alg(setting: &'static str, alg: &str) -> Result<Value, ConfigError> {
+    if alg.eq_ignore_ascii_case("none") || alg.starts_with("HS") {
+        return Err(ConfigError::new(setting, format!("{alg:?} is not an asymmetric algorithm")));
+    }
+    text(setting, alg)
+}
+
+/// a member has a value or is absent.
+fn check_member(name: &str, value: &Value) -> Result<(), ConfigError> {
+    let problem = if name.trim().is_empty() {
+        "a member needs a name"
+    } else if OWN.contains(&name) {
+        "has a setting of its own"
+    } else if is_empty(value) {
+        "has no value"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::new("member", format!("{name:?}: {problem}")))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn write(members: &[(&str, Value)]) -> Bytes {
+    let members: Vec<String> =
+        members.iter().map(|(name, value)| format!("{}:{value}", Value::from(*name))).collect();
+    format!("{{{}}}", members.join(",")).into()
+}
+
+#[cfg(test)]
+mod tests;
