@@ -37,6 +37,9 @@ pub enum NoMessage {
     Stream(Version),
     /// A legacy `DELETE`: the caller ends its session.
     EndSession(Version),
+    /// A notification that the revision does not define: it is answered with 202 and goes no
+    /// further.
+    Dropped(Version),
 }
 
 /// A JSON-RPC request.

@@ -103,6 +103,11 @@ impl<'a> Scanner<'a> {
         self.at + rest.iter().take_while(|b| is_space(**b)).count()
     }
 
+    /// The offset behind what was read last.
+    pub(crate) fn at_end(&self) -> usize {
+        self.at
+    }
+
     /// The document's text at `range`.
     pub(crate) fn slice(&self, range: Range<usize>) -> &'a str {
         self.text.get(range).unwrap_or_default()

@@ -1,0 +1,70 @@
+//! What `InspectLayer` was told.
+
+use std::time::Duration;
+
+use portcullis_core::{Clock, Era, Version};
+
+use crate::{Limits, SessionKeys};
+
+/// The settings of inspection, shared by every clone of the service.
+#[derive(Clone, Debug)]
+pub(crate) struct InspectConfig {
+    /// The enabled revisions: newest first, without repetition, at least one.
+    pub(crate) versions: Vec<Version>,
+    pub(crate) limits: Limits,
+    pub(crate) sessions: SessionKeys,
+    /// The canonical resource URI, to which sessions are bound.
+    pub(crate) resource: String,
+    /// Which requests a legacy server may send to its client.
+    pub(crate) server_requests: ServerRequests,
+    /// The longest `ttlMs` of a list.
+    pub(crate) ttl_cap: Duration,
+    pub(crate) clock: Clock,
+    /// Whether an answer without a permit is withheld.
+    pub(crate) require_permit: bool,
+}
+
+/// Which requests a legacy server may send to its client (requirements 2.3). `ping` always passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerRequests {
+    pub(crate) sampling: bool,
+    pub(crate) roots: bool,
+    pub(crate) elicitation: bool,
+}
+
+impl Default for InspectConfig {
+    fn default() -> Self {
+        Self {
+            versions: Version::ALL.to_vec(),
+            limits: Limits::default(),
+            sessions: SessionKeys::random(),
+            resource: String::new(),
+            server_requests: ServerRequests { sampling: true, roots: true, elicitation: true },
+            ttl_cap: Duration::from_secs(60),
+            clock: Clock::system(),
+            require_permit: true,
+        }
+    }
+}
+
+impl InspectConfig {
+    /// Whether `version` is enabled.
+    pub(crate) fn supports(&self, version: Version) -> bool {
+        self.versions.contains(&version)
+    }
+
+    /// Whether any legacy revision is enabled: sessions, `GET` and `DELETE` exist only then.
+    pub(crate) fn legacy(&self) -> bool {
+        self.newest_legacy().is_some()
+    }
+
+    /// The newest enabled legacy revision, which `initialize` offers at most.
+    pub(crate) fn newest_legacy(&self) -> Option<Version> {
+        self.versions.iter().copied().find(|version| version.era() == Era::Legacy)
+    }
+
+    /// The `Allow` field of a 405.
+    pub(crate) fn allow(&self) -> &'static str {
+        if self.legacy() { "GET, POST, DELETE" } else { "POST" }
+    }
+}

@@ -1,0 +1,222 @@
+//! The head of a request: what can be said before any byte of the body is read.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Method, header};
+use portcullis_core::{Caller, Denial, Era, McpMessage, NoMessage, Reason, Version};
+
+use crate::config::InspectConfig;
+use crate::era;
+use crate::inspect::{Disposition, Inspected, Plan, SessionUse};
+use crate::media::{self, EVENTS, JSON};
+use crate::mirror;
+use crate::session::Session;
+
+pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Steps 6 and 7 of requirements 0.3: HTTP method, media types, content coding, declared length.
+pub(crate) fn check_head(
+    config: &InspectConfig,
+    caller: &Caller,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Plan, Denial> {
+    let is_mcp = |name: &HeaderName| name.as_str().starts_with("mcp-");
+    if headers.iter().any(|(name, v)| v.len() > config.limits.mcp_header && is_mcp(name)) {
+        return Err(Denial::headers_too_large());
+    }
+    match *method {
+        Method::POST => post(config, headers).map(|()| Plan::ReadBody),
+        Method::GET if config.legacy() => stream(config, caller, headers).map(Plan::NoBody),
+        Method::DELETE if config.legacy() => end(config, caller, headers).map(Plan::NoBody),
+        _ => Err(Denial::method_not_allowed(config.allow())),
+    }
+}
+
+fn post(config: &InspectConfig, headers: &HeaderMap) -> Result<(), Denial> {
+    if !media::is_json(headers) {
+        return Err(Denial::content_type());
+    }
+    if !media::is_identity(headers) {
+        return Err(Denial::content_encoding());
+    }
+    if !media::accepts(headers, &[JSON, EVENTS]) {
+        return Err(Denial::not_acceptable());
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) => {
+            let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+            let length = length.to_str().ok().filter(|text| digits && !text.is_empty());
+            // Too many digits for the type are too many bytes for the limit.
+            match length.map(|text| text.parse::<usize>().unwrap_or(usize::MAX)) {
+                Some(length) if length <= config.limits.body => Ok(()),
+                Some(_) => Err(Denial::body_too_large()),
+                None => Err(Denial::bad_http(Reason::BadRpc)),
+            }
+        }
+        // Even when they are equal.
+        (Some(_), Some(_)) => Err(Denial::bad_http(Reason::BadRpc)),
+    }
+}
+
+/// A legacy `GET`: opens or resumes a stream of server messages.
+fn stream(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Inspected, Denial> {
+    if !media::accepts(headers, &[EVENTS]) {
+        return Err(Denial::not_acceptable());
+    }
+    let (version, session) = bodiless(config, caller, headers)?;
+    let mut resumed = headers.get_all(&LAST_EVENT).iter();
+    if resumed.next().is_some() {
+        if session.is_none() {
+            // Without a session nobody can say whose events these are.
+            return Err(Denial::session_required(None));
+        }
+        if resumed.next().is_some() {
+            return Err(Denial::invalid_request(Reason::BadRpc));
+        }
+    }
+    let session = session
+        .map_or(SessionUse::None, |session| SessionUse::Open { upstream_id: session.upstream_id });
+    Ok(without_body(NoMessage::Stream(version), version, session))
+}
+
+/// A legacy `DELETE`: ends a session.
+fn end(config: &InspectConfig, caller: &Caller, headers: &HeaderMap) -> Result<Inspected, Denial> {
+    match bodiless(config, caller, headers)? {
+        (_, None) => Err(Denial::session_required(None)),
+        (version, Some(session)) => {
+            let session = SessionUse::Ends { upstream_id: session.upstream_id };
+            Ok(without_body(NoMessage::EndSession(version), version, session))
+        }
+    }
+}
+
+fn without_body(message: NoMessage, version: Version, session: SessionUse) -> Inspected {
+    Inspected {
+        message: McpMessage::NoMessage(message),
+        version,
+        disposition: Disposition::Forward,
+        session,
+        body: bytes::Bytes::new(),
+        refused: Vec::new(),
+    }
+}
+
+/// Version and session of a request that has no body to ask.
+fn bodiless(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<(Version, Option<Session>), Denial> {
+    let header = era::header(headers, None)?;
+    let named = match header.map(|header| (header, Version::parse(header))) {
+        None => None,
+        // A client of that revision is told that there is only POST.
+        Some((_, Some(version))) if version.era() == Era::Modern => {
+            return Err(Denial::method_not_allowed("POST"));
+        }
+        Some((_, Some(version))) if config.supports(version) => Some(version),
+        Some((header, _)) => {
+            return Err(Denial::unsupported_version(None, header, &config.versions));
+        }
+    };
+    let session = session(config, caller, headers)?;
+    let version = version(config, named, session.as_ref(), None)?;
+    Ok((version, session))
+}
+
+/// The caller's session, when the request names one.
+pub(crate) fn session(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<Option<Session>, Denial> {
+    let mut ids = headers.get_all(SESSION).iter();
+    let Some(id) = ids.next() else { return Ok(None) };
+    let now: Duration = config.clock.unix();
+    // Two ids name no session.
+    let id = id.to_str().ok().filter(|_| ids.next().is_none());
+    let session = id
+        .ok_or(Reason::SessionUnknown)
+        .and_then(|id| config.sessions.open(id, caller, &config.resource, now))
+        .map_err(Denial::session_not_found)?;
+    if !config.supports(session.version) {
+        // Negotiated before the setting changed: the client must start again.
+        return Err(Denial::session_not_found(Reason::SessionUnknown));
+    }
+    Ok(Some(session))
+}
+
+/// The effective legacy version: the session's, else the header's, else 2025-03-26 (table 1.4).
+pub(crate) fn version(
+    config: &InspectConfig,
+    named: Option<Version>,
+    session: Option<&Session>,
+    id: Option<&portcullis_core::Text>,
+) -> Result<Version, Denial> {
+    match (named, session) {
+        (Some(named), Some(session)) if named != session.version => {
+            Err(Denial::not_negotiated(id, session.version))
+        }
+        (_, Some(session)) => Ok(session.version),
+        (Some(named), None) => Ok(named),
+        (None, None) if config.supports(Version::V2025_03_26) => Ok(Version::V2025_03_26),
+        (None, None) => {
+            let assumed = Version::V2025_03_26.as_str();
+            Err(Denial::unsupported_version(id, assumed, &config.versions))
+        }
+    }
+}
+
+/// Writes into the forwarded head what inspection decided, so that the service behind cannot
+/// classify differently, and puts back the session id that it knows.
+pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
+    headers.remove(SESSION);
+    let upstream_id = match &inspected.session {
+        SessionUse::None | SessionUse::Begins => None,
+        SessionUse::Open { upstream_id } | SessionUse::Ends { upstream_id } => {
+            http::HeaderValue::from_str(upstream_id).ok()
+        }
+    };
+    if let Some(upstream_id) = upstream_id {
+        headers.insert(SESSION, upstream_id);
+    }
+
+    let version = http::HeaderValue::from_static(inspected.version.as_str());
+    let header = HeaderName::from_static(mirror::VERSION.name);
+    match inspected.version.era() {
+        Era::Legacy => {
+            let modern: Vec<_> =
+                headers.keys().filter(|name| mirror::is_modern(name.as_str())).cloned().collect();
+            for name in modern {
+                headers.remove(name);
+            }
+            let negotiating = matches!(inspected.session, SessionUse::Begins);
+            if inspected.version == Version::V2025_03_26 || negotiating {
+                headers.remove(header);
+            } else {
+                headers.insert(header, version);
+            }
+        }
+        _ => {
+            headers.insert(header, version);
+        }
+    }
+
+    if !matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_))) {
+        headers.remove(LAST_EVENT);
+    }
+    headers.remove(header::TRANSFER_ENCODING);
+    if matches!(inspected.message, McpMessage::NoMessage(_)) {
+        headers.remove(header::CONTENT_LENGTH);
+    } else {
+        headers.insert(header::CONTENT_LENGTH, inspected.body.len().into());
+    }
+}

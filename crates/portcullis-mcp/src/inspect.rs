@@ -1,0 +1,229 @@
+//! What a request asks for: the pure decision, steps 6 to 13 of requirements 0.3.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use portcullis_core::{Caller, Denial, Era, McpMessage, NoMessage, Reason, Text, Version};
+
+use crate::config::InspectConfig;
+use crate::era::{self, Signal};
+pub(crate) use crate::head::{check_head, rewrite_head};
+use crate::parse::{self, Member, Message, Parsed, Shape};
+use crate::session::Session;
+use crate::{build, head, mirror, rewrite};
+
+/// What to do after the head was checked.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Read the body, then [`inspect`].
+    ReadBody,
+    /// There is no body to read: a legacy `GET` or `DELETE`.
+    NoBody(Inspected),
+}
+
+/// A request that may go on.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    pub(crate) message: McpMessage,
+    /// The effective version.
+    pub(crate) version: Version,
+    pub(crate) disposition: Disposition,
+    pub(crate) session: SessionUse,
+    /// The bytes to forward: those received, unless something in them had to go.
+    pub(crate) body: Bytes,
+    /// The answers to elements of a batch that were refused here, to be merged into the answer
+    /// before those of [`Permit::refused`](portcullis_core::Permit::refused).
+    pub(crate) refused: Vec<Denial>,
+}
+
+/// Whether a request goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Disposition {
+    /// Forward it.
+    Forward,
+    /// Nothing is left to forward: notifications that are dropped, refused elements of a
+    /// batch. Answer 202, or with the refusals.
+    Accept202,
+}
+
+/// What a request does to a session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum SessionUse {
+    /// Nothing: it has none.
+    None,
+    /// It happens in one.
+    Open {
+        /// The id that the service behind assigned.
+        upstream_id: String,
+    },
+    /// It is `initialize`: the answer may assign one.
+    Begins,
+    /// It ends one.
+    Ends {
+        /// The id that the service behind assigned.
+        upstream_id: String,
+    },
+}
+
+/// Steps 9 to 13. `body` is the complete body of a `POST` whose head was checked.
+pub(crate) fn inspect(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Inspected, Denial> {
+    match parse::parse(body, &config.limits)? {
+        Parsed::One(message) => one(config, caller, headers, body, &message),
+        Parsed::Batch(messages) => batch(config, caller, headers, body, &messages),
+    }
+}
+
+fn one(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &Bytes,
+    message: &Message<'_>,
+) -> Result<Inspected, Denial> {
+    let id = message.id.clone().and_then(|range| Text::slice_of(body, range));
+    // A response's id was the server's: an error about it names none.
+    let id = id.as_ref().filter(|_| message.shape == Shape::Request);
+    let header = era::header(headers, id)?;
+    match era::classify(config, header, message, id)? {
+        Signal::Modern(version) => {
+            if message.shape == Shape::Response {
+                return Err(Denial::invalid_request(Reason::UnexpectedResponse));
+            }
+            mirror::check(headers, message, id)?;
+            let built = build::message(version, message, body)?;
+            Ok(inspected(version, SessionUse::None, body.clone(), built))
+        }
+        Signal::Legacy(named) if is_initialize(message) => {
+            // Whatever session the client names, this begins another.
+            let version = match message.params.protocol_version {
+                Member::Text(text) => Version::parse(&text.decoded()),
+                Member::Absent | Member::Wrong => None,
+            };
+            let version = version.filter(|v| v.era() == Era::Legacy && config.supports(*v));
+            let version = version.or(named).or(config.newest_legacy());
+            let version = version.unwrap_or(Version::V2025_11_25);
+            legacy(config, version, SessionUse::Begins, body, message)
+        }
+        Signal::Legacy(named) => {
+            let session = head::session(config, caller, headers)?;
+            let version = head::version(config, named, session.as_ref(), id)?;
+            if message.shape == Shape::Response && session.is_none() {
+                // Nobody could say whose question it answers.
+                return Err(Denial::session_required(None));
+            }
+            legacy(config, version, session_use(session), body, message)
+        }
+    }
+}
+
+fn legacy(
+    config: &InspectConfig,
+    version: Version,
+    session: SessionUse,
+    body: &Bytes,
+    message: &Message<'_>,
+) -> Result<Inspected, Denial> {
+    let Some(rewritten) = rewrite::legacy(config, body, std::slice::from_ref(message)) else {
+        let built = build::message(version, message, body)?;
+        return Ok(inspected(version, session, body.clone(), built));
+    };
+    // Read again, so that what policy sees is what is forwarded.
+    match parse::parse(&rewritten, &config.limits)? {
+        Parsed::One(message) => {
+            let built = build::message(version, &message, &rewritten)?;
+            Ok(inspected(version, session, rewritten.clone(), built))
+        }
+        Parsed::Batch(_) => Err(Denial::invalid_request(Reason::BadRpc)),
+    }
+}
+
+fn inspected(
+    version: Version,
+    session: SessionUse,
+    body: Bytes,
+    built: Option<McpMessage>,
+) -> Inspected {
+    let disposition = match built {
+        Some(_) => Disposition::Forward,
+        None => Disposition::Accept202,
+    };
+    let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
+    Inspected { message, version, disposition, session, body, refused: Vec::new() }
+}
+
+/// A batch, which only 2025-03-26 has.
+fn batch(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &Bytes,
+    messages: &[Message<'_>],
+) -> Result<Inspected, Denial> {
+    const ONLY: Version = Version::V2025_03_26;
+    let refused = || Denial::invalid_request(Reason::BatchRefused);
+    let header = era::header(headers, None)?;
+    let modern = |message: &Message<'_>| !matches!(message.params.meta.version, Member::Absent);
+    if header.is_some_and(|header| header != ONLY.as_str())
+        || !config.supports(ONLY)
+        || messages.iter().any(|message| modern(message) || is_initialize(message))
+    {
+        return Err(refused());
+    }
+    let session = head::session(config, caller, headers)?;
+    if session.as_ref().is_some_and(|session| session.version != ONLY) {
+        return Err(refused());
+    }
+    let responses = messages.iter().filter(|message| message.shape == Shape::Response).count();
+    if responses != 0 && responses != messages.len() {
+        return Err(refused());
+    }
+    if responses != 0 && session.is_none() {
+        return Err(Denial::session_required(None));
+    }
+    let mut ids = HashSet::new();
+    if !messages
+        .iter()
+        .filter_map(|message| message.id.clone())
+        .all(|id| ids.insert(rewrite::id_key(body, id)))
+    {
+        return Err(refused());
+    }
+
+    let rewritten = rewrite::legacy(config, body, messages);
+    let body = rewritten.as_ref().unwrap_or(body);
+    let parsed = rewritten.as_ref().map(|new| parse::parse(new, &config.limits)).transpose()?;
+    let messages = match &parsed {
+        None => messages,
+        Some(Parsed::Batch(messages)) => messages,
+        Some(Parsed::One(_)) => return Err(refused()),
+    };
+
+    let mut kept = Vec::with_capacity(messages.len());
+    let mut answers = Vec::new();
+    for message in messages {
+        match build::message(ONLY, message, body) {
+            Ok(Some(message)) => kept.push(message),
+            Ok(None) => {}
+            Err(denial) => answers.push(denial),
+        }
+    }
+    let forwarded = if kept.len() == messages.len() { body.clone() } else { rewrite::array(&kept) };
+    let built = (!kept.is_empty()).then(|| McpMessage::Batch(kept.into()));
+    let inspected = inspected(ONLY, session_use(session), forwarded, built);
+    Ok(Inspected { refused: answers, ..inspected })
+}
+
+fn is_initialize(message: &Message<'_>) -> bool {
+    message.shape == Shape::Request && message.method == "initialize"
+}
+
+fn session_use(session: Option<Session>) -> SessionUse {
+    session
+        .map_or(SessionUse::None, |session| SessionUse::Open { upstream_id: session.upstream_id })
+}

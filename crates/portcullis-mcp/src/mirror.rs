@@ -1,0 +1,172 @@
+//! Headers that repeat what the body says.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue};
+use portcullis_core::{Denial, Method, Text};
+
+use crate::parse::{Member, Message, Shape};
+
+/// A header that may appear once, and what is said when it is not as it should be.
+#[derive(Debug)]
+pub(crate) struct Mirrored {
+    pub(crate) name: &'static str,
+    pub(crate) missing: &'static str,
+    pub(crate) mismatch: &'static str,
+    pub(crate) repeated: &'static str,
+    pub(crate) invalid: &'static str,
+}
+
+macro_rules! mirrored {
+    ($name:literal, $shown:literal) => {
+        Mirrored {
+            name: $name,
+            missing: concat!("missing required header ", $shown),
+            mismatch: concat!($shown, " header does not match request body"),
+            repeated: concat!($shown, " header must appear exactly once"),
+            invalid: concat!($shown, " header has an invalid value"),
+        }
+    };
+}
+
+pub(crate) const VERSION: Mirrored = mirrored!("mcp-protocol-version", "MCP-Protocol-Version");
+const METHOD: Mirrored = mirrored!("mcp-method", "Mcp-Method");
+const NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
+const PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
+
+/// Whether `name` is one of the headers that only modern requests have.
+pub(crate) fn is_modern(name: &str) -> bool {
+    name == METHOD.name || name == NAME.name || name.starts_with(PARAM.name)
+}
+
+/// Compares the headers of a modern message with its body.
+pub(crate) fn check(
+    headers: &HeaderMap,
+    message: &Message<'_>,
+    id: Option<&Text>,
+) -> Result<(), Denial> {
+    let method = single(headers, &METHOD, id)?;
+    let name = single(headers, &NAME, id)?;
+    for param in headers.keys().filter(|name| name.as_str().starts_with(PARAM.name)) {
+        if headers.get_all(param).iter().nth(1).is_some() {
+            return Err(Denial::header_mismatch(id, PARAM.repeated));
+        }
+    }
+
+    match method {
+        Some(method) if literal(method, &METHOD, id)? != message.method => {
+            return Err(Denial::header_mismatch(id, METHOD.mismatch));
+        }
+        Some(_) => {}
+        // Undefined for notifications: checked if present.
+        None if message.shape == Shape::Request => {
+            return Err(Denial::header_mismatch(id, METHOD.missing));
+        }
+        None => {}
+    }
+
+    let target = match (message.shape, Method::parse(&message.method)) {
+        (Shape::Request, Some(Method::ToolsCall | Method::PromptsGet)) => &message.params.name,
+        (Shape::Request, Some(Method::ResourcesRead)) => &message.params.uri,
+        _ => return Ok(()),
+    };
+    let Some(name) = name else { return Err(Denial::header_mismatch(id, NAME.missing)) };
+    let name = decode(name).ok_or_else(|| Denial::header_mismatch(id, NAME.invalid))?;
+    match target {
+        Member::Text(target) if target.eq(&name) => Ok(()),
+        Member::Text(_) => Err(Denial::header_mismatch(id, NAME.mismatch)),
+        // There is nothing to compare with: the body is at fault, and is answered as such.
+        Member::Absent | Member::Wrong => Ok(()),
+    }
+}
+
+/// The value of a field that may appear once.
+pub(crate) fn single<'h>(
+    headers: &'h HeaderMap,
+    header: &Mirrored,
+    id: Option<&Text>,
+) -> Result<Option<&'h HeaderValue>, Denial> {
+    let mut values = headers.get_all(header.name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Denial::header_mismatch(id, header.repeated));
+    }
+    Ok(first)
+}
+
+/// The value as plain text.
+pub(crate) fn literal<'h>(
+    value: &'h HeaderValue,
+    header: &Mirrored,
+    id: Option<&Text>,
+) -> Result<&'h str, Denial> {
+    plain(value.as_bytes()).ok_or_else(|| Denial::header_mismatch(id, header.invalid))
+}
+
+/// The text that a mirrored value stands for.
+fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
+    const START: &str = "=?base64?";
+    const END: &str = "?=";
+    let text = plain(value.as_bytes())?;
+    if !text.starts_with(START) || !text.ends_with(END) {
+        return Some(Cow::Borrowed(text));
+    }
+    // `=?base64?=` fits both ends but has no middle: refused, because implementations differ.
+    let middle = text.strip_prefix(START)?.strip_suffix(END)?;
+    // The engine insists on canonical padding and on spare bits that are zero.
+    let decoded = STANDARD.decode(middle).ok()?;
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// Visible ASCII with inner white space; white space at the ends is HTTP's own.
+fn plain(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~')).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of requirements 5.4.
+    #[test]
+    fn sentinels() {
+        let rows: &[(&[u8], Option<&str>)] = &[
+            (b"danger", Some("danger")),
+            (b"=?base64?ZGFuZ2Vy?=", Some("danger")),
+            (b"=?base64?c2FmZQ==?=", Some("safe")),
+            (
+                b"=?base64?PT9iYXNlNjQ/YzJGbVpRPT0/PQ==?=",
+                Some("=?base64?c2FmZQ==?="), // Decoded once only.
+            ),
+            (b"=?BASE64?c2FmZQ==?=", Some("=?BASE64?c2FmZQ==?=")),
+            (b"=?Base64?c2FmZQ==?=", Some("=?Base64?c2FmZQ==?=")),
+            (b"=?base64?abc", Some("=?base64?abc")),
+            (b"abc?=", Some("abc?=")),
+            (b"=?base64?=", None),
+            (b"=?base64??=", Some("")),
+            (b"=?base64?c2FmZQ?=", None),
+            (b"=?base64?c2FmZQ=?=", None),
+            (b"=?base64?c2FmZR==?=", None),
+            (b"=?base64?c2Fm ZQ==?=", None),
+            (b"=?base64?c2=mZQ==?=", None),
+            (b"=?base64?c2FmZQ==c2FmZQ==?=", None),
+            (b"=?base64?_-8=?=", None),
+            (b"=?base64?/w==?=", None),
+            (b"=?base64?w6k=?=", Some("\u{e9}")),
+            (b"=?utf-8?B?c2FmZQ==?=", Some("=?utf-8?B?c2FmZQ==?=")),
+            (b"  safe \t", Some("safe")),
+            (b"in\tner  space", Some("in\tner  space")),
+            ("é".as_bytes(), None),
+            (b"\xFF", None),
+            (b"", Some("")),
+        ];
+        for (value, expected) in rows {
+            let shown = String::from_utf8_lossy(value);
+            let value = HeaderValue::from_bytes(value).unwrap();
+            assert_eq!(decode(&value).as_deref(), *expected, "{shown}");
+        }
+    }
+}

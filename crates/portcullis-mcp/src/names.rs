@@ -1,0 +1,116 @@
+//! The member names that have a meaning, and the spellings that some decoders confuse with them.
+
+pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+pub(crate) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+pub(crate) const ROOT: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// Every member that some revision's schema defines in the `params` of a client's message.
+pub(crate) const PARAMS: &[&str] = &[
+    "name",
+    "uri",
+    "arguments",
+    "_meta",
+    "ref",
+    "argument",
+    "context",
+    "cursor",
+    "protocolVersion",
+    "capabilities",
+    "clientInfo",
+    "notifications",
+    "taskId",
+    "task",
+    "inputResponses",
+    "requestState",
+    "level",
+    "requestId",
+    "reason",
+    "progressToken",
+    "progress",
+    "total",
+    "message",
+    "status",
+];
+
+pub(crate) const REF: &[&str] = &["type", "name", "uri", "title"];
+
+pub(crate) const NOTIFICATIONS: &[&str] = &[
+    "resourceSubscriptions",
+    "taskIds",
+    "toolsListChanged",
+    "promptsListChanged",
+    "resourcesListChanged",
+];
+
+pub(crate) const TASK: &[&str] = &["ttl", "taskId"];
+
+pub(crate) const META: &[&str] = &[
+    META_VERSION,
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_LOG_LEVEL,
+    "io.modelcontextprotocol/related-task",
+    "io.modelcontextprotocol/subscriptionId",
+    "progressToken",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+/// The members of `_meta` that only modern requests have.
+pub(crate) const MODERN_META: &[&str] =
+    &[META_VERSION, META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL];
+
+/// Whether `name` equals one of `recognised` under Unicode simple case folding, but is none of them
+///
+pub(crate) fn is_variant(name: &str, recognised: &[&str]) -> bool {
+    let folds = |known: &&str| {
+        name.len() >= known.len() && name.chars().map(fold).eq(known.chars().map(fold))
+    };
+    !recognised.contains(&name) && recognised.iter().any(folds)
+}
+
+/// Simple case folding as far as it matters: all recognised names are ASCII, and only these fold to
+/// ASCII letters.
+fn fold(c: char) -> char {
+    match c {
+        '\u{17F}' => 's',
+        '\u{212A}' => 'k',
+        c => c.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants() {
+        let known = &["params", "key", "taskId"];
+        for name in ["Params", "PARAMS", "param\u{17F}", "\u{212A}ey", "KEY", "taskid", "TaskID"] {
+            assert!(is_variant(name, known), "{name}");
+        }
+        for name in ["params", "taskId", "param", "paramss", "parаms", "", "ſ", "pa rams"] {
+            assert!(!is_variant(name, known), "{name}");
+        }
+    }
+
+    /// The claim about folding, against the standard library's tables: a character whose upper or
+    /// lower case is an ASCII letter is itself one of those that are folded.
+    #[test]
+    fn nothing_else_folds_to_ascii() {
+        for c in ('\u{80}'..=char::MAX).filter(|c| !matches!(c, '\u{17F}' | '\u{212A}')) {
+            let single = |mut cases: Box<dyn Iterator<Item = char>>| {
+                let first = cases.next();
+                cases.next().is_none() && first.is_some_and(|c| c.is_ascii_alphabetic())
+            };
+            let upper = single(Box::new(c.to_uppercase()));
+            let lower = single(Box::new(c.to_lowercase()));
+            // The dotless i has an upper case that is ASCII, but folding leaves it alone.
+            assert!(!(upper || lower) || c == '\u{131}', "{c:?}");
+        }
+    }
+}

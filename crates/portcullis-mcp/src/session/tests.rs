@@ -1,0 +1,137 @@
+use portcullis_core::{AnonymousReason, Principal};
+
+use super::*;
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const NOW: Duration = Duration::from_secs(1_800_000_000);
+const VERSION: Version = Version::V2025_06_18;
+
+fn caller(issuer: &str, subject: &str, client: Option<&str>) -> Caller {
+    let mut builder = Principal::builder(issuer, subject);
+    if let Some(client) = client {
+        builder = builder.client_id(client);
+    }
+    Caller::Verified(builder.build().into())
+}
+
+fn alice() -> Caller {
+    caller("https://id.example", "alice", Some("app"))
+}
+
+fn sealed(keys: &SessionKeys) -> String {
+    keys.seal("upstream-1", VERSION, &alice(), RESOURCE, NOW).unwrap()
+}
+
+#[test]
+fn opens_for_its_owner_only() {
+    let keys = SessionKeys::random();
+    let id = sealed(&keys);
+    assert!(id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic()));
+    let session = Session { upstream_id: "upstream-1".into(), version: VERSION };
+    assert_eq!(keys.open(&id, &alice(), RESOURCE, NOW), Ok(session));
+
+    let anonymous = Caller::Anonymous(AnonymousReason::NoCredentials);
+    let rows = [
+        ("other subject", caller("https://id.example", "bob", Some("app")), RESOURCE),
+        ("other issuer", caller("https://id2.example", "alice", Some("app")), RESOURCE),
+        ("other client", caller("https://id.example", "alice", Some("app2")), RESOURCE),
+        ("no client", caller("https://id.example", "alice", None), RESOURCE),
+        ("shifted fields", caller("https://id.examplea", "lice", Some("app")), RESOURCE),
+        ("empty client", caller("https://id.example", "alice", Some("")), RESOURCE),
+        ("nobody", anonymous, RESOURCE),
+        ("other resource", alice(), "https://mcp.example.com/other"),
+    ];
+    for (name, caller, resource) in rows {
+        let opened = keys.open(&id, &caller, resource, NOW);
+        assert_eq!(opened, Err(Reason::SessionPrincipalMismatch), "{name}");
+    }
+}
+
+#[test]
+fn any_change_makes_it_unknown() {
+    let keys = SessionKeys::random();
+    let id = sealed(&keys);
+    let bytes = URL_SAFE_NO_PAD.decode(&id).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        let mut forged = bytes.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        let forged = URL_SAFE_NO_PAD.encode(forged);
+        let opened = keys.open(&forged, &alice(), RESOURCE, NOW);
+        assert_eq!(opened, Err(Reason::SessionUnknown), "bit {bit}");
+    }
+    for length in 0..id.len() {
+        let opened = keys.open(&id[..length], &alice(), RESOURCE, NOW);
+        assert_eq!(opened, Err(Reason::SessionUnknown), "{length} characters");
+    }
+    for forged in [format!("{id}A"), format!("{id}="), format!(" {id}"), "x".repeat(300)] {
+        let opened = keys.open(&forged, &alice(), RESOURCE, NOW);
+        assert_eq!(opened, Err(Reason::SessionUnknown), "{forged}");
+    }
+}
+
+#[test]
+fn no_two_spellings_of_one_id() {
+    // The last character of unpadded base64 may have spare bits: they must be zero.
+    let keys = SessionKeys::random();
+    for length in 1..8 {
+        let upstream = "u".repeat(length);
+        let id = keys.seal(&upstream, VERSION, &alice(), RESOURCE, NOW).unwrap();
+        let (body, last) = id.split_at(id.len() - 1);
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/";
+        for other in alphabet.iter().map(|b| char::from(*b).to_string()).filter(|c| c != last) {
+            let opened = keys.open(&format!("{body}{other}"), &alice(), RESOURCE, NOW);
+            assert_eq!(opened, Err(Reason::SessionUnknown));
+        }
+    }
+}
+
+#[test]
+fn lives_for_a_day() {
+    let keys = SessionKeys::random();
+    let id = sealed(&keys);
+    let second = Duration::from_secs(1);
+    for (name, now, ok) in [
+        ("at once", NOW, true),
+        ("skewed clock", NOW - SKEW, true),
+        ("from the future", NOW - SKEW - second, false),
+        ("last second", NOW + LIFETIME - second, true),
+        ("a day later", NOW + LIFETIME, false),
+        ("the epoch", Duration::ZERO, false),
+    ] {
+        assert_eq!(keys.open(&id, &alice(), RESOURCE, now).is_ok(), ok, "{name}");
+    }
+}
+
+#[test]
+fn keys_can_be_replaced() {
+    let old = SessionKeys::new(&[1; 32]);
+    let id = sealed(&old);
+    let both = SessionKeys::new(&[2; 32]).also_accept(&[1; 32]);
+    assert!(both.open(&id, &alice(), RESOURCE, NOW).is_ok());
+    assert!(SessionKeys::new(&[1; 32]).open(&id, &alice(), RESOURCE, NOW).is_ok(), "replica");
+    let gone = SessionKeys::new(&[2; 32]);
+    assert_eq!(gone.open(&id, &alice(), RESOURCE, NOW), Err(Reason::SessionUnknown));
+    assert!(old.open(&sealed(&both), &alice(), RESOURCE, NOW).is_err());
+}
+
+#[test]
+fn ids_say_nothing_and_differ() {
+    let keys = SessionKeys::random();
+    let (one, two) = (sealed(&keys), sealed(&keys));
+    assert_ne!(one, two, "R-431: from random bits");
+    let plain = URL_SAFE_NO_PAD.decode(&one).unwrap();
+    assert!(!plain.windows(8).any(|window| window == b"upstream"), "R-431: the id is not exposed");
+    assert!(!format!("{keys:?}").contains(&format!("{:?}", [1, 2])));
+}
+
+#[test]
+fn what_cannot_be_sealed_is_refused() {
+    let keys = SessionKeys::random();
+    let seal = |id: &str, version| keys.seal(id, version, &alice(), RESOURCE, NOW);
+    for id in ["", "a b", "a\tb", "ä", "a\u{7f}"] {
+        assert_eq!(seal(id, VERSION), None, "{id:?}");
+    }
+    assert!(seal(&"x".repeat(100), VERSION).is_some());
+    assert!(seal(&"x".repeat(300), VERSION).is_none());
+    assert!(seal("x", Version::V2026_07_28).is_none(), "modern requests have no session");
+}
