@@ -718,6 +718,21 @@ impl Denial {
         .no_store()
     }
 
+    /// 400 `-32021` for an answer that needs client capabilities which the request did not declare
+    /// (R-063, R-080). `capabilities` is a JSON object shaped like the client's own declaration.
+    #[must_use]
+    pub fn missing_capability(id: Option<&Text>, capabilities: &'static str) -> Self {
+        let data = format!(r#"{{"requiredCapabilities":{capabilities}}}"#);
+        Self::rpc(
+            DenialKind::Upstream,
+            Reason::UpstreamError,
+            StatusCode::BAD_REQUEST,
+            id,
+            (-32021, "Missing required client capability", Some(&data)),
+        )
+        .no_store()
+    }
+
     /// 503 for a decision that could not be recorded (R-267).
     #[must_use]
     pub fn audit_unavailable(id: Option<&Text>) -> Self {

@@ -1,0 +1,139 @@
+//! Whether the service behind asks the client only for what it said it can give (R-080).
+
+use crate::filter::expect;
+use crate::json::{JsonLimits, Kind, Scanner};
+use crate::violation::{BAD_RPC, Violation};
+
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// What a modern request declared.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Declared {
+    form: bool,
+    url: bool,
+    sampling: bool,
+    roots: bool,
+}
+
+/// Refuses `input_requests`, a part of an answer, that go beyond what `request` declared.
+pub(crate) fn check(
+    request: &[u8],
+    input_requests: &[u8],
+    limits: JsonLimits,
+) -> Result<(), Violation> {
+    let mut declared = Declared::default();
+    let mut scanner = Scanner::new(request, limits)?;
+    read(&mut scanner, &mut declared, &["params", "_meta", CAPABILITIES])?;
+
+    let mut scanner = Scanner::new(input_requests, limits)?;
+    expect(&mut scanner, Kind::Object)?;
+    scanner.object(|scanner, _| {
+        expect(scanner, Kind::Object)?;
+        let mut method = None;
+        let mut mode = None;
+        scanner.object(|scanner, name| {
+            match &*name.decoded() {
+                "method" => {
+                    expect(scanner, Kind::String)?;
+                    method = Some(scanner.string()?.decoded());
+                }
+                "params" if scanner.peek()? == Kind::Object => {
+                    scanner.object(|scanner, name| {
+                        if name.eq("mode") {
+                            expect(scanner, Kind::String)?;
+                            mode = Some(scanner.string()?.decoded());
+                        } else {
+                            scanner.skip()?;
+                        }
+                        Ok::<_, Violation>(())
+                    })?;
+                }
+                _ => drop(scanner.skip()?),
+            }
+            Ok::<_, Violation>(())
+        })?;
+        let (declared, needed) = match (method.as_deref(), mode.as_deref()) {
+            (Some("elicitation/create"), None | Some("form")) => {
+                (declared.form, r#"{"elicitation":{}}"#)
+            }
+            (Some("elicitation/create"), Some("url")) => {
+                (declared.url, r#"{"elicitation":{"url":{}}}"#)
+            }
+            (Some("sampling/createMessage"), _) => (declared.sampling, r#"{"sampling":{}}"#),
+            (Some("roots/list"), _) => (declared.roots, r#"{"roots":{}}"#),
+            _ => return Err(BAD_RPC),
+        };
+        if declared { Ok(()) } else { Err(Violation::requires(needed)) }
+    })
+}
+
+fn read(
+    scanner: &mut Scanner<'_>,
+    declared: &mut Declared,
+    path: &[&str],
+) -> Result<(), Violation> {
+    scanner.object(|scanner, name| {
+        if scanner.peek()? != Kind::Object {
+            scanner.skip()?;
+            return Ok(());
+        }
+        match path {
+            [next, rest @ ..] if name.eq(next) => return read(scanner, declared, rest),
+            [] if name.eq("elicitation") => {
+                let mut modes = 0_usize;
+                scanner
+                    .object(|scanner, mode| {
+                        modes += 1;
+                        declared.form |= mode.eq("form");
+                        declared.url |= mode.eq("url");
+                        scanner.skip().map(drop)
+                    })
+                    .map_err(Violation::from)?;
+                // Nothing inside means forms only.
+                declared.form |= modes == 0;
+                return Ok(());
+            }
+            [] if name.eq("sampling") => declared.sampling = true,
+            [] if name.eq("roots") => declared.roots = true,
+            _ => {}
+        }
+        scanner.skip()?;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(declared: &str, requests: &str) -> Result<(), Violation> {
+        let request = format!(
+            r#"{{"id":1,"params":{{"_meta":{{"{CAPABILITIES}":{declared}}},"name":"x"}},"method":"tools/call"}}"#
+        );
+        check(request.as_bytes(), requests.as_bytes(), JsonLimits { depth: 64, values: 1_000 })
+    }
+
+    #[test]
+    fn input_is_asked_only_of_clients_that_can_give_it() {
+        let form = r#"{"a":{"method":"elicitation/create","params":{"message":"?"}}}"#;
+        let url = r#"{"a":{"method":"elicitation/create","params":{"mode":"url"}}}"#;
+        let sampling = r#"{"a":{"method":"sampling/createMessage","params":{}}}"#;
+        let roots = r#"{"a":{"method":"roots/list"}}"#;
+        let cases = [
+            ("a form to a client with an empty declaration", r#"{"elicitation":{}}"#, form, true),
+            ("a form to a client with forms", r#"{"elicitation":{"form":{}}}"#, form, true),
+            ("a form to a client with URLs only", r#"{"elicitation":{"url":{}}}"#, form, false),
+            ("a URL to a form-only client (X-149)", r#"{"elicitation":{}}"#, url, false),
+            ("a URL to a client with URLs", r#"{"elicitation":{"url":{}}}"#, url, true),
+            ("sampling undeclared", r#"{"elicitation":{}}"#, sampling, false),
+            ("sampling declared", r#"{"sampling":{}}"#, sampling, true),
+            ("roots undeclared", "{}", roots, false),
+            ("roots declared", r#"{"roots":{}}"#, roots, true),
+            ("an unknown kind", r#"{"roots":{}}"#, r#"{"a":{"method":"tools/call"}}"#, false),
+            ("no object", r#"{"roots":{}}"#, r#"[{"method":"roots/list"}]"#, false),
+        ];
+        for (name, declared, requests, passes) in cases {
+            assert_eq!(verdict(declared, requests).is_ok(), passes, "{name}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A stream of server-sent events on its way to the client, one event at a time.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use portcullis_core::{Note, Reason};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::exchange::{Asked, Exchange, Place, Question, Reading};
+use crate::judge::Answers;
+use crate::sse::{self, Event, Item, Parser};
+use crate::violation::Violation;
+
+/// After so many steps without a pause the task lets others run.
+const STEPS_PER_POLL: usize = 64;
+/// After so many steps a stream that never pauses gets its timer all the same.
+const STEPS_UNTIMED: usize = 16;
+/// How often a silent long-lived stream says that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What a token that was accepted after its expiry still gets: the leeway.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+pin_project! {
+    /// A stream and its inspection.
+    #[derive(Debug)]
+    pub(crate) struct Stream<B> {
+        #[pin]
+        body: B,
+        events: Events,
+    }
+}
+
+impl<B> Stream<B> {
+    pub(crate) fn new(body: B, events: Events) -> Self {
+        Self { body, events }
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Gives back pieces that were taken too early, to be sent first.
+    pub(crate) fn give_back(self: Pin<&mut Self>, pieces: VecDeque<Bytes>) {
+        let ready = &mut self.project().events.ready;
+        let later = std::mem::replace(ready, pieces);
+        ready.extend(later);
+    }
+
+    /// The next piece of the stream; `None` at its end.
+    pub(crate) fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, B::Error>>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        let this = self.project();
+        this.events.poll_next(this.body, cx)
+    }
+}
+
+/// The inspection of one stream.
+#[derive(Debug)]
+pub(crate) struct Events {
+    exchange: Exchange,
+    parser: Parser,
+    ready: VecDeque<Bytes>,
+    asking: Option<(Question, Event)>,
+    over: bool,
+    ends_at: Option<Instant>,
+    /// Whether the stream is one that waits for news.
+    long_lived: bool,
+    spoke: bool,
+    steps: usize,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Events {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        let left = exchange.proof_left().map(|left| if left.is_zero() { LEEWAY } else { left });
+        let long_lived =
+            matches!(exchange.asked(), Asked::Stream { .. }) || exchange.listen().is_some();
+        let mut ready = VecDeque::new();
+        if let Some(refusals) = exchange.refusals() {
+            ready.push_back(sse::event(format!("[{refusals}]").as_bytes()));
+        }
+        Self {
+            parser: Parser::new(exchange.config().limits.event),
+            exchange,
+            ready,
+            asking: None,
+            over: false,
+            // A proof without end in sight sets no timer.
+            ends_at: left.and_then(|left| Instant::now().checked_add(left)),
+            long_lived,
+            spoke: false,
+            steps: 0,
+            timer: None,
+        }
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over && self.ready.is_empty()
+    }
+
+    /// The next piece of the stream; `None` at its end.
+    fn poll_next<B: Body<Data = Bytes>>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, B::Error>>> {
+        for _ in 0..STEPS_PER_POLL {
+            if let Some(piece) = self.ready.pop_front() {
+                self.spoke = true;
+                return Poll::Ready(Some(Ok(piece)));
+            }
+            if self.over {
+                return Poll::Ready(None);
+            }
+            self.steps = self.steps.saturating_add(1);
+            if (self.timer.is_some() || self.steps > STEPS_UNTIMED)
+                && self.poll_timer(cx).is_ready()
+            {
+                continue;
+            }
+            if let Some((question, _)) = &mut self.asking {
+                match Pin::new(question).poll(cx) {
+                    Poll::Ready(answers) => {
+                        if let Some((_, event)) = self.asking.take() {
+                            self.inspect(event, Some(&answers));
+                        }
+                        continue;
+                    }
+                    Poll::Pending => match self.poll_timer(cx) {
+                        Poll::Ready(()) => continue,
+                        Poll::Pending => return Poll::Pending,
+                    },
+                }
+            }
+            match self.parser.next() {
+                Ok(Some(Item::Comment)) => {
+                    self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
+                }
+                Ok(Some(Item::Event(event))) => self.inspect(event, None),
+                Ok(None) => match body.as_mut().poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        if let Ok(chunk) = frame.into_data() {
+                            self.parser.push(chunk);
+                        }
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        self.over = true;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    // An event without its blank line is discarded.
+                    Poll::Ready(None) => self.over = true,
+                    Poll::Pending if self.poll_timer(cx).is_pending() => return Poll::Pending,
+                    Poll::Pending => {}
+                },
+                Err(sse::TooLong) => self.fail(Violation::new(Reason::TooLarge)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn inspect(&mut self, event: Event, answers: Option<&Answers>) {
+        if !event.is_message() {
+            self.exchange.note(Note::Violation(Reason::BadRpc));
+            return;
+        }
+        if event.data().is_empty() {
+            // Only an id to resume from, or a delay.
+            self.ready.push_back(event.unchanged());
+            return;
+        }
+        let data = event.data().clone();
+        match self.exchange.read(&data, Place::Event, answers) {
+            Ok(Reading::Unchanged) => self.ready.push_back(event.unchanged()),
+            Ok(Reading::Changed(data)) => self.ready.push_back(event.with(&data)),
+            Ok(Reading::Dropped) => {}
+            Ok(Reading::Ask(question)) => self.asking = Some((question, event)),
+            Err(violation) => self.fail(violation),
+        }
+        if self.exchange.listen().is_some() && self.exchange.waiting().next().is_none() {
+            self.over = true; // The answer to a listen request is its last word.
+        }
+    }
+
+    /// Ends the stream with an error under each id that still waits.
+    fn fail(&mut self, violation: Violation) {
+        self.exchange.note(Note::Violation(violation.reason()));
+        for id in self.exchange.waiting() {
+            if let Some(object) = violation.denial(Some(id)).rpc_object() {
+                self.ready.push_back(sse::event(object.as_bytes()));
+            }
+        }
+        self.over = true;
+    }
+
+    /// Ready when the timer did something: ended the stream, or said that it is alive.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let next_sign = |now: Instant| self.long_lived.then(|| now + KEEP_ALIVE);
+        let now = Instant::now();
+        if self.timer.is_none() {
+            let until = [self.ends_at, next_sign(now)].into_iter().flatten().min();
+            self.timer = until.map(|until| Box::pin(sleep_until(until)));
+        }
+        let Some(timer) = &mut self.timer else { return Poll::Pending };
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.ends_at.is_some_and(|ends_at| ends_at <= now) {
+            self.expire();
+            return Poll::Ready(());
+        }
+        self.timer = None;
+        if !std::mem::take(&mut self.spoke) {
+            self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends the stream because the caller's proof has ended.
+    fn expire(&mut self) {
+        if let Some(listen) = self.exchange.listen() {
+            self.ready.push_back(sse::event(listen.closing().as_bytes()));
+        }
+        self.asking = None;
+        self.over = true;
+    }
+}

@@ -1,0 +1,112 @@
+//! Inspection at start-up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::{Clock, Version};
+use tower_layer::Layer;
+
+use crate::config::InspectConfig;
+use crate::{ConfigError, Inspect, Limits, SessionKeys};
+
+/// Reads every MCP request strictly before anything behind sees it, and filters every answer.
+///
+/// Requests that two parsers could read differently are refused; what a request asks for is handed
+/// on as [`McpMessage`](portcullis_core::McpMessage). Lists in answers show only what the
+/// [`Permit`](portcullis_core::Permit) of the authorizing layer inside lets the caller see. An
+/// answer without a permit is withheld.
+///
+/// Needs a [`Caller`](portcullis_core::Caller) from a sign-in layer outside, and a tokio runtime
+/// with timers. See the [crate docs](crate).
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is inspected until the layer is applied"]
+pub struct InspectLayer {
+    config: Arc<InspectConfig>,
+}
+
+impl InspectLayer {
+    /// Inspection with the defaults of requirements section 6.4: all revisions, random session
+    /// keys, lists cached by clients for at most 60 seconds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The revisions to speak; all four by default.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn versions(
+        self,
+        versions: impl IntoIterator<Item = Version>,
+    ) -> Result<Self, ConfigError> {
+        let mut versions: Vec<_> = versions.into_iter().collect();
+        versions.sort_unstable_by(|a, b| b.cmp(a));
+        versions.dedup();
+        if versions.is_empty() {
+            return Err(ConfigError::new("no protocol revision is enabled"));
+        }
+        Ok(self.with(|config| config.versions = versions))
+    }
+
+    /// The bounds of requests and answers.
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with(|config| config.limits = limits)
+    }
+
+    /// The keys that seal session ids; random by default, which ends sessions with the process.
+    pub fn session_keys(self, keys: SessionKeys) -> Self {
+        self.with(|config| config.sessions = keys)
+    }
+
+    /// The canonical URI of the resource, to which sessions are bound: a session of one
+    /// resource is unknown at another even when both share keys.
+    pub fn resource(self, uri: &str) -> Self {
+        self.with(|config| uri.clone_into(&mut config.resource))
+    }
+
+    /// Where the time comes from; the system by default.
+    pub fn clock(self, clock: Clock) -> Self {
+        self.with(|config| config.clock = clock)
+    }
+
+    /// How long modern clients may keep a list at most; 60 seconds by default. Never longer than
+    /// the caller's token lives.
+    pub fn ttl_cap(self, cap: Duration) -> Self {
+        self.with(|config| config.ttl_cap = cap)
+    }
+
+    /// Whether a legacy service may ask the client's model for a completion
+    /// (`sampling/createMessage`); it may by default.
+    pub fn allow_sampling(self, allow: bool) -> Self {
+        self.with(|config| config.server_requests.sampling = allow)
+    }
+
+    /// Whether a legacy service may ask for the client's `roots/list`; it may by default.
+    pub fn allow_roots(self, allow: bool) -> Self {
+        self.with(|config| config.server_requests.roots = allow)
+    }
+
+    /// Whether a legacy service may ask the user (`elicitation/create`); it may by default.
+    pub fn allow_elicitation(self, allow: bool) -> Self {
+        self.with(|config| config.server_requests.elicitation = allow)
+    }
+
+    /// Lets answers pass that no layer inside has authorized, unfiltered. Requests are still
+    /// inspected.
+    pub fn danger_without_authorization(self) -> Self {
+        self.with(|config| config.require_permit = false)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut InspectConfig)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+impl<S> Layer<S> for InspectLayer {
+    type Service = Inspect<S>;
+
+    fn layer(&self, inner: S) -> Inspect<S> {
+        Inspect::new(inner, Arc::clone(&self.config))
+    }
+}

@@ -1,0 +1,118 @@
+//! What a `subscriptions/listen` asked for, and how far its stream has come (R-081).
+
+use bytes::Bytes;
+use portcullis_core::Text;
+
+use crate::filter::{Id, SUBSCRIPTION_ID};
+use crate::json::{JsonLimits, Kind, Scanner};
+use crate::violation::Violation;
+
+/// A listen stream.
+#[derive(Debug)]
+pub(crate) struct Listen {
+    id: Text,
+    acknowledged: bool,
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    uris: Vec<String>,
+}
+
+impl Listen {
+    /// The stream that the request `id`, whose bytes are `raw`, opens. Inspection has read these
+    /// bytes before; what cannot be read here was not asked for.
+    pub(crate) fn new(id: Text, raw: &Bytes, limits: JsonLimits) -> Self {
+        let mut listen = Self {
+            id,
+            acknowledged: false,
+            tools: false,
+            prompts: false,
+            resources: false,
+            uris: Vec::new(),
+        };
+        let read = Scanner::new(raw, limits)
+            .map_err(Violation::from)
+            .and_then(|mut scanner| listen.read(&mut scanner, &["params", "notifications"]));
+        if read.is_err() {
+            listen.uris.clear();
+        }
+        listen
+    }
+
+    fn read(&mut self, scanner: &mut Scanner<'_>, path: &[&str]) -> Result<(), Violation> {
+        scanner.object(|scanner, name| {
+            match (path, scanner.peek()?) {
+                ([next, rest @ ..], Kind::Object) if name.eq(next) => self.read(scanner, rest)?,
+                ([], Kind::Bool) => {
+                    let range = scanner.skip()?;
+                    let wanted = scanner.slice(range) == "true";
+                    match &*name.decoded() {
+                        "toolsListChanged" => self.tools = wanted,
+                        "promptsListChanged" => self.prompts = wanted,
+                        "resourcesListChanged" => self.resources = wanted,
+                        _ => {}
+                    }
+                }
+                ([], Kind::Array) if name.eq("resourceSubscriptions") => {
+                    scanner.array(|scanner| {
+                        self.uris.push(scanner.string()?.decoded().into_owned());
+                        Ok::<_, Violation>(())
+                    })?;
+                }
+                _ => drop(scanner.skip()?),
+            }
+            Ok(())
+        })
+    }
+
+    /// The id of the request, which is the subscription's too.
+    pub(crate) fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Notes that the acknowledgement passed: nothing may pass before it.
+    pub(crate) fn acknowledge(&mut self) {
+        self.acknowledged = true;
+    }
+
+    /// Whether a notification of `method` may come now.
+    pub(crate) fn delivers(&self, method: &str) -> bool {
+        match method {
+            "notifications/subscriptions/acknowledged" => !self.acknowledged,
+            _ if !self.acknowledged => false,
+            "notifications/tools/list_changed" => self.tools,
+            "notifications/prompts/list_changed" => self.prompts,
+            "notifications/resources/list_changed" => self.resources,
+            "notifications/resources/updated" => !self.uris.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether the switch `name` was asked for.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        match name {
+            "toolsListChanged" => self.tools,
+            "promptsListChanged" => self.prompts,
+            "resourcesListChanged" => self.resources,
+            _ => false,
+        }
+    }
+
+    /// Whether updates of `uri` were asked for.
+    pub(crate) fn asked_for(&self, uri: &str) -> bool {
+        self.uris.iter().any(|asked| asked == uri)
+    }
+
+    /// The answer that ends the stream in good order (R-082).
+    pub(crate) fn closing(&self) -> String {
+        let id = self.id.as_str();
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"{SUBSCRIPTION_ID}":{id}}}}}}}"#
+        )
+    }
+
+    /// Whether `id` is the subscription's.
+    pub(crate) fn is_marked(&self, id: Id<'_>) -> bool {
+        id.is(self.id())
+    }
+}

@@ -1,0 +1,65 @@
+//! Inspection at request time.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use portcullis_core::{Buffered, Denial, RequestFacts as _};
+use tower_service::Service;
+
+use crate::config::InspectConfig;
+use crate::inspect::{self, Plan};
+use crate::{FilterBody, ResponseFuture};
+
+/// Middleware that reads MCP requests strictly and filters their answers; made by
+/// [`InspectLayer`](crate::InspectLayer).
+#[derive(Clone, Debug)]
+#[must_use = "services do nothing unless called"]
+pub struct Inspect<S> {
+    inner: S,
+    config: Arc<InspectConfig>,
+}
+
+impl<S> Inspect<S> {
+    pub(crate) fn new(inner: S, config: Arc<InspectConfig>) -> Self {
+        Self { inner, config }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Inspect<S>
+where
+    S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body,
+    ResBody: Body<Data = Bytes>,
+{
+    type Response = Response<FilterBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, S::Future, ReqBody, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        request.clear_message();
+        let Some(caller) = request.caller().cloned() else {
+            return ResponseFuture::refuse(Denial::miswired("inspection found no caller"));
+        };
+        let config = Arc::clone(&self.config);
+        match inspect::check_head(&config, &caller, request.method(), request.headers()) {
+            Err(denial) => ResponseFuture::refuse(denial),
+            Ok(Plan::NoBody(inspected)) => {
+                let (parts, _) = request.into_parts();
+                ResponseFuture::forward(&mut self.inner, config, caller, parts, inspected)
+            }
+            Ok(Plan::ReadBody) => {
+                // `poll_ready` reserved a place in this one, not in a fresh clone.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::read(ready, config, caller, request)
+            }
+        }
+    }
+}
