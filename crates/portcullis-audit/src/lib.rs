@@ -1,1 +1,123 @@
-//! audit
+//! Audit records for every MCP decision and outcome, as tower middleware.
+//!
+//! [`AuditLayer`] stands outermost. It opens a [`Trail`](portcullis_core::Trail) for each request;
+//! the layers inside say on it who is calling, what is asked and how that was decided. For every
+//! request that is signed in or refused the sinks get exactly one *decision* record, before anything
+//! runs, and one *outcome* record, when the answer has ended; for a batch, one pair per element
+//! (R-260). Public metadata and preflights leave no record.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use portcullis_audit::{AuditLayer, MemorySink, Record, ResultType, Verdict};
+//! use portcullis_core::{Challenge, Denial, GateBody};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let records = MemorySink::new();
+//! let audit = AuditLayer::builder()
+//!     .sink(records.clone()) // for real: `JsonLines::open("audit.jsonl")?`
+//!     .resource("https://mcp.example.com/mcp")
+//!     .build()?;
+//!
+//! // Stands for a sign-in layer that refuses everyone.
+//! let challenge = Challenge::new("https://mcp.example.com/.well-known/oauth-protected-resource", ["mcp:read"])?;
+//! let refuse = service_fn(move |_: Request<()>| {
+//!     let response = Denial::no_token(&challenge).into_response::<GateBody<http_body_util::Empty<_>>>();
+//!     async move { Ok::<Response<_>, std::convert::Infallible>(response) }
+//! });
+//! let service = ServiceBuilder::new().layer(audit.clone()).service(refuse);
+//!
+//! drop(service.oneshot(Request::new(())).await?); // the caller goes away without reading
+//! assert!(audit.flush().await);
+//! let records = records.records();
+//! let [Record::Decision(decision), Record::Outcome(outcome)] = records.as_slice() else {
+//!     panic!("a decision, then its outcome")
+//! };
+//! assert_eq!(decision.verdict(), Verdict::Challenge);
+//! assert_eq!(outcome.result_type(), ResultType::Aborted);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Records
+//! Every record is one JSON object on one line. A member that does not apply is left out; the order
+//! is always the one below. `schema` is [`SCHEMA`]. All records begin with `schema`, `record` (their
+//! kind), `ts` (RFC 3339, UTC, milliseconds) and `event_id` (UUIDv7).
+//!
+//! | kind | further members |
+//! |---|---|
+//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `mcp_version`, `era`, `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_count`, `principal` (`iss`, `sub`, `client_id`, `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `truncated` |
+//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
+//! | `gap` | `dropped`: records that this sink never got |
+//! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
+//!
+//! `decision` is `allow`, `deny`, `challenge`, `error` or, where policy was never asked,
+//! `undecided`: see [`Verdict`]. `result_type` is `complete`, `stream`, `error`, `is_error` or
+//! `aborted`: see [`ResultType`]. A stream of server messages has its decision when it opens and its
+//! outcome when it closes. `reason` is a [`Reason`](portcullis_core::Reason). In a batch, `bytes_out`
+//! is the size of the whole answer, and what inspection says of the answer without naming an element
+//! is said of every element that it can be about.
+//!
+//! Strings are at most 1024 bytes, and lists at most 1024 bytes of text; `truncated` says that
+//! something was cut. Control characters, line separators, and characters that are invisible or
+//! change the direction of text are escaped, so that a record is one line whatever a client sent
+//! (R-266).
+//!
+//! # What it refuses by default
+//! A `tools/call` whose decision cannot be recorded: no room in a sink's queue, or the sink failed.
+//! The layer that holds the permit then answers 503 and nothing runs (R-267). "Recorded" means that
+//! every sink wrote and flushed it. Other records are dropped when there is no room, counted, and
+//! reported by a `gap` record.
+//!
+//! # What it does not do
+//! It never records tokens, argument values or results. It does not sign or chain records, rotate
+//! files, or wait for the disk unless [`JsonLines::synced`] says so. It decides nothing: without
+//! layers inside that speak on the trail, it records nothing.
+//!
+//! # Where to put it
+//! Outermost, so that it sees every refusal. The `portcullis` crate does this for you.
+//!
+//! Each sink has a thread that polls its queue, so that a request seldom pays for waking it. Drop the
+//! layer and its services, or await [`AuditLayer::flush`], before the process ends: what is queued is
+//! lost with it otherwise.
+//!
+//! # Features
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod body;
+mod builder;
+mod classify;
+mod element;
+mod encode;
+mod error;
+mod future;
+mod hub;
+mod id;
+mod json_lines;
+mod layer;
+mod memory;
+mod queue;
+mod record;
+mod sample;
+mod service;
+mod sink;
+mod text;
+mod token;
+mod tracing_sink;
+mod trail;
+mod writer;
+
+pub use body::AuditBody;
+pub use builder::AuditLayerBuilder;
+pub use error::{ConfigError, ConfigErrorKind};
+pub use future::ResponseFuture;
+pub use id::EventId;
+pub use json_lines::JsonLines;
+pub use layer::AuditLayer;
+pub use memory::MemorySink;
+pub use record::{Decision, Gap, Outcome, Record, ResultType, SCHEMA, Suppressed, Verdict};
+pub use service::Audit;
+pub use sink::Sink;
+pub use tracing_sink::TracingSink;

@@ -1,0 +1,184 @@
+//! Settings of an [`AuditLayer`].
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use portcullis_core::{Clock, Method};
+
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::hub::{Hub, Peer, Required};
+use crate::id::Ids;
+use crate::queue::Queue;
+use crate::sample::Bucket;
+use crate::text::FIELD_MAX;
+use crate::trail::PATIENCE;
+use crate::{AuditLayer, Sink};
+
+/// How many records a sink may be behind, by default.
+const CAPACITY: usize = 8192;
+
+/// Builds an [`AuditLayer`]; made by [`AuditLayer::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct AuditLayerBuilder {
+    sinks: Vec<Box<dyn Sink>>,
+    resource: Option<String>,
+    peer: Option<Peer>,
+    filtered_names: bool,
+    required: Required,
+    capacity: usize,
+    unauthenticated: (u32, u32),
+    patience: Duration,
+    clock: Clock,
+}
+
+impl AuditLayerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            sinks: Vec::new(),
+            resource: None,
+            peer: None,
+            filtered_names: false,
+            required: Required::Methods(vec![Method::ToolsCall]),
+            capacity: CAPACITY,
+            unauthenticated: (100, 200),
+            patience: PATIENCE,
+            clock: Clock::system(),
+        }
+    }
+
+    /// Adds a sink, with a queue and a thread of its own. Every record goes to every sink.
+    pub fn sink(mut self, sink: impl Sink) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Names the protected resource in every decision record (`resource`).
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Sets where the caller's address comes from (`source_ip`); by default records have none.
+    ///
+    /// With axum, `into_make_service_with_connect_info` leaves it in the extensions. Read a
+    /// forwarding header only if a proxy of yours sets it on every request.
+    pub fn peer<F>(mut self, source: F) -> Self
+    where
+        F: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.peer = Some(Arc::new(source));
+        self
+    }
+
+    /// Also lets nothing run for these methods before its decision is on record. By default
+    /// this holds for `tools/call`.
+    pub fn fail_closed_for(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        match &mut self.required {
+            Required::Methods(required) => required.extend(methods),
+            Required::Nothing => self.required = Required::Methods(methods.into_iter().collect()),
+            Required::Everything => {}
+        }
+        self
+    }
+
+    /// Lets nothing at all run before its decision is on record.
+    pub fn fail_closed_always(mut self) -> Self {
+        self.required = Required::Everything;
+        self
+    }
+
+    /// Lets everything run, `tools/call` too, while its decision is still in the queue or was
+    /// dropped. Undoes [`fail_closed_for`](Self::fail_closed_for).
+    pub fn danger_fail_open(mut self) -> Self {
+        self.required = Required::Nothing;
+        self
+    }
+
+    /// Names the items that were left out of lists in outcome records (`filtered`). Off by default:
+    /// the names say what a caller may not know.
+    pub fn filtered_names(mut self) -> Self {
+        self.filtered_names = true;
+        self
+    }
+
+    /// Sets how many records a sink may be behind before decisions that must be on record are
+    /// refused and others dropped; 8192 by default.
+    pub fn capacity(mut self, records: usize) -> Self {
+        self.capacity = records;
+        self
+    }
+
+    /// Sets how many unauthenticated failures are recorded one by one; further ones are
+    /// counted, and the count is recorded. By default 100 a second after a burst of 200.
+    pub fn unauthenticated_limit(mut self, per_second: u32, burst: u32) -> Self {
+        self.unauthenticated = (per_second, burst);
+        self
+    }
+
+    /// Sets how long the drop of the last handle waits for the sinks to take what is queued; 5
+    /// seconds by default.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.patience = timeout;
+        self
+    }
+
+    /// Sets the clock of the records; the system's by default.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the writers.
+    ///
+    /// # Errors
+    /// There is no sink; a limit is zero; the resource is longer than 1024 bytes; the system gives
+    /// no thread or no random bytes.
+    pub fn build(self) -> Result<AuditLayer, ConfigError> {
+        let setting = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
+        let (per_second, burst) = self.unauthenticated;
+        if self.sinks.is_empty() {
+            let message = "an audit layer needs at least one sink";
+            return Err(ConfigError::new(ConfigErrorKind::NoSink, message));
+        }
+        if self.capacity == 0 {
+            return setting("the capacity of the audit queue must not be zero");
+        }
+        if per_second == 0 || burst == 0 {
+            return setting("the limit of unauthenticated failures must not be zero");
+        }
+        if self.resource.as_ref().is_some_and(|resource| resource.len() > FIELD_MAX) {
+            return setting("the resource is longer than 1024 bytes");
+        }
+        let ids = Arc::new(Ids::new()?);
+        let mut hub = Hub {
+            ids: Arc::clone(&ids),
+            resource: self.resource.map(Into::into),
+            peer: self.peer,
+            filtered_names: self.filtered_names,
+            required: self.required,
+            bucket: Bucket::new(per_second, burst, self.clock.instant()),
+            patience: self.patience,
+            queues: Vec::with_capacity(self.sinks.len()),
+            clock: self.clock.clone(),
+        };
+        for (index, sink) in self.sinks.into_iter().enumerate() {
+            let (clock, ids) = (self.clock.clone(), Arc::clone(&ids));
+            hub.queues.push(Queue::start(index, sink, self.capacity, clock, ids)?);
+        }
+        Ok(AuditLayer::with(hub))
+    }
+}
+
+// By hand: sinks and the peer source show nothing of use.
+impl fmt::Debug for AuditLayerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLayerBuilder")
+            .field("sinks", &self.sinks.len())
+            .field("resource", &self.resource)
+            .field("required", &self.required)
+            .finish_non_exhaustive()
+    }
+}

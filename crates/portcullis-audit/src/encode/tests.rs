@@ -1,0 +1,249 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+use portcullis_core::{Arguments, Clock, Method, Reason, TokenInfo, Version};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::id::Ids;
+use crate::record::{ResultType, Verdict};
+
+fn id() -> EventId {
+    Ids::new().unwrap().next(&Clock::manual(1_795_000_000).0)
+}
+
+fn line(record: &Record) -> String {
+    let mut line = Vec::new();
+    encode(record, &mut line).unwrap();
+    let line = String::from_utf8(line).unwrap();
+    assert_eq!(line.find('\n'), Some(line.len() - 1), "one line: {line:?}");
+    line.trim_end().to_owned()
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// A record with every member there is.
+fn decision() -> Decision {
+    let principal = Principal::builder("https://id.example", "alice")
+        .client_id("ide")
+        .scopes(vec!["mcp:read".into(), "mcp:write".into()])
+        .role("admin")
+        .actors(vec![Actor::new(Some("https://agents.example".into()), "bot")])
+        .expires_at(Duration::from_secs(1_795_000_600))
+        .token(TokenInfo {
+            id: Some("t-1".into()),
+            algorithm: Some("ES256"),
+            key_id: Some("k1".into()),
+        })
+        .build();
+    let mut texts = Pack::new();
+    let mut argument_keys = [Span::default(); Arguments::MAX_KEYS];
+    argument_keys[0] = texts.push("path");
+    argument_keys[1] = texts.push("mode");
+    let event_id = id();
+    Decision {
+        at: Duration::from_millis(1_795_000_000_120),
+        event_id,
+        request_id: event_id,
+        element: Some(0),
+        resource: Some("https://mcp.example.com/mcp".into()),
+        version: Some(Version::V2026_07_28),
+        method: Some(Method::ToolsCall),
+        target_type: Some("tool"),
+        caller: Some(Caller::Verified(Arc::new(principal))),
+        digest: Some(TokenDigest::of(&http::HeaderValue::from_static("Bearer abc")).unwrap()),
+        verdict: Verdict::Deny,
+        reason: Some(Reason::DefaultDeny),
+        http_status: Some(StatusCode::OK),
+        error_code: Some(-32602),
+        source_ip: Some("2001:db8::1".parse().unwrap()),
+        argument_count: Some(2),
+        jsonrpc_id: texts.push("\"a-1\""),
+        target: texts.push("write_file"),
+        more_targets: vec![texts.push("other")],
+        rule_id: texts.push("no-writes"),
+        policy_version: texts.push("v7"),
+        argument_keys,
+        user_agent: texts.push("agent/1.0"),
+        traceparent: texts.push("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        texts,
+    }
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        at: Duration::from_millis(1_795_000_001_000),
+        event_id: id(),
+        duration: Duration::from_micros(880_999),
+        http_status: Some(StatusCode::OK),
+        result_type: ResultType::IsError,
+        error_code: Some(-32603),
+        reason: Some(Reason::UpstreamError),
+        bytes_in: Some(120),
+        bytes_out: 300,
+        filtered_count: 2,
+        filtered: vec!["purge".into(), "drop_table".into()],
+        truncated: true,
+    }
+}
+
+#[test]
+fn a_decision_is_exactly_this() {
+    let decision = decision();
+    let id = decision.event_id;
+    assert_eq!(
+        line(&Record::Decision(decision)),
+        format!(
+            "{{\"schema\":1,\"record\":\"decision\",\"ts\":\"2026-11-18T11:06:40.120Z\",\
+             \"event_id\":\"{id}\",\"request_id\":\"{id}\",\"element\":0,\
+             \"resource\":\"https://mcp.example.com/mcp\",\"mcp_version\":\"2026-07-28\",\
+             \"era\":\"modern\",\"jsonrpc_id\":\"\\\"a-1\\\"\",\"method\":\"tools/call\",\
+             \"target_type\":\"tool\",\"target\":\"write_file\",\"more_targets\":[\"other\"],\
+             \"argument_keys\":[\"path\",\"mode\"],\"argument_count\":2,\
+             \"principal\":{{\"iss\":\"https://id.example\",\"sub\":\"alice\",\
+             \"client_id\":\"ide\",\"kind\":\"user\",\
+             \"act\":[{{\"iss\":\"https://agents.example\",\"sub\":\"bot\"}}]}},\
+             \"scopes\":[\"mcp:read\",\"mcp:write\"],\"roles\":[\"admin\"],\
+             \"token\":{{\"jti\":\"t-1\",\"sha256\":\"ba7816bf8f01\",\"alg\":\"ES256\",\
+             \"kid\":\"k1\",\"exp\":1795000600}},\"decision\":\"deny\",\
+             \"reason\":\"default_deny\",\"rule_id\":\"no-writes\",\"policy_version\":\"v7\",\
+             \"http_status\":200,\"error_code\":-32602,\"source_ip\":\"2001:db8::1\",\
+             \"unverified_user_agent\":\"agent/1.0\",\
+             \"unverified_traceparent\":\
+             \"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}}"
+        )
+    );
+}
+
+#[test]
+fn an_outcome_is_exactly_this() {
+    let outcome = outcome();
+    let id = outcome.event_id;
+    assert_eq!(
+        line(&Record::Outcome(outcome)),
+        format!(
+            "{{\"schema\":1,\"record\":\"outcome\",\"ts\":\"2026-11-18T11:06:41.000Z\",\
+             \"event_id\":\"{id}\",\"duration_ms\":880,\"http_status\":200,\
+             \"result_type\":\"is_error\",\"error_code\":-32603,\"reason\":\"upstream_error\",\
+             \"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
+             \"filtered\":[\"purge\",\"drop_table\"],\"truncated\":true}}"
+        )
+    );
+}
+
+#[test]
+fn summaries_are_exactly_this() {
+    let (at, event_id) = (Duration::from_secs(1_795_000_000), id());
+    let rows = [
+        (Record::Gap(Gap { at, event_id, dropped: 3 }), "gap", "dropped", 3),
+        (Record::Suppressed(Suppressed { at, event_id, count: 9 }), "suppressed", "count", 9),
+    ];
+    for (record, kind, member, count) in rows {
+        assert_eq!(
+            line(&record),
+            format!(
+                "{{\"schema\":1,\"record\":\"{kind}\",\"ts\":\"2026-11-18T11:06:40.000Z\",\
+                 \"event_id\":\"{event_id}\",\"{member}\":{count}}}"
+            )
+        );
+    }
+}
+
+/// The table in the crate docs is the schema: every member is in it, and nothing else is.
+#[test]
+fn the_documented_members_are_the_members() {
+    let docs: Vec<&str> = include_str!("../lib.rs").lines().collect();
+    let documented = |kind: &str| -> BTreeSet<String> {
+        let row = docs.iter().find(|row| row.starts_with(&format!("//! | `{kind}` |"))).unwrap();
+        let words = row.split('`').skip(3).step_by(2).map(str::to_owned);
+        words.chain(["schema", "record", "ts", "event_id"].map(str::to_owned)).collect()
+    };
+
+    let mut record = decision();
+    record.texts.push(&"x".repeat(2000));
+    let value = serde_json::to_value(Record::Decision(record)).unwrap();
+    let mut found = keys(&value);
+    found.extend(keys(&value["principal"]));
+    found.extend(keys(&value["token"]));
+    // Words of the table that are values.
+    found.extend(["user", "client", "anonymous"].map(str::to_owned));
+    assert_eq!(found, documented("decision"));
+
+    let value = serde_json::to_value(Record::Outcome(outcome())).unwrap();
+    assert_eq!(keys(&value), documented("outcome"));
+}
+
+#[test]
+fn callers_without_a_person_are_marked() {
+    let client = Principal::builder("i", "s").client_only().build();
+    let rows = [
+        (Caller::Verified(client.into()), r#"{"iss":"i","sub":"s","kind":"client"}"#),
+        (
+            Caller::Anonymous(portcullis_core::AnonymousReason::NoCredentials),
+            r#"{"kind":"anonymous"}"#,
+        ),
+    ];
+    for (caller, expected) in rows {
+        assert_eq!(serde_json::to_string(&Who(&caller)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_record_cannot_be_forged_from_inside() {
+    let mut record = decision();
+    record.target = record.texts.push("x\n{\"decision\":\"allow\"}\r\u{2028}\u{2029}\u{85}");
+    record.user_agent = record.texts.push("\u{1b}[2J\u{202e}\u{2066}evil\u{200b}\u{7f}\u{e0041}é");
+    let line = line(&Record::Decision(record));
+    assert!(
+        line.contains(r#""target":"x\n{\"decision\":\"allow\"}\r\u2028\u2029\u0085""#),
+        "{line}"
+    );
+    let agent = r#"\u001b[2J\u202e\u2066evil\u200b\u007f\udb40\udc41é"#;
+    assert!(line.contains(agent), "{line}");
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(value["decision"], "deny");
+}
+
+#[test]
+fn long_claims_are_cut_and_said_to_be() {
+    let long = || "s".repeat(2000);
+    let many = || (0..500).map(|n| format!("scope:{n}")).collect::<Vec<_>>();
+    let principal = || Principal::builder("https://id.example", "alice");
+    let token = TokenInfo { id: Some(long()), ..TokenInfo::default() };
+    let rows = [
+        ("nothing", principal(), false),
+        ("issuer", Principal::builder(long(), "alice"), true),
+        ("subject", Principal::builder("https://id.example", long()), true),
+        ("client", principal().client_id(long()), true),
+        ("scopes", principal().scopes(many()), true),
+        ("one scope", principal().scope(long()), true),
+        ("roles", principal().roles(many()), true),
+        ("token id", principal().token(token), true),
+        ("actor", principal().actors(vec![Actor::new(None, long())]), true),
+        ("actors", principal().actors(vec![Actor::new(None, "bot".repeat(100)); 9]), true),
+    ];
+    for (name, principal, cut) in rows {
+        let mut record = decision();
+        record.caller = Some(Caller::Verified(Arc::new(principal.build())));
+        let line = line(&Record::Decision(record));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value.get("truncated").is_some(), cut, "{name}");
+        assert!(line.len() < 4 * FIELD_MAX, "{name}: {} bytes", line.len());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_client_sends_is_one_line_that_says_the_same(text in "\\PC*|.*") {
+        let mut record = decision();
+        record.target = record.texts.push(&text);
+        let line = line(&Record::Decision(record));
+        prop_assert!(!line.chars().any(|it| it.is_control() || is_deceptive(it)), "{line:?}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        prop_assert_eq!(value["target"].as_str(), Some(clip(&text)));
+    }
+}

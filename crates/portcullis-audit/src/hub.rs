@@ -1,0 +1,115 @@
+//! What all requests share: settings, and the way to every sink.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use portcullis_core::{Acknowledgement, Clock, McpMessage, Method, Receipt};
+
+use crate::Record;
+use crate::id::Ids;
+use crate::queue::{Item, Queue, Ticket};
+use crate::sample::Bucket;
+
+/// Finds the caller's address.
+pub(crate) type Peer = Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>;
+
+/// Which decisions must be on record before anything runs.
+#[derive(Clone, Debug)]
+pub(crate) enum Required {
+    Nothing,
+    Methods(Vec<Method>),
+    Everything,
+}
+
+impl Required {
+    pub(crate) fn covers(&self, message: &McpMessage) -> bool {
+        match (self, message) {
+            (Self::Nothing, _) => false,
+            (Self::Everything, _) => true,
+            (Self::Methods(methods), McpMessage::Request(request)) => {
+                methods.contains(&request.method())
+            }
+            (Self::Methods(methods), McpMessage::Batch(elements)) => {
+                !methods.is_empty() && elements.iter().any(|element| self.covers(element))
+            }
+            (Self::Methods(_), _) => false,
+        }
+    }
+}
+
+pub(crate) struct Hub {
+    pub(crate) clock: Clock,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) resource: Option<Arc<str>>,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) filtered_names: bool,
+    pub(crate) required: Required,
+    pub(crate) bucket: Bucket,
+    pub(crate) patience: Duration,
+    pub(crate) queues: Vec<Queue>,
+}
+
+impl Hub {
+    /// Queues a record; without room it is dropped and counted.
+    pub(crate) fn offer(&self, record: Record) {
+        let record = Arc::new(record);
+        for queue in &self.queues {
+            queue.push(Item { record: Arc::clone(&record), ticket: None });
+        }
+    }
+
+    /// Queues a record that must be written, by every sink, before anything runs.
+    pub(crate) fn require(&self, record: Record) -> Acknowledgement {
+        let record = Arc::new(record);
+        let (mut ticket, receipt) = Ticket::pool(self.queues.len());
+        let mut queued = true;
+        for queue in &self.queues {
+            let item = Item { record: Arc::clone(&record), ticket: Some(ticket()) };
+            queued &= queue.push(item);
+        }
+        if queued { Acknowledgement::Pending(receipt) } else { Acknowledgement::Refused }
+    }
+
+    /// Whether to record one more unauthenticated failure. If not, it is counted.
+    pub(crate) fn sample(&self) -> bool {
+        let recorded = self.bucket.take(self.clock.instant());
+        if !recorded {
+            self.queues.iter().for_each(Queue::suppress);
+        }
+        recorded
+    }
+
+    pub(crate) fn flush(&self) -> Vec<Receipt> {
+        self.queues.iter().map(Queue::flush).collect()
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.queues.iter().map(Queue::lost).sum()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.queues.iter_mut().for_each(Queue::close);
+        let clock = Clock::system();
+        let deadline = clock.instant() + self.patience;
+        let ended = self.queues.iter().filter(|queue| queue.wait(&clock, deadline)).count();
+        if ended < self.queues.len() {
+            tracing::error!(target: "portcullis", "an audit sink did not finish in time");
+        }
+    }
+}
+
+// By hand: the peer source is a closure.
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("resource", &self.resource)
+            .field("required", &self.required)
+            .field("sinks", &self.queues.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! The layer, and the handle to what is queued.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use crate::hub::Hub;
+use crate::{Audit, AuditLayerBuilder};
+
+/// Records every decision and every outcome; see the [crate docs](crate).
+///
+/// Clones share the sinks. When the last clone, the last service made from it and the last request
+/// are gone, what is queued is written and the writers end; the drop waits for that, up to
+/// [`shutdown_timeout`](AuditLayerBuilder::shutdown_timeout).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is recorded until the layer is applied"]
+pub struct AuditLayer {
+    hub: Option<Arc<Hub>>,
+}
+
+impl AuditLayer {
+    /// Starts the settings of a layer.
+    pub fn builder() -> AuditLayerBuilder {
+        AuditLayerBuilder::new()
+    }
+
+    /// A layer that records nothing: no one will know who did what.
+    pub const fn danger_off() -> Self {
+        Self { hub: None }
+    }
+
+    pub(crate) fn with(hub: Hub) -> Self {
+        Self { hub: Some(Arc::new(hub)) }
+    }
+
+    /// Waits until every record queued before this call was written. `false`: a sink failed
+    /// meanwhile, or has ended.
+    ///
+    /// The future needs no runtime, and the flush happens even if it is dropped.
+    pub fn flush(&self) -> impl Future<Output = bool> + Send + use<> {
+        let receipts = self.hub.as_ref().map(|hub| hub.flush()).unwrap_or_default();
+        async move {
+            let mut written = true;
+            for receipt in receipts {
+                written &= receipt.await;
+            }
+            written
+        }
+    }
+
+    /// How many records were lost since the start, over all sinks: no room in the queue, or the sink
+    /// failed. Anything but zero deserves an alarm.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.hub.as_ref().map_or(0, |hub| hub.lost())
+    }
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = Audit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Audit::new(inner, self.hub.clone())
+    }
+}

@@ -1,0 +1,233 @@
+//! The way from requests to a sink's thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use portcullis_core::{Clock, Receipt, ReceiptSender};
+
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::id::Ids;
+use crate::writer::Writer;
+use crate::{Record, Sink};
+
+/// A record on its way, and who waits for it.
+pub(crate) struct Item {
+    pub(crate) record: Arc<Record>,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// One sink's part in the receipt for a record; dropped without a word, it says "not recorded".
+pub(crate) struct Ticket(Arc<Pledge>);
+
+struct Pledge {
+    missing: AtomicUsize,
+    failed: AtomicBool,
+    sender: Mutex<Option<ReceiptSender>>,
+}
+
+impl Ticket {
+    /// As many tickets as there are sinks, and the receipt that says whether all of them wrote.
+    pub(crate) fn pool(sinks: usize) -> (impl FnMut() -> Self, Receipt) {
+        let (sender, receipt) = Receipt::pair();
+        let pledge = Arc::new(Pledge {
+            missing: AtomicUsize::new(sinks),
+            failed: AtomicBool::new(false),
+            sender: Mutex::new(Some(sender)),
+        });
+        (move || Self(Arc::clone(&pledge)), receipt)
+    }
+
+    /// Says whether this sink wrote the record.
+    pub(crate) fn settle(self, written: bool) {
+        if !written {
+            self.0.failed.store(true, Ordering::Relaxed);
+        }
+        // AcqRel: the last one to settle sees what the others stored.
+        if self.0.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let sender = self.0.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(sender) = sender {
+                sender.send(!self.0.failed.load(Ordering::Relaxed));
+            }
+        }
+    }
+}
+
+/// The writer is at work, or will look at the queue before it sleeps.
+const AWAKE: u8 = 0;
+/// The writer looks at the queue again within a millisecond: worth a wake-up only to those who wait.
+const NAPPING: u8 = 1;
+/// There was nothing to do for a while, and the writer sleeps.
+const ASLEEP: u8 = 2;
+
+/// What requests and the writer share besides the queue itself.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: AtomicU8,
+    /// Records that the sink does not have and that no gap record reports yet.
+    pub(crate) dropped: AtomicU64,
+    /// Unauthenticated failures that no record reports yet.
+    pub(crate) suppressed: AtomicU64,
+    /// All records this sink never got.
+    pub(crate) lost: AtomicU64,
+    control: Mutex<Control>,
+    ended: Condvar,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Arc<Ids>,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    flushes: Vec<ReceiptSender>,
+    ended: bool,
+}
+
+impl Shared {
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts records that the sink will never have.
+    pub(crate) fn lose(&self, records: u64) {
+        self.dropped.fetch_add(records, Ordering::Relaxed);
+        self.lost.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Who waits for a flush.
+    pub(crate) fn take_flushes(&self) -> Vec<ReceiptSender> {
+        std::mem::take(&mut self.control().flushes)
+    }
+
+    /// Says that no more records will be written, and lets everybody go who waits for one.
+    pub(crate) fn end(&self) {
+        let flushes = {
+            let mut control = self.control();
+            control.ended = true;
+            std::mem::take(&mut control.flushes)
+        };
+        self.ended.notify_all();
+        drop(flushes);
+    }
+
+    /// Called by the writer before it sleeps for `how_long`; `check` looks for work once more.
+    pub(crate) fn sleep(&self, long: bool, how_long: Duration, check: impl FnOnce() -> bool) {
+        self.state.store(if long { ASLEEP } else { NAPPING }, Ordering::Relaxed);
+        // Pairs with the fence in `wake`: either the requester sees that we sleep, or we see its work.
+        fence(Ordering::SeqCst);
+        if !check() && self.control().flushes.is_empty() {
+            thread::park_timeout(how_long);
+        }
+        self.state.store(AWAKE, Ordering::Relaxed);
+    }
+
+    fn wake(&self, writer: &Thread, urgent: bool) {
+        fence(Ordering::SeqCst);
+        let state = self.state.load(Ordering::Relaxed);
+        let needed = state == ASLEEP || (urgent && state == NAPPING);
+        if needed && self.state.swap(AWAKE, Ordering::Relaxed) != AWAKE {
+            writer.unpark();
+        }
+    }
+}
+
+/// A sink, its thread, and the bounded queue to it.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    sender: Option<SyncSender<Item>>,
+    thread: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+impl Queue {
+    pub(crate) fn start(
+        name: usize,
+        sink: Box<dyn Sink>,
+        capacity: usize,
+        clock: Clock,
+        ids: Arc<Ids>,
+    ) -> Result<Self, ConfigError> {
+        let (sender, receiver): (_, Receiver<Item>) = sync_channel(capacity);
+        let shared = Arc::new(Shared {
+            state: AtomicU8::new(AWAKE),
+            dropped: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            control: Mutex::default(),
+            ended: Condvar::new(),
+            clock,
+            ids,
+        });
+        let writer = Writer::new(sink, receiver, Arc::clone(&shared), capacity);
+        let thread = thread::Builder::new()
+            .name(format!("portcullis-audit-{name}"))
+            .spawn(move || writer.run())
+            .map_err(|cause| {
+                let message = "cannot start the audit writer";
+                ConfigError::from_io(ConfigErrorKind::Thread, message, cause)
+            })?;
+        Ok(Self { sender: Some(sender), thread, shared })
+    }
+
+    /// Queues a record without waiting. `false`: there is no room, or no writer any more.
+    pub(crate) fn push(&self, item: Item) -> bool {
+        let urgent = item.ticket.is_some();
+        let queued = self.sender.as_ref().is_some_and(|sender| sender.try_send(item).is_ok());
+        if queued {
+            self.shared.wake(self.thread.thread(), urgent);
+        } else {
+            self.shared.lose(1);
+        }
+        queued
+    }
+
+    /// Counts an unauthenticated failure that is not recorded.
+    pub(crate) fn suppress(&self) {
+        self.shared.suppressed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Asks for a flush of everything queued so far.
+    pub(crate) fn flush(&self) -> Receipt {
+        let (sender, receipt) = Receipt::pair();
+        {
+            let mut control = self.shared.control();
+            if !control.ended {
+                control.flushes.push(sender);
+            }
+        }
+        self.shared.wake(self.thread.thread(), true);
+        receipt
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// Tells the writer to finish what is queued and to end.
+    pub(crate) fn close(&mut self) {
+        self.sender = None;
+        self.thread.thread().unpark();
+    }
+
+    /// Waits until the writer has ended, but not past `deadline`. Whether it has.
+    pub(crate) fn wait(&self, clock: &Clock, deadline: Instant) -> bool {
+        if thread::current().id() == self.thread.thread().id() {
+            return true; // The sink itself held the last handle: nobody else can do its work.
+        }
+        let mut control = self.shared.control();
+        while !control.ended {
+            let left = deadline.saturating_duration_since(clock.instant());
+            if left.is_zero() {
+                return false;
+            }
+            control = self
+                .shared
+                .ended
+                .wait_timeout(control, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+}

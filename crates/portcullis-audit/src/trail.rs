@@ -1,0 +1,407 @@
+//! The state of one request: what its layers said, and which records it still owes.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use portcullis_core::{
+    Acknowledgement, Caller, Decided, Denial, McpMessage, NoMessage, Note, Permit, Recorder,
+    ResponseFacts as _,
+};
+
+use crate::classify::{End, is_tool_result, verdict};
+use crate::element::{Element, Elements};
+use crate::hub::Hub;
+use crate::id::EventId;
+use crate::record::{Decision, Record, Verdict};
+use crate::text::{Pack, Span};
+use crate::token::TokenDigest;
+
+/// Ends a [`Trail`](portcullis_core::Trail). Owed by every request that is signed in or refused:
+/// exactly one decision and one outcome, per element of a batch.
+pub(crate) struct RequestTrail {
+    hub: Arc<Hub>,
+    request_id: EventId,
+    started: Instant,
+    source_ip: Option<IpAddr>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    head: Head,
+    caller: Option<Caller>,
+    message: Option<McpMessage>,
+    batch: bool,
+    elements: Elements,
+    status: Option<StatusCode>,
+    denial: Option<Denial>,
+    finished: bool,
+}
+
+/// What of the request's head a decision record shows. Dropped with the last decision.
+#[derive(Default)]
+struct Head {
+    user_agent: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
+    digest: Option<TokenDigest>,
+}
+
+/// Why a message may pass or not, for its record.
+#[derive(Clone, Copy)]
+enum Ground<'a> {
+    Permit(&'a Permit),
+    Denial(&'a Denial),
+    Nothing,
+}
+
+impl RequestTrail {
+    pub(crate) fn start(hub: Arc<Hub>, headers: &HeaderMap, source_ip: Option<IpAddr>) -> Self {
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let authorization = lines.next().filter(|_| lines.next().is_none()).cloned();
+        let head = Head {
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+            traceparent: headers.get("traceparent").cloned(),
+            authorization,
+            digest: None,
+        };
+        Self {
+            request_id: hub.ids.next(&hub.clock),
+            started: hub.clock.instant(),
+            source_ip: source_ip.map(|address| address.to_canonical()),
+            state: Mutex::new(State { head, ..State::default() }),
+            hub,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The head of the answer is there: what was not decided by now never will be.
+    pub(crate) fn responded<B>(&self, response: &Response<B>) {
+        let mut state = self.state();
+        state.status = Some(response.status());
+        state.denial = response.denial().cloned();
+        self.settle(&mut state);
+    }
+
+    /// The answer has ended: writes the outcomes.
+    pub(crate) fn finish(&self, end: End, bytes_out: u64) {
+        let mut state = self.state();
+        if state.finished {
+            return;
+        }
+        self.settle(&mut state);
+        state.finished = true;
+        let at = self.hub.clock.unix();
+        let duration = self.hub.clock.instant().saturating_duration_since(self.started);
+        let State { elements, status, denial, .. } = &mut *state;
+        for element in elements.take() {
+            if let Some(mut outcome) = element.outcome(end, *status, denial.as_ref()) {
+                outcome.at = at;
+                outcome.duration = duration;
+                outcome.bytes_out = bytes_out;
+                self.hub.offer(Record::Outcome(outcome));
+            }
+        }
+    }
+
+    /// Writes the decisions that no layer reported: refusals before policy, and requests that got
+    /// past sign-in but never to policy.
+    fn settle(&self, state: &mut State) {
+        let message = state.message.take();
+        let denial = state.denial.clone();
+        let ground = match &denial {
+            Some(denial) => Ground::Denial(denial),
+            None if state.caller.is_some() => Ground::Nothing,
+            // Public metadata, preflight: nobody signed in, nobody was refused.
+            None => {
+                state.head = Head::default();
+                return;
+            }
+        };
+        match &message {
+            Some(McpMessage::Batch(messages)) if !messages.is_empty() => {
+                for (index, message) in messages.iter().enumerate() {
+                    self.settle_element(state, index, Some(message), ground);
+                }
+            }
+            message => {
+                if state.elements.is_empty() {
+                    self.settle_element(state, 0, message.as_ref(), ground);
+                }
+            }
+        }
+        // What outlives the decisions must not hold the request's memory.
+        state.head = Head::default();
+    }
+
+    fn settle_element(
+        &self,
+        state: &mut State,
+        index: usize,
+        message: Option<&McpMessage>,
+        ground: Ground<'_>,
+    ) {
+        if state.elements.find(index).is_some() {
+            return;
+        }
+        if let Some((record, element)) = self.decision(state, index, message, ground) {
+            state.elements.push(element);
+            self.hub.offer(Record::Decision(record));
+        }
+    }
+
+    /// The record of a decision and what is kept for its outcome. `None` when it is an
+    /// unauthenticated failure that is only counted.
+    fn decision(
+        &self,
+        state: &mut State,
+        index: usize,
+        message: Option<&McpMessage>,
+        ground: Ground<'_>,
+    ) -> Option<(Decision, Element)> {
+        let known = state.caller.as_ref().is_some_and(|caller| caller.principal().is_some());
+        if matches!(ground, Ground::Denial(_)) && !known && !self.hub.sample() {
+            state.elements.push(Element::silent(index));
+            return None;
+        }
+        let event_id = self.hub.ids.next(&self.hub.clock);
+        let mut decision = Decision {
+            at: self.hub.clock.unix(),
+            event_id,
+            request_id: self.request_id,
+            element: (state.batch || index > 0).then_some(index),
+            resource: self.hub.resource.clone(),
+            version: None,
+            method: None,
+            target_type: None,
+            caller: state.caller.clone(),
+            digest: state.digest(),
+            verdict: Verdict::Undecided,
+            reason: None,
+            http_status: None,
+            error_code: None,
+            source_ip: self.source_ip,
+            argument_count: None,
+            texts: Pack::new(),
+            jsonrpc_id: Span::default(),
+            target: Span::default(),
+            more_targets: Vec::new(),
+            rule_id: Span::default(),
+            policy_version: Span::default(),
+            argument_keys: Default::default(),
+            user_agent: Span::default(),
+            traceparent: Span::default(),
+        };
+        if let Some(message) = message {
+            describe(&mut decision, message);
+        }
+        ground_on(&mut decision, ground, state.batch);
+        let texts = &mut decision.texts;
+        if let Some(value) = &state.head.user_agent {
+            decision.user_agent = texts.push_bytes(value.as_bytes());
+        }
+        if let Some(value) = &state.head.traceparent {
+            decision.traceparent = texts.push_bytes(value.as_bytes());
+        }
+        let mut element = Element::new(index, event_id, message);
+        element.decided = decision.reason;
+        if let Ground::Denial(denial) = ground {
+            element.error_code = denial.rpc_code();
+            element.tool_error = is_tool_result(denial);
+            element.refused = !element.tool_error;
+        }
+        Some((decision, element))
+    }
+}
+
+impl State {
+    /// The name of a token that has none of its own; computed once, and only for a record.
+    fn digest(&mut self) -> Option<TokenDigest> {
+        let principal = self.caller.as_ref().and_then(Caller::principal);
+        if principal.is_some_and(|principal| principal.token().id.is_some()) {
+            self.head.authorization = None;
+            return None;
+        }
+        if let Some(authorization) = self.head.authorization.take() {
+            self.head.digest = TokenDigest::of(&authorization);
+        }
+        self.head.digest
+    }
+}
+
+impl Recorder for RequestTrail {
+    fn caller(&self, caller: &Caller) {
+        self.state().caller = Some(caller.clone());
+    }
+
+    fn message(&self, message: &McpMessage) {
+        let mut state = self.state();
+        state.batch = matches!(message, McpMessage::Batch(_));
+        state.message = Some(message.clone());
+    }
+
+    fn decided(&self, decided: &Decided<'_>) -> Acknowledgement {
+        let mut state = self.state();
+        if state.finished {
+            return Acknowledgement::Refused; // The caller is gone: nothing may run any more.
+        }
+        if let Some(element) = state.elements.find(decided.element) {
+            // Two layers decide. The first waited for its receipt before the second was asked.
+            return if element.unrecorded {
+                Acknowledgement::Refused
+            } else {
+                Acknowledgement::Recorded
+            };
+        }
+        if !state.batch {
+            state.message = None; // It has served: the request's memory is the handler's alone.
+        }
+        let ground = match decided.verdict {
+            Ok(permit) => Ground::Permit(permit),
+            Err(denial) => Ground::Denial(denial),
+        };
+        let Some((record, mut element)) =
+            self.decision(&mut state, decided.element, Some(decided.message), ground)
+        else {
+            return Acknowledgement::Recorded;
+        };
+        let record = Record::Decision(record);
+        let must = decided.verdict.is_ok() && self.hub.required.covers(decided.message);
+        let acknowledgement = if must {
+            self.hub.require(record)
+        } else {
+            self.hub.offer(record);
+            Acknowledgement::Recorded
+        };
+        element.unrecorded = matches!(acknowledgement, Acknowledgement::Refused);
+        state.elements.push(element);
+        acknowledgement
+    }
+
+    fn note(&self, note: Note<'_>) {
+        let names = self.hub.filtered_names;
+        for element in self.state().elements.iter_mut() {
+            element.note(note, names);
+        }
+    }
+
+    fn note_for(&self, index: usize, note: Note<'_>) {
+        let names = self.hub.filtered_names;
+        if let Some(element) = self.state().elements.find_mut(index) {
+            element.note(note, names);
+        }
+    }
+}
+
+/// Copies what a record shows of a message. Argument values are not among it.
+fn describe(decision: &mut Decision, message: &McpMessage) {
+    let texts = &mut decision.texts;
+    match message {
+        McpMessage::Request(request) => {
+            decision.version = Some(request.version());
+            decision.method = Some(request.method());
+            decision.jsonrpc_id = texts.push(request.id().as_str());
+            let mut targets = request.targets();
+            if let Some(target) = targets.next() {
+                decision.target_type = Some(target.kind().as_str());
+                decision.target = texts.push(target.name());
+            }
+            let mut used = 0;
+            decision.more_targets =
+                targets.map_while(|target| texts.push_item(&mut used, target.name())).collect();
+            if let Some(arguments) = request.arguments() {
+                decision.argument_count = Some(arguments.len());
+                let mut used = 0;
+                for (slot, key) in decision.argument_keys.iter_mut().zip(arguments.keys()) {
+                    let Some(span) = texts.push_item(&mut used, &key) else { break };
+                    *slot = span;
+                }
+            }
+        }
+        McpMessage::Notification(notification) => {
+            decision.version = Some(notification.version());
+            decision.method = Some(notification.method());
+        }
+        McpMessage::Response(response) => {
+            decision.version = Some(response.version());
+            decision.target_type = Some("response");
+            decision.jsonrpc_id = texts.push(response.id().as_str());
+        }
+        McpMessage::NoMessage(NoMessage::Stream(version)) => {
+            decision.version = Some(*version);
+            decision.target_type = Some("stream");
+        }
+        McpMessage::NoMessage(NoMessage::EndSession(version)) => {
+            decision.version = Some(*version);
+            decision.target_type = Some("session");
+        }
+        _ => {}
+    }
+}
+
+fn ground_on(decision: &mut Decision, ground: Ground<'_>, batch: bool) {
+    let (rule, version) = match ground {
+        Ground::Permit(permit) => {
+            decision.verdict = Verdict::Allow;
+            (Some(permit.rule()), Some(permit.policy_version()))
+        }
+        Ground::Denial(denial) => {
+            decision.verdict = verdict(denial);
+            decision.reason = Some(denial.reason());
+            // The elements of a batch share one answer, whose status is not this denial's.
+            decision.http_status = (!batch).then_some(denial.status());
+            decision.error_code = denial.rpc_code();
+            (denial.rule(), denial.policy_version())
+        }
+        Ground::Nothing => (None, None),
+    };
+    if let Some(rule) = rule {
+        decision.rule_id = decision.texts.push(rule.as_str());
+    }
+    if let Some(version) = version {
+        decision.policy_version = decision.texts.push(version.as_str());
+    }
+}
+
+/// Owes the outcome: whoever holds it says how the answer ended, or dropping it says so.
+pub(crate) struct Debt {
+    trail: Option<Arc<RequestTrail>>,
+    pub(crate) bytes: u64,
+}
+
+impl Debt {
+    /// Owes nothing if there is no trail.
+    pub(crate) fn new(trail: Option<Arc<RequestTrail>>) -> Self {
+        Self { trail, bytes: 0 }
+    }
+
+    pub(crate) fn trail(&self) -> Option<&RequestTrail> {
+        self.trail.as_deref()
+    }
+
+    /// Hands the debt on.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { trail: self.trail.take(), bytes: self.bytes }
+    }
+
+    /// Pays it.
+    pub(crate) fn pay(&mut self, end: End) {
+        if let Some(trail) = self.trail.take() {
+            trail.finish(end, self.bytes);
+        }
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        self.pay(End::Dropped);
+    }
+}
+
+/// How long the drop of the last handle waits for the sinks, by default.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
