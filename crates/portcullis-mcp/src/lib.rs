@@ -5,6 +5,7 @@ mod build;
 mod capability;
 mod chars;
 mod config;
+mod edge;
 mod era;
 mod error;
 mod events;
@@ -33,6 +34,7 @@ mod sse;
 mod violation;
 
 pub use body::FilterBody;
+pub use edge::{Edge, EdgeFuture, EdgeLayer};
 pub use error::ConfigError;
 pub use future::ResponseFuture;
 pub use layer::InspectLayer;
