@@ -1,0 +1,94 @@
+//! The seam: whatever can answer a [`Query`].
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use portcullis_core::Text;
+
+use crate::{Decision, Query};
+
+/// Decides who may do what.
+///
+/// [`Policy`](crate::Policy) is the built-in one. Implement this to ask something else: another
+/// policy language, or a decision point outside the process.
+///
+/// ```
+/// use portcullis_core::Text;
+/// use portcullis_rbac::{Answer, Authorizer, Decision, Never, Query};
+///
+/// /// Lets a tool's name decide.
+/// struct ReadOnly;
+///
+/// impl Authorizer for ReadOnly {
+///     type Later = Never;
+///
+///     fn authorize(&self, query: &Query<'_>) -> Answer<Never> {
+///         Answer::Now(match query.target() {
+///             Some((_, name)) if name.starts_with("get_") => Decision::allow("read-only"),
+///             Some(_) => Decision::default_deny(),
+///             None => Decision::allow("no-target"),
+///         })
+///     }
+///
+///     fn version(&self) -> Text {
+///         Text::from_static("read-only-1")
+///     }
+/// }
+/// ```
+pub trait Authorizer: Send + Sync + 'static {
+    /// An answer that needs waiting; [`Never`] for policies in memory. It owns what it needs. It
+    /// must end by itself: set a time limit, and answer [`Decision::unavailable`] past it.
+    type Later: Future<Output = Decision> + Send + 'static;
+
+    /// Answers for each target of a request, and for each item of a list: one function, so that
+    /// what is visible is what is callable (R-203). Must not block.
+    ///
+    /// Not asked: `initialize`, `ping` and `server/discover`, which every caller may use (R-087),
+    /// and messages without a method (streams, session ends, answers to the server).
+    fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later>;
+
+    /// The version of the policy in effect, recorded with every decision.
+    fn version(&self) -> Text;
+}
+
+impl<A: Authorizer> Authorizer for Arc<A> {
+    type Later = A::Later;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<A::Later> {
+        A::authorize(self, query)
+    }
+
+    fn version(&self) -> Text {
+        A::version(self)
+    }
+}
+
+/// An answer now, or later.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third time")]
+pub enum Answer<F> {
+    /// The decision.
+    Now(Decision),
+    /// What will say so.
+    Later(F),
+}
+
+/// The future of an authorizer that never waits. It has no values.
+#[expect(clippy::exhaustive_enums, reason = "it stays empty")]
+pub enum Never {}
+
+impl Future for Never {
+    type Output = Decision;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Decision> {
+        match *self {}
+    }
+}
+
+impl fmt::Debug for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}

@@ -1,0 +1,319 @@
+//! Checks a policy and arranges it for deciding.
+
+use std::collections::{HashMap, HashSet};
+
+use aws_lc_rs::digest;
+use portcullis_core::{Challenge, Text};
+use serde_json::json;
+
+use crate::bits::Bits;
+use crate::index::Index;
+use crate::judge::Law;
+use crate::pattern::{self, Pattern};
+use crate::policy::{PROTOCOL, Rules, Tables};
+use crate::rule::{Effect, Word};
+use crate::who::{ANONYMOUS, FIRST, Roles, SIGNED_IN};
+use crate::{ConfigError, DenialStyle, Policy, Role, Rule};
+
+/// Builds a [`Policy`]; made by [`Policy::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct PolicyBuilder {
+    pub(crate) name: Option<String>,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) implied: Vec<(Word, Vec<Word>)>,
+}
+
+impl PolicyBuilder {
+    /// Names the policy. The name stands before the digest in its version.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Adds a role.
+    pub fn add_role(mut self, role: Role) -> Self {
+        self.roles.push(role);
+        self
+    }
+
+    /// Adds a rule. Order decides nothing but which of several allowing rules is recorded and
+    /// which scopes are asked for first.
+    pub fn add_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Says that `scope` stands for each of `others` as well, and for what these imply.
+    /// Without this, scopes are compared exactly.
+    pub fn scope_implies<T: Into<String>>(
+        mut self,
+        scope: impl Into<String>,
+        others: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let others = others.into_iter().map(Word::from).collect();
+        self.implied.push((scope.into().into(), others));
+        self
+    }
+
+    /// Checks everything and arranges it for deciding.
+    ///
+    /// # Errors
+    /// When there is no rule; a rule has no id or another rule's, no targets, nobody to apply to,
+    /// a role that is not defined, a pattern that cannot match, or a scope that a challenge cannot
+    /// carry; or a role has two definitions or nobody can have it.
+    pub fn build(self) -> Result<Policy, ConfigError> {
+        check_text("the policy's name", self.name.as_deref().unwrap_or("-"))
+            .map_err(ConfigError::new)?;
+        if self.rules.is_empty() {
+            return Err(ConfigError::new("the policy has no rules: it would allow nothing"));
+        }
+        let role_bits = self.role_bits()?;
+        self.check_rule_ids()?;
+        let implied = self.implied()?;
+        let wanted = self.wanted_scopes();
+        let laws = self
+            .rules
+            .iter()
+            .map(|rule| law(rule, &role_bits, &wanted).map_err(|error| error.at(rule.id.place)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let limit = FIRST + self.roles.len();
+        let index = |what: &'static str, targets: Targets| {
+            let patterns = self.patterns(targets)?;
+            Index::new(patterns, &laws, limit).map_err(|error| {
+                ConfigError::new(format!("the patterns of {what} do not compile: {}", error.kind()))
+            })
+        };
+        let tables = Tables {
+            tools: index("tools", |rule| &rule.tools)?,
+            prompts: index("prompts", |rule| &rule.prompts)?,
+            resources: index("resources", |rule| &rule.resources)?,
+            roles: Roles::new(&self.roles, &wanted, &implied),
+            laws,
+        };
+        Ok(Policy::new(self.version(), Rules::Tables(Box::new(tables))))
+    }
+
+    fn role_bits(&self) -> Result<HashMap<&str, usize>, ConfigError> {
+        let mut bits = HashMap::new();
+        for (bit, role) in self.roles.iter().enumerate() {
+            let fail = |message: String| Err(ConfigError::new(message).at(role.place));
+            let Role { name, groups, scopes, roles, clients, anonymous, .. } = role;
+            if let Err(message) = check_text("a role's name", name) {
+                return fail(message);
+            }
+            let claims = [groups, scopes, roles, clients];
+            if claims.iter().all(|values| values.is_empty()) && !anonymous {
+                return fail(format!(
+                    "nobody can have the role {name}: give it groups, scopes, roles, clients or anonymous"
+                ));
+            }
+            if claims.into_iter().flatten().any(String::is_empty) {
+                return fail(format!("the role {name} has an empty string among its claims"));
+            }
+            if bits.insert(name.as_str(), FIRST + bit).is_some() {
+                return fail(format!("the role {name} is defined twice"));
+            }
+        }
+        Ok(bits)
+    }
+
+    fn check_rule_ids(&self) -> Result<(), ConfigError> {
+        let mut seen = HashSet::new();
+        for Rule { id, .. } in &self.rules {
+            let fail = |message: String| Err(ConfigError::new(message).at(id.place));
+            if let Err(message) = check_text("a rule's id", &id.text) {
+                return fail(message);
+            }
+            if id.text == PROTOCOL.as_str() {
+                return fail(format!("the rule id {} is taken by the gate itself", id.text));
+            }
+            if !seen.insert(&id.text) {
+                return fail(format!("two rules have the id {}", id.text));
+            }
+        }
+        Ok(())
+    }
+
+    /// The hierarchy, followed to its ends.
+    fn implied(&self) -> Result<HashMap<&str, Vec<&str>>, ConfigError> {
+        let mut direct: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (scope, others) in &self.implied {
+            for Word { text, place } in std::iter::once(scope).chain(others) {
+                if text.is_empty() || text.contains(char::is_whitespace) {
+                    let message = format!("{text:?} in the scope hierarchy is not a scope");
+                    return Err(ConfigError::new(message).at(*place));
+                }
+            }
+            let others = others.iter().map(|other| other.text.as_str());
+            direct.entry(&scope.text).or_default().extend(others);
+        }
+        let closure = |scope: &str| {
+            let mut all: Vec<&str> = Vec::new();
+            let mut open: Vec<&str> = direct.get(scope).cloned().unwrap_or_default();
+            while let Some(next) = open.pop() {
+                if !all.contains(&next) {
+                    all.push(next);
+                    open.extend(direct.get(next).into_iter().flatten());
+                }
+            }
+            all
+        };
+        Ok(direct.keys().map(|scope| (*scope, closure(scope))).collect())
+    }
+
+    fn wanted_scopes(&self) -> Vec<String> {
+        let mut wanted: Vec<String> = Vec::new();
+        for Word { text, .. } in self.rules.iter().flat_map(|rule| &rule.requires_scopes) {
+            if !wanted.contains(text) {
+                wanted.push(text.clone());
+            }
+        }
+        wanted
+    }
+
+    fn patterns(&self, targets: Targets) -> Result<Vec<(Pattern, usize)>, ConfigError> {
+        // The same accessor tells which grammar applies: only resources are URIs.
+        let mut patterns = Vec::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            let words = targets(rule);
+            let uris = std::ptr::eq(words, &rule.resources);
+            for Word { text, place } in words {
+                let pattern = if uris {
+                    pattern::of_uris(text, rule.effect)
+                } else {
+                    pattern::of_names(text)
+                };
+                let pattern = pattern.map_err(|message| {
+                    ConfigError::new(format!("rule {}: {message}", rule.id.text))
+                        .at(*place)
+                        .at(rule.id.place)
+                })?;
+                patterns.push((pattern, number));
+            }
+        }
+        Ok(patterns)
+    }
+
+    /// The name, and the start of a digest of everything that can change a decision or a record.
+    fn version(&self) -> Text {
+        let texts =
+            |words: &[Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<String>>();
+        // Arrays only: the order of an object's members depends on a feature of serde_json.
+        let roles: Vec<_> = self
+            .roles
+            .iter()
+            .map(|r| json!([r.name, r.groups, r.scopes, r.roles, r.clients, r.anonymous]))
+            .collect();
+        let rules: Vec<_> = self
+            .rules
+            .iter()
+            .map(|r| {
+                let denial = r.denial.map(|style| match style {
+                    DenialStyle::Hide => "hide",
+                    DenialStyle::Explain => "explain",
+                    DenialStyle::ToolResult => "tool_result",
+                });
+                json!([
+                    r.id.text,
+                    r.effect == Effect::Allow,
+                    texts(&r.tools),
+                    texts(&r.prompts),
+                    texts(&r.resources),
+                    texts(&r.roles),
+                    r.everyone,
+                    texts(&r.requires_scopes),
+                    denial,
+                ])
+            })
+            .collect();
+        let implied: Vec<_> =
+            self.implied.iter().map(|(scope, others)| json!([scope.text, texts(others)])).collect();
+        let content = json!(["portcullis policy 1", roles, rules, implied]).to_string();
+        let digest = digest::digest(&digest::SHA256, content.as_bytes());
+        let hex: String =
+            digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Text::from(match &self.name {
+            Some(name) => format!("{name}@{hex}"),
+            None => hex,
+        })
+    }
+}
+
+type Targets = fn(&Rule) -> &Vec<Word>;
+
+/// Checks a rule on its own.
+fn law(
+    rule: &Rule,
+    role_bits: &HashMap<&str, usize>,
+    wanted: &[String],
+) -> Result<Law, ConfigError> {
+    let id = &rule.id.text;
+    let fail = |message: String| Err(ConfigError::new(message));
+    if rule.tools.is_empty() && rule.prompts.is_empty() && rule.resources.is_empty() {
+        return fail(format!("rule {id} names no tools, prompts or resources"));
+    }
+    if rule.roles.is_empty() && !rule.everyone {
+        return fail(format!("rule {id} applies to nobody: give it roles or everyone"));
+    }
+    if rule.effect == Effect::Deny && !rule.requires_scopes.is_empty() {
+        return fail(format!("rule {id} denies, so it cannot require scopes"));
+    }
+    if rule.denial == Some(DenialStyle::ToolResult)
+        && !(rule.prompts.is_empty() && rule.resources.is_empty())
+    {
+        return fail(format!(
+            "rule {id} is not about tools alone, so it cannot deny by a tool result"
+        ));
+    }
+    let mut roles = Bits::new(FIRST + role_bits.len());
+    for Word { text, place } in &rule.roles {
+        let Some(bit) = role_bits.get(text.as_str()) else {
+            let message = format!("rule {id} names the unknown role {text}");
+            return Err(ConfigError::new(message).at(*place));
+        };
+        roles.insert(*bit);
+    }
+    if rule.everyone {
+        roles.insert(SIGNED_IN);
+        // Whoever must not do it signed in must not do it otherwise either.
+        if rule.effect == Effect::Deny {
+            roles.insert(ANONYMOUS);
+        }
+    }
+    let mut scopes = Bits::new(wanted.len());
+    let mut scope_names: Vec<String> = Vec::new();
+    for Word { text, place } in &rule.requires_scopes {
+        Challenge::check_scope(text)
+            .map_err(|error| ConfigError::new(format!("rule {id}: {error}")).at(*place))?;
+        if let Some(bit) = wanted.iter().position(|scope| scope == text) {
+            scopes.insert(bit);
+        }
+        if !scope_names.contains(text) {
+            scope_names.push(text.clone());
+        }
+    }
+    Ok(Law {
+        id: Text::from(id.as_str()),
+        effect: rule.effect,
+        roles,
+        scopes,
+        scope_names,
+        denial: rule.denial,
+    })
+}
+
+/// What goes into records is short and visible.
+fn check_text(what: &str, text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("{what} is empty"));
+    }
+    if text.len() > 128 || text.chars().any(char::is_control) {
+        return Err(format!("{what} is longer than 128 bytes or has control characters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Asks the authorizer about everything a message wants, one question at a time.
+
+use portcullis_core::{Caller, McpMessage, McpRequest, Method, Version};
+
+use crate::policy::PROTOCOL;
+use crate::{Answer, Authorizer, Decision, Query};
+
+/// What was found out so far, and what to ask next.
+#[derive(Debug, Default)]
+pub(crate) struct Docket {
+    element: usize,
+    target: usize,
+    so_far: Option<Decision>,
+    /// The finding of a message that is not a batch: no list needed.
+    first: Option<Finding>,
+    more: Vec<Finding>,
+}
+
+/// What was found about one message.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// The decision; a denial is about this one of the targets.
+    Decided(Decision, usize),
+    /// Nothing that inspection could have let through.
+    Nonsense,
+}
+
+/// Where the questions stand.
+#[derive(Debug)]
+pub(crate) enum Step<L> {
+    /// Wait for this answer, and hand it to [`Docket::hear`].
+    Wait(L),
+    /// Every element of the message has its finding.
+    Done,
+}
+
+impl Docket {
+    /// Asks until there is something to wait for or nothing left to ask.
+    pub(crate) fn advance<A: Authorizer>(
+        &mut self,
+        authorizer: &A,
+        caller: &Caller,
+        message: &McpMessage,
+    ) -> Step<A::Later> {
+        while let Some(element) = element(message, self.element) {
+            let (version, method, request) = match asked(element) {
+                Asked::About { version, method, request } => (version, method, request),
+                Asked::Nothing => {
+                    self.close(Finding::Decided(Decision::Allow { rule: PROTOCOL }, 0));
+                    continue;
+                }
+                Asked::Nonsense => {
+                    self.close(Finding::Nonsense);
+                    continue;
+                }
+            };
+            let target = request.and_then(|request| request.targets().nth(self.target));
+            if target.is_none() {
+                if let Some(decision) = self.so_far.take() {
+                    self.close(Finding::Decided(decision, 0));
+                    continue;
+                }
+                if needs_target(method) {
+                    self.close(Finding::Nonsense);
+                    continue;
+                }
+            }
+            let mut query = Query::new(caller, version, method);
+            if let Some(target) = target {
+                query = query.on(target.kind(), target.name());
+            }
+            if let Some(arguments) = request.and_then(McpRequest::arguments) {
+                query = query.with_arguments(arguments);
+            }
+            match authorizer.authorize(&query) {
+                Answer::Now(decision) => self.hear(decision),
+                Answer::Later(later) => return Step::Wait(later),
+            }
+        }
+        Step::Done
+    }
+
+    /// Takes the answer to the last question. Every target must be allowed; scopes add up.
+    pub(crate) fn hear(&mut self, decision: Decision) {
+        if matches!(decision, Decision::Deny { .. }) {
+            let target = self.target;
+            return self.close(Finding::Decided(decision, target));
+        }
+        self.target += 1;
+        self.so_far = Some(match (self.so_far.take(), decision) {
+            (
+                Some(Decision::NeedsScopes { rule, mut scopes }),
+                Decision::NeedsScopes { scopes: others, .. },
+            ) => {
+                add_scopes(&mut scopes, others);
+                Decision::NeedsScopes { rule, scopes }
+            }
+            (Some(earlier @ Decision::NeedsScopes { .. }), _) => earlier,
+            (Some(earlier), Decision::Allow { .. }) => earlier,
+            (_, decision) => decision,
+        });
+    }
+
+    /// The findings, in the order of the elements.
+    pub(crate) fn findings(self) -> impl Iterator<Item = Finding> {
+        self.first.into_iter().chain(self.more)
+    }
+
+    fn close(&mut self, finding: Finding) {
+        self.element += 1;
+        self.target = 0;
+        self.so_far = None;
+        if self.first.is_none() {
+            self.first = Some(finding);
+        } else {
+            self.more.push(finding);
+        }
+    }
+}
+
+/// Adds what is missing.
+pub(crate) fn add_scopes(scopes: &mut Vec<String>, others: Vec<String>) {
+    for scope in others {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+}
+
+/// The elements of a batch; any other message is its own only element.
+pub(crate) fn element(message: &McpMessage, at: usize) -> Option<&McpMessage> {
+    match message {
+        McpMessage::Batch(elements) => elements.get(at),
+        message => (at == 0).then_some(message),
+    }
+}
+
+enum Asked<'a> {
+    About { version: Version, method: Method, request: Option<&'a McpRequest> },
+    Nothing,
+    Nonsense,
+}
+
+fn asked(message: &McpMessage) -> Asked<'_> {
+    match message {
+        McpMessage::Request(request) => match request.method() {
+            // Clients find out with these which era a server speaks. A denial would mislead
+            // them, so no policy is asked.
+            Method::Initialize | Method::Ping | Method::ServerDiscover => Asked::Nothing,
+            // Without an `id` it would execute and never answer; with one it is no notification.
+            method if method.is_notification() => Asked::Nonsense,
+            method => Asked::About { version: request.version(), method, request: Some(request) },
+        },
+        McpMessage::Notification(notification) if notification.method().is_notification() => {
+            Asked::About {
+                version: notification.version(),
+                method: notification.method(),
+                request: None,
+            }
+        }
+        McpMessage::Response(_) | McpMessage::NoMessage(_) => Asked::Nothing,
+        _ => Asked::Nonsense,
+    }
+}
+
+/// Whether a request of `method` without a target means that inspection left it out.
+fn needs_target(method: Method) -> bool {
+    matches!(
+        method,
+        Method::ToolsCall
+            | Method::PromptsGet
+            | Method::ResourcesRead
+            | Method::ResourcesSubscribe
+            | Method::ResourcesUnsubscribe
+            | Method::CompletionComplete
+    )
+}

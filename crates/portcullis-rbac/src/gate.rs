@@ -1,0 +1,247 @@
+//! The way of one request through the gate, without a tower type: ask, settle, record.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use portcullis_core::{
+    Acknowledgement, Buffered, Challenge, Decided, Denial, GateBody, McpMessage, Permit, Receipt,
+    RequestFacts as _, ResponseFacts as _, Text, View,
+};
+
+use crate::Authorizer;
+use crate::batch::{self, Outcome};
+use crate::docket::{Docket, Step, element};
+use crate::settle::{Circumstances, settle};
+use crate::view::Sight;
+
+/// What a layer and its services share.
+#[derive(Debug)]
+pub(crate) struct Gate<A> {
+    authorizer: Arc<A>,
+    challenge: Challenge,
+    view: Arc<dyn View>,
+}
+
+/// What to do next with a request.
+pub(crate) enum Next<L> {
+    /// Wait for the answer, hand it to the docket and come back.
+    Ask(L, Request<Buffered>, Docket),
+    /// Wait until the decision is on record, then call.
+    Record(Recording),
+    /// Call the inner service.
+    Call(Request<Buffered>, Permit),
+    /// Answer.
+    Refuse(Refusal),
+}
+
+/// A request that may pass once its decisions are on record.
+pub(crate) struct Recording {
+    pub(crate) request: Request<Buffered>,
+    pub(crate) permit: Permit,
+    pub(crate) receipts: Vec<Receipt>,
+    /// The answer should they not be recorded.
+    pub(crate) otherwise: Denial,
+}
+
+/// An answer of our own.
+pub(crate) enum Refusal {
+    One(Denial),
+    /// The denials of a batch's requests, at least one.
+    Each(Vec<Denial>),
+}
+
+impl<A: Authorizer> Gate<A> {
+    pub(crate) fn new(authorizer: A, challenge: Challenge) -> Self {
+        let authorizer = Arc::new(authorizer);
+        let view = Arc::new(Sight::new(Arc::clone(&authorizer)));
+        Self { authorizer, challenge, view }
+    }
+
+    /// Takes a request as far as it gets.
+    // INVARIANT: every `Next::Call` and `Next::Record` carries a permit that policy gave for
+    // exactly the bytes that are forwarded.
+    pub(crate) fn next(&self, request: Request<Buffered>, mut docket: Docket) -> Next<A::Later> {
+        let Some(caller) = request.caller() else {
+            return refuse(Denial::miswired(
+                "portcullis-rbac found no Caller: put a sign-in layer outside it",
+            ));
+        };
+        let Some(message) = request.message() else {
+            return refuse(Denial::miswired(
+                "portcullis-rbac found no McpMessage: put portcullis-mcp outside it",
+            ));
+        };
+        match docket.advance(&*self.authorizer, caller, message) {
+            Step::Wait(later) => Next::Ask(later, request, docket),
+            Step::Done => match message {
+                McpMessage::Batch(_) => self.conclude_batch(request, docket),
+                _ => self.conclude(request, docket),
+            },
+        }
+    }
+
+    fn conclude(&self, request: Request<Buffered>, docket: Docket) -> Next<A::Later> {
+        let policy_version = self.authorizer.version();
+        let Some(verdict) = self.verdicts(&request, docket, &policy_version).next() else {
+            return refuse(Denial::miswired("portcullis-rbac decided nothing"));
+        };
+        match verdict {
+            Ok(rule) => {
+                let permit = self.permit(rule, &policy_version);
+                let record = record(&request, 0, Ok(&permit));
+                self.pass(request, permit, None, record)
+            }
+            Err(denial) => {
+                let _refused_anyway = record(&request, 0, Err(&denial));
+                refuse(denial)
+            }
+        }
+    }
+
+    fn conclude_batch(&self, request: Request<Buffered>, docket: Docket) -> Next<A::Later> {
+        let policy_version = self.authorizer.version();
+        let mut verdicts: Vec<_> = self.verdicts(&request, docket, &policy_version).collect();
+        let Some(McpMessage::Batch(elements)) = request.message() else {
+            return refuse(Denial::miswired("portcullis-rbac lost a batch"));
+        };
+        let outcome = batch::conclude(elements, &mut verdicts, &self.challenge);
+        let mut recorded = Recorded::default();
+        let mut first = None;
+        for (element, verdict) in verdicts.iter().enumerate() {
+            match verdict {
+                Ok(rule) => {
+                    let permit = self.permit(rule.clone(), &policy_version);
+                    recorded.add(record(&request, element, Ok(&permit)));
+                    first = first.or(Some(permit));
+                }
+                Err(denial) => {
+                    let _refused_anyway = record(&request, element, Err(denial));
+                }
+            }
+        }
+        match (outcome, first) {
+            (Outcome::Forward { body, refused }, Some(permit)) => {
+                self.pass(request, permit.with_refused(refused), body, recorded)
+            }
+            (Outcome::Forward { .. }, None) => {
+                refuse(Denial::miswired("portcullis-rbac got an empty batch"))
+            }
+            (Outcome::Whole(denial), _) => refuse(denial),
+            (Outcome::Each(denials), _) if denials.is_empty() => {
+                let dropped = verdicts.into_iter().find_map(Result::err);
+                refuse(dropped.unwrap_or_else(|| {
+                    Denial::miswired("portcullis-rbac dropped a batch without a denial")
+                }))
+            }
+            (Outcome::Each(denials), _) => Next::Refuse(Refusal::Each(denials)),
+        }
+    }
+
+    /// What the docket's findings mean for each element.
+    fn verdicts<'a>(
+        &'a self,
+        request: &'a Request<Buffered>,
+        docket: Docket,
+        policy_version: &'a Text,
+    ) -> impl Iterator<Item = Result<Text, Denial>> + 'a {
+        let facts = request.caller().zip(request.message());
+        docket.findings().enumerate().filter_map(move |(at, finding)| {
+            let (caller, message) = facts?;
+            let decision_id = request.trail().and_then(|trail| trail.decision_id(at));
+            let circumstances = Circumstances {
+                caller,
+                challenge: &self.challenge,
+                policy_version,
+                decision_id: decision_id.as_ref(),
+            };
+            Some(settle(finding, element(message, at)?, &circumstances))
+        })
+    }
+
+    fn permit(&self, rule: Text, policy_version: &Text) -> Permit {
+        Permit::new(rule, policy_version.clone(), Arc::clone(&self.view))
+    }
+
+    fn pass(
+        &self,
+        mut request: Request<Buffered>,
+        permit: Permit,
+        body: Option<bytes::Bytes>,
+        recorded: Recorded,
+    ) -> Next<A::Later> {
+        let unavailable = |request: &Request<Buffered>| {
+            Denial::audit_unavailable(match request.message() {
+                Some(McpMessage::Request(request)) => Some(request.id()),
+                _ => None,
+            })
+        };
+        if recorded.refused {
+            return refuse(unavailable(&request));
+        }
+        if let Some(body) = body {
+            let length = HeaderValue::from(body.len());
+            request.headers_mut().insert(header::CONTENT_LENGTH, length);
+            *request.body_mut() = Buffered::new(body);
+        }
+        request.set_permit(permit.clone());
+        if recorded.receipts.is_empty() {
+            return Next::Call(request, permit);
+        }
+        let otherwise = unavailable(&request);
+        Next::Record(Recording { request, permit, receipts: recorded.receipts, otherwise })
+    }
+}
+
+/// What became of recording decisions.
+#[derive(Default)]
+struct Recorded {
+    refused: bool,
+    receipts: Vec<Receipt>,
+}
+
+impl Recorded {
+    fn add(&mut self, other: Self) {
+        self.refused |= other.refused;
+        self.receipts.extend(other.receipts);
+    }
+}
+
+/// Appends a decision to the trail, if there is one.
+fn record(request: &Request<Buffered>, at: usize, verdict: Result<&Permit, &Denial>) -> Recorded {
+    let mut recorded = Recorded::default();
+    let message = request.message().and_then(|message| element(message, at));
+    if let Some((trail, message)) = request.trail().zip(message) {
+        match trail.decided(&Decided { element: at, message, verdict }) {
+            Acknowledgement::Recorded => {}
+            Acknowledgement::Refused => recorded.refused = true,
+            Acknowledgement::Pending(receipt) => recorded.receipts.push(receipt),
+        }
+    }
+    recorded
+}
+
+fn refuse<L>(denial: Denial) -> Next<L> {
+    Next::Refuse(Refusal::One(denial))
+}
+
+impl Refusal {
+    pub(crate) fn into_response<B>(self) -> Response<GateBody<B>> {
+        let denials = match self {
+            Self::One(denial) => return denial.into_response(),
+            Self::Each(denials) => denials,
+        };
+        let objects: Vec<_> = denials.iter().filter_map(Denial::rpc_object).collect();
+        let body = format!("[{}]", objects.join(","));
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(GateBody::own(body.into()));
+        *response.status_mut() = StatusCode::OK;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_LENGTH, length);
+        if let Some(first) = denials.into_iter().next() {
+            response.set_denial(first);
+        }
+        response
+    }
+}

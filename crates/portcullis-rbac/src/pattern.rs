@@ -1,0 +1,103 @@
+//! Patterns over names and URIs, as configured.
+
+use globset::{Glob, GlobBuilder, escape};
+
+use crate::name;
+use crate::rule::Effect;
+use crate::uri::{self, Reading};
+
+/// A pattern, ready for an index.
+#[derive(Debug)]
+pub(crate) enum Pattern {
+    /// Exactly these strings: a name; a URI as written and, if that differs, in normal form.
+    Exact(Vec<String>),
+    /// Whatever the glob matches.
+    Glob(Glob),
+}
+
+/// A tool's or prompt's name, or a pattern of names.
+pub(crate) fn of_names(text: &str) -> Result<Pattern, String> {
+    if text.is_empty() {
+        return Err("an empty name matches nothing".into());
+    }
+    if !text.contains('*') {
+        return Ok(Pattern::Exact(vec![text.to_owned()]));
+    }
+    if text.contains("**") {
+        return Err(format!("write one `*` in {text:?}: in a name it stands for any text"));
+    }
+    if name::is_deceptive(text) {
+        return Err(format!(
+            "the pattern {text:?} has a backslash or an invisible character, which patterns never match"
+        ));
+    }
+    glob(text, false)
+}
+
+/// A resource's URI, or a pattern of URIs.
+pub(crate) fn of_uris(text: &str, effect: Effect) -> Result<Pattern, String> {
+    if !text.contains('*') {
+        return exact_uri(text);
+    }
+    if text == "**" && effect == Effect::Deny {
+        return glob(text, true);
+    }
+    // A star in a template expression (`{list*}`) could be meant either way.
+    if text.contains(['{', '}']) {
+        return Err(format!("{text:?} has both braces and `*`: name the template exactly"));
+    }
+    let scheme = text.split(':').next().unwrap_or_default();
+    if scheme.len() == text.len() || scheme.contains('*') {
+        return Err(format!(
+            "the pattern {text:?} must start with a scheme, such as \"note:///**\""
+        ));
+    }
+    let spans_segments = |(at, _): (usize, &str)| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at + 2..).unwrap_or_default();
+        before.ends_with('/') && (after.is_empty() || after.starts_with('/'))
+    };
+    if !text.match_indices("**").all(spans_segments) {
+        return Err(format!("`**` in {text:?} must stand between slashes or at the end after one"));
+    }
+    let sample = text.replace('*', "x");
+    match uri::read(&sample, false) {
+        Reading::Plain { normal, .. } if normal == sample => glob(text, true),
+        Reading::Plain { .. } => Err(format!(
+            "the pattern {text:?} is not in normal form: write scheme and host in lower case, no \
+             default port, and percent-encode only what needs it, in upper case (RFC 3986 section 6.2)"
+        )),
+        Reading::Odd | Reading::Refused => Err(format!(
+            "the pattern {text:?} can match no URI: no dot segments, encoded separators, fragments, \
+             user names, empty segments or characters outside RFC 3986"
+        )),
+    }
+}
+
+fn exact_uri(text: &str) -> Result<Pattern, String> {
+    match uri::read(text, text.contains('{')) {
+        Reading::Refused => Err(format!(
+            "the URI {text:?} is never allowed: no dot segments, backslashes, encoded separators \
+             or control characters"
+        )),
+        Reading::Odd if text.is_empty() => Err("an empty URI matches nothing".into()),
+        Reading::Odd => Ok(Pattern::Exact(vec![text.to_owned()])),
+        Reading::Plain { normal, .. } => {
+            let mut forms = vec![text.to_owned()];
+            if normal != text {
+                forms.push(normal.into_owned());
+            }
+            Ok(Pattern::Exact(forms))
+        }
+    }
+}
+
+fn glob(text: &str, literal_separator: bool) -> Result<Pattern, String> {
+    let literal: Vec<_> = text.split('*').map(escape).collect();
+    GlobBuilder::new(&literal.join("*"))
+        .literal_separator(literal_separator)
+        .backslash_escape(false)
+        .build()
+        .map(Pattern::Glob)
+        .map_err(|error| format!("the pattern {text:?} does not compile: {}", error.kind()))
+}

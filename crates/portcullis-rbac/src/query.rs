@@ -1,0 +1,84 @@
+//! One question to an authorizer.
+
+use portcullis_core::{Arguments, Caller, Method, TargetKind, Version};
+
+/// May this caller do this? One question about one target.
+///
+/// The same type asks about a request and about an item of a list. Built by the layer; a
+/// policy's own unit tests build it with [`Query::new`].
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    caller: &'a Caller,
+    version: Version,
+    method: Method,
+    target: Option<(TargetKind, &'a str)>,
+    arguments: Option<&'a Arguments>,
+    listing: bool,
+}
+
+impl<'a> Query<'a> {
+    /// May `caller` use `method` of the revision `version`?
+    #[must_use]
+    pub fn new(caller: &'a Caller, version: Version, method: Method) -> Self {
+        Self { caller, version, method, target: None, arguments: None, listing: false }
+    }
+
+    /// May they use it on this tool, prompt or resource? `name` is the name or URI, exact.
+    #[must_use]
+    pub fn on(mut self, kind: TargetKind, name: &'a str) -> Self {
+        self.target = Some((kind, name));
+        self
+    }
+
+    /// With these arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: &'a Arguments) -> Self {
+        self.arguments = Some(arguments);
+        self
+    }
+
+    /// May they see the target in a list? [`method`](Self::method) is then the method that would
+    /// use the target, and there are no arguments: answer yes if *some* arguments would be allowed.
+    #[must_use]
+    pub fn in_a_list(mut self) -> Self {
+        self.listing = true;
+        self.arguments = None;
+        self
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &'a Caller {
+        self.caller
+    }
+
+    /// The protocol revision in effect.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What it acts on: the kind, and the name or URI as sent. `None` for methods without a target.
+    #[must_use]
+    pub fn target(&self) -> Option<(TargetKind, &'a str)> {
+        self.target
+    }
+
+    /// `params.arguments`, when there are any.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&'a Arguments> {
+        self.arguments
+    }
+
+    /// Whether this is about seeing an item of a list.
+    #[must_use]
+    pub fn is_listing(&self) -> bool {
+        self.listing
+    }
+}

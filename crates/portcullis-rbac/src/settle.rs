@@ -1,0 +1,106 @@
+//! Turns a decision about one message into a rule to pass by, or a denial.
+
+use portcullis_core::{
+    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, Text, Version,
+};
+
+use crate::docket::{Finding, add_scopes};
+use crate::{Decision, DenialStyle};
+
+/// The rule in records when no rule matched.
+pub(crate) const DEFAULT_DENY: Text = Text::from_static("default-deny");
+
+/// What a settlement depends on besides the finding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) challenge: &'a Challenge,
+    pub(crate) policy_version: &'a Text,
+    pub(crate) decision_id: Option<&'a Text>,
+}
+
+/// The rule that lets `message` pass, or the answer that refuses it.
+pub(crate) fn settle(
+    finding: Finding,
+    message: &McpMessage,
+    circumstances: &Circumstances<'_>,
+) -> Result<Text, Denial> {
+    let Finding::Decided(decision, target) = finding else {
+        return Err(Denial::miswired(
+            "portcullis-rbac got a message that no inspection lets through: is the inspection layer portcullis-mcp?",
+        ));
+    };
+    let Circumstances { caller, challenge, policy_version, .. } = *circumstances;
+    let (rule, denial) = match decision {
+        Decision::Allow { rule } => return Ok(rule),
+        Decision::Deny { rule, reason, style } => {
+            (rule, denied(message, target, style, reason, circumstances))
+        }
+        Decision::NeedsScopes { rule, scopes } => {
+            let denial = match message {
+                McpMessage::Request(request) if scopes_would_help(caller, &scopes) => {
+                    step_up(request, caller, challenge, scopes)
+                }
+                // The token has them all and it is still no: asking again would never end.
+                message => {
+                    denied(message, target, DenialStyle::Hide, Reason::PolicyDenied, circumstances)
+                }
+            };
+            (Some(rule), denial)
+        }
+    };
+    Err(denial.by_rule(rule.unwrap_or(DEFAULT_DENY), policy_version.clone()))
+}
+
+/// Whether a token with `scopes` would be another token than the caller has.
+pub(crate) fn scopes_would_help(caller: &Caller, scopes: &[String]) -> bool {
+    match caller.principal() {
+        Some(principal) => scopes.iter().any(|scope| !principal.has_scope(scope)),
+        None => true,
+    }
+}
+
+fn step_up(
+    request: &McpRequest,
+    caller: &Caller,
+    challenge: &Challenge,
+    mut scopes: Vec<String>,
+) -> Denial {
+    let Some(principal) = caller.principal() else {
+        // A token at all comes first.
+        return Denial::no_token(challenge);
+    };
+    if request.version() == Version::V2025_11_25 {
+        // Clients of this revision ask for exactly what they are told, so that a challenge
+        // without the scopes they have would lose these.
+        let base = challenge.scopes().iter();
+        add_scopes(&mut scopes, base.filter(|scope| principal.has_scope(scope)).cloned().collect());
+    }
+    Denial::insufficient_scope(challenge, request.id(), scopes)
+}
+
+fn denied(
+    message: &McpMessage,
+    target: usize,
+    style: DenialStyle,
+    reason: Reason,
+    circumstances: &Circumstances<'_>,
+) -> Denial {
+    let McpMessage::Request(request) = message else { return Denial::dropped(reason) };
+    match style {
+        DenialStyle::Hide => {
+            let hidden = match request.targets().nth(target) {
+                Some(target) => HiddenAs::Unknown(target.kind(), target.name()),
+                None => HiddenAs::UnknownMethod,
+            };
+            Denial::hidden(request, hidden, reason)
+        }
+        DenialStyle::ToolResult if request.method() == Method::ToolsCall => {
+            Denial::tool_result(request, reason)
+        }
+        DenialStyle::Explain | DenialStyle::ToolResult => {
+            let id = circumstances.decision_id.map_or("unrecorded", Text::as_str);
+            Denial::explained(request, id, reason)
+        }
+    }
+}
