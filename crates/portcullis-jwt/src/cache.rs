@@ -1,0 +1,274 @@
+//! Fetched keys: kept fresh by one task per issuer, shared by all requests.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use portcullis_core::{Clock, Reason};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::JwkSet;
+use crate::error::{ConfigError, TokenError};
+use crate::fetch::Fetch;
+use crate::jose::Token;
+use crate::jwk::Match;
+use crate::keys::{Obstacle, Turn};
+use crate::wait::KeyWait;
+
+/// The least time between two fetches that requests ask for.
+const ASK_FLOOR: Duration = Duration::from_secs(30);
+/// How long a key id that the issuer does not have is remembered as such, and how many are.
+const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+const MAX_UNKNOWN: usize = 1024;
+/// Between attempts while the issuer fails: doubles from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// What clients are told while no keys can be had.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The fetched keys of one issuer; ends its task when dropped.
+pub(crate) struct RemoteKeys {
+    cache: Arc<Cache>,
+    clock: Clock,
+    task: AbortHandle,
+}
+
+impl RemoteKeys {
+    /// Starts the task that fetches and refreshes the keys.
+    pub(crate) fn start<F: Fetch>(
+        issuer: &str,
+        fetch: F,
+        clock: Clock,
+        max_stale: Duration,
+    ) -> Result<Self, ConfigError> {
+        let runtime = Handle::try_current().map_err(|_| {
+            ConfigError::new(format!("no tokio runtime to fetch the keys of {issuer} on"))
+        })?;
+        let cache = Arc::new(Cache::new(max_stale));
+        let refresh = refresh(Arc::clone(&cache), issuer.to_owned(), fetch, clock.clone());
+        let task = runtime.spawn(refresh).abort_handle();
+        Ok(Self { cache, clock, task })
+    }
+
+    pub(crate) fn verify(&self, token: &Token<'_>, turn: Turn) -> Result<(), Obstacle> {
+        self.cache.verify(token, self.clock.instant(), turn)
+    }
+}
+
+impl Drop for RemoteKeys {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Fetches for ever: when keys are due, and when a request asks.
+async fn refresh<F: Fetch>(cache: Arc<Cache>, issuer: String, fetch: F, clock: Clock) {
+    let _closing = Closing(Arc::clone(&cache));
+    let mut backoff = BACKOFF.0;
+    loop {
+        cache.begin();
+        let delay = match fetch.fetch().await {
+            Ok(fetched) => {
+                backoff = BACKOFF.0;
+                tracing::debug!(issuer, keys = fetched.keys.len(), "fetched keys");
+                cache.replace(fetched.keys, fetched.lifetime, clock.instant());
+                fetched.lifetime
+            }
+            Err(error) => {
+                tracing::warn!(issuer, %error, "cannot fetch keys");
+                cache.fail();
+                let delay = backoff;
+                backoff = backoff.saturating_mul(2).min(BACKOFF.1);
+                delay
+            }
+        };
+        cache.asked_within(jittered(delay)).await;
+    }
+}
+
+/// Up to a tenth less than `delay`, so that replicas do not fetch in step.
+fn jittered(delay: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) % 1_000;
+    let less = delay / 10_000 * u32::try_from(random).unwrap_or_default();
+    delay.saturating_sub(less)
+}
+
+/// Tells waiting requests that the task is gone, whatever ended it.
+struct Closing(Arc<Cache>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.state().closed = true;
+        self.0.fail();
+    }
+}
+
+struct Cache {
+    current: ArcSwapOption<Snapshot>,
+    state: Mutex<State>,
+    asked: Notify,
+    finished: Arc<Notify>,
+    max_stale: Duration,
+}
+
+struct Snapshot {
+    keys: JwkSet,
+    fetched_at: Instant,
+    usable_for: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// A fetch is under way or about to start; requests may wait for its end.
+    pending: bool,
+    /// A request asked, and no fetch has started since.
+    wanted: bool,
+    attempted: bool,
+    succeeded: bool,
+    closed: bool,
+    asked_at: Option<Instant>,
+    unknown: UnknownKids,
+}
+
+impl Cache {
+    fn new(max_stale: Duration) -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            asked: Notify::new(),
+            finished: Arc::default(),
+            max_stale,
+        }
+    }
+
+    fn verify(&self, token: &Token<'_>, now: Instant, turn: Turn) -> Result<(), Obstacle> {
+        let current = self.current.load();
+        let usable = current.as_ref().filter(|snapshot| {
+            now.saturating_duration_since(snapshot.fetched_at) < snapshot.usable_for
+        });
+        match usable.map(|snapshot| snapshot.keys.verify(token)) {
+            Some(Match::Verified) => Ok(()),
+            Some(Match::Refused(reason)) => Err(reason.into()),
+            Some(Match::UnknownKid) => {
+                Err(self.unknown_kid(token.kid.as_deref().unwrap_or_default(), now, turn))
+            }
+            None => Err(self
+                .fetch_wait(now, turn)
+                .unwrap_or(Obstacle::Refused(TokenError::keys_unavailable(RETRY_AFTER)))),
+        }
+    }
+
+    fn unknown_kid(&self, kid: &str, now: Instant, turn: Turn) -> Obstacle {
+        let known_unknown = {
+            let mut state = self.state();
+            // Only a fetch that succeeded has shown that the issuer does not have the key.
+            if turn == Turn::Last && state.succeeded {
+                state.unknown.insert(kid, now);
+            }
+            state.unknown.contains(kid, now)
+        };
+        let wait = if known_unknown { None } else { self.fetch_wait(now, turn) };
+        wait.unwrap_or_else(|| Reason::UnknownKid.into())
+    }
+
+    /// Joins the fetch under way, or asks for one where that is allowed.
+    fn fetch_wait(&self, now: Instant, turn: Turn) -> Option<Obstacle> {
+        if turn == Turn::Last {
+            return None;
+        }
+        // Before looking at the state, so that a fetch that ends meanwhile is not missed.
+        let finished = Arc::clone(&self.finished).notified_owned();
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        if !state.pending && state.attempted {
+            let too_soon = |asked: Instant| now.saturating_duration_since(asked) < ASK_FLOOR;
+            if state.asked_at.is_some_and(too_soon) {
+                return None;
+            }
+            state.asked_at = Some(now);
+            state.wanted = true;
+            state.pending = true;
+            self.asked.notify_one();
+        }
+        Some(Obstacle::Wait(KeyWait::new(finished)))
+    }
+
+    fn begin(&self) {
+        let mut state = self.state();
+        state.pending = true;
+        state.wanted = false;
+    }
+
+    fn replace(&self, keys: JwkSet, lifetime: Duration, now: Instant) {
+        self.current.store(Some(Arc::new(Snapshot {
+            keys,
+            fetched_at: now,
+            usable_for: lifetime.saturating_add(self.max_stale),
+        })));
+        self.end(true);
+    }
+
+    fn fail(&self) {
+        self.end(false);
+    }
+
+    fn end(&self, succeeded: bool) {
+        let mut state = self.state();
+        state.pending = false;
+        state.attempted = true;
+        state.succeeded = succeeded;
+        drop(state);
+        self.finished.notify_waiters();
+    }
+
+    /// Waits until a request asks for keys, at most for `delay`.
+    async fn asked_within(&self, delay: Duration) {
+        let sleep = tokio::time::sleep(delay);
+        let deadline = sleep.deadline();
+        drop(sleep);
+        // A permit may be left from an ask that a fetch has answered already.
+        while tokio::time::timeout_at(deadline, self.asked.notified()).await.is_ok() {
+            if self.state().wanted {
+                return;
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock, and any state is a safe one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Key ids that the issuer was found not to have; the oldest makes room.
+#[derive(Default)]
+struct UnknownKids {
+    seen: HashMap<String, Instant>,
+    order: VecDeque<String>,
+}
+
+impl UnknownKids {
+    fn contains(&self, kid: &str, now: Instant) -> bool {
+        self.seen.get(kid).is_some_and(|at| now.saturating_duration_since(*at) < UNKNOWN_FOR)
+    }
+
+    fn insert(&mut self, kid: &str, now: Instant) {
+        if self.seen.insert(kid.to_owned(), now).is_some() {
+            return;
+        }
+        self.order.push_back(kid.to_owned());
+        if self.order.len() > MAX_UNKNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

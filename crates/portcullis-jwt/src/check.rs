@@ -1,0 +1,114 @@
+//! Whether a token is meant for us, by someone we trust, now: everything but its signature.
+
+use std::time::Duration;
+
+use portcullis_core::Reason;
+use serde_json::Value;
+
+use crate::claim::{self, Claims};
+use crate::issuer::Rules;
+use crate::jose::Token;
+
+/// The longest `sub`, in characters.
+const MAX_SUBJECT: usize = 255;
+
+/// What ID tokens, logout tokens and security events carry and access tokens do not.
+const NOT_ACCESS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
+
+/// Checks everything about `token` that needs no key: cheap, and it keeps garbage away from the
+/// signature. The first fault found is the reason.
+pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(), Reason> {
+    if !rules.algorithms.contains(&token.algorithm) {
+        return Err(Reason::BadAlg);
+    }
+    let claims = &token.claims;
+    typ(rules, token.typ.as_deref(), claims)?;
+    audience(rules, claims.get("aud"))?;
+    times(rules, claims, now)?;
+    if claims.contains_key("cnf") {
+        return Err(Reason::CnfMismatch);
+    }
+    let subject = claim::text(claims, "sub")?.ok_or(Reason::BadClaim)?;
+    if subject.chars().count() > MAX_SUBJECT {
+        return Err(Reason::BadClaim);
+    }
+    claim::text(claims, "jti")?;
+    if client_id(rules, claims)?.is_none() && rules.jwt_typ_markers.is_none() {
+        return Err(Reason::BadClaim);
+    }
+    Ok(())
+}
+
+/// The client id: of the first claim that is there, which must be a string.
+pub(crate) fn client_id<'a>(rules: &Rules, claims: &'a Claims) -> Result<Option<&'a str>, Reason> {
+    let found = rules.client_id_claims.iter().find_map(|path| path.get(claims));
+    match found {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(Reason::BadClaim),
+    }
+}
+
+/// Whatever else the header names (`logout+jwt`, `dpop+jwt`, …) is refused in every mode.
+fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> {
+    let is = |name: &str| typ.is_some_and(|typ| typ.eq_ignore_ascii_case(name));
+    if is("at+jwt") || is("application/at+jwt") {
+        return Ok(());
+    }
+    let Some(markers) = &rules.jwt_typ_markers else {
+        return Err(Reason::BadTyp);
+    };
+    let plain = typ.is_none() || is("JWT") || is("application/jwt");
+    let marked = markers.iter().any(|marker| claims.contains_key(marker));
+    let other = NOT_ACCESS.iter().any(|name| claims.contains_key(*name));
+    // Keycloak and Cognito say in a claim which kind of token this is.
+    let kind = |name: &str, access: &str| match claims.get(name) {
+        None => true,
+        Some(kind) => kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(access)),
+    };
+    let access = kind("typ", "Bearer") && kind("token_use", "access");
+    if plain && marked && !other && access { Ok(()) } else { Err(Reason::BadTyp) }
+}
+
+/// byte equality with an accepted audience, and nothing but strings.
+fn audience(rules: &Rules, aud: Option<&Value>) -> Result<(), Reason> {
+    let ours = |value: &Value| {
+        value.as_str().is_some_and(|aud| rules.audiences.iter().any(|known| known == aud))
+    };
+    let accepted = match aud {
+        Some(Value::Array(all)) => {
+            all.iter().all(Value::is_string)
+                && all.iter().any(ours)
+                && (!rules.only_our_audiences || all.iter().all(ours))
+        }
+        Some(value) => ours(value),
+        None => false,
+    };
+    if accepted { Ok(()) } else { Err(Reason::BadAud) }
+}
+
+///
+fn times(rules: &Rules, claims: &Claims, now: Duration) -> Result<(), Reason> {
+    let date = |name| claim::date(claims, name).map(|date| date.map(Duration::from_secs));
+    let expires = date("exp")?.ok_or(Reason::BadClaim)?;
+    let (not_before, issued) = (date("nbf")?, date("iat")?);
+    if now >= expires.saturating_add(rules.leeway) {
+        return Err(Reason::Expired);
+    }
+    let future =
+        |date: Option<Duration>| date.is_some_and(|date| date > now.saturating_add(rules.leeway));
+    if future(not_before) || future(issued) {
+        return Err(Reason::NotYetValid);
+    }
+    if expires.saturating_sub(issued.unwrap_or(now)) > rules.max_lifetime {
+        return Err(Reason::Expired);
+    }
+    match (rules.max_age, issued) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(Reason::BadClaim),
+        (Some(age), Some(issued)) => {
+            let until = issued.saturating_add(age).saturating_add(rules.leeway);
+            if now > until { Err(Reason::Expired) } else { Ok(()) }
+        }
+    }
+}

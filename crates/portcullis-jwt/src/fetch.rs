@@ -1,0 +1,266 @@
+//! One HTTP GET of a JWK set, distrusting the network (R-115).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::address::allowed;
+use crate::resolver::GuardedResolver;
+use crate::{ConfigError, JwkSet};
+
+/// For everything from name resolution to the last byte.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BODY: usize = 512 * 1024;
+
+/// Bounds and default of the time between refreshes (R-116).
+const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// Gets the current key set of an issuer.
+pub(crate) trait Fetch: Send + Sync + 'static {
+    fn fetch(&self) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+}
+
+/// A key set, and how long it may be used before it is fetched again.
+pub(crate) struct Fetched {
+    pub(crate) keys: JwkSet,
+    pub(crate) lifetime: Duration,
+}
+
+/// Why a fetch failed, for the log.
+#[derive(Debug)]
+pub(crate) struct FetchError(String);
+
+impl FetchError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Fetches over HTTP/1.1. Each fetch opens a connection of its own, so that the address is looked
+/// up and checked every time.
+pub(crate) struct HttpFetch {
+    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
+    url: Uri,
+}
+
+impl HttpFetch {
+    pub(crate) fn new(url: &str, internal: bool) -> Result<Self, ConfigError> {
+        let url = check_url(url, internal)?;
+        let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(internal));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(TIMEOUT));
+        // Plain `http` is allowed where `check_url` says so, and there is no redirect.
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(&url)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { client, url })
+    }
+
+    async fn get(&self) -> Result<Fetched, FetchError> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.url.clone();
+        let accept = "application/jwk-set+json, application/json";
+        request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static(accept));
+        let response =
+            self.client.request(request).await.map_err(|error| FetchError::new(chain(&error)))?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::new(format!("the status is {}", response.status())));
+        }
+        let headers = response.headers();
+        if !is_json(headers) {
+            return Err(FetchError::new("the content type is not JSON"));
+        }
+        let lifetime = lifetime(headers);
+        let body = Limited::new(response.into_body(), MAX_BODY)
+            .collect()
+            .await
+            .map_err(|_| FetchError::new("the body broke off or is larger than 512 KiB"))?;
+        let keys = JwkSet::from_json(body.to_bytes())
+            .map_err(|error| FetchError::new(error.to_string()))?;
+        Ok(Fetched { keys, lifetime })
+    }
+}
+
+impl Fetch for HttpFetch {
+    async fn fetch(&self) -> Result<Fetched, FetchError> {
+        tokio::time::timeout(TIMEOUT, self.get())
+            .await
+            .unwrap_or_else(|_| Err(FetchError::new("no answer within 5 seconds")))
+    }
+}
+
+/// The crypto provider is named, so that another crate's choice of a process default, or the lack
+/// of one, makes no difference.
+fn tls(url: &Uri) -> Result<ClientConfig, ConfigError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| ConfigError::new("no TLS version is available"))?;
+    let builder = if url.scheme_str() == Some("https") {
+        builder.with_native_roots().map_err(|_| {
+            ConfigError::new("the platform has no root certificates to verify the issuer with")
+        })?
+    } else {
+        builder.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+/// `https`, or `http` to a loopback address written out when `internal`; no user information.
+fn check_url(url: &str, internal: bool) -> Result<Uri, ConfigError> {
+    let url: Uri = url.parse().map_err(|_| ConfigError::new("the URL for keys is not a URL"))?;
+    let host = url.host().unwrap_or_default();
+    if host.is_empty() || url.authority().is_some_and(|authority| authority.as_str().contains('@'))
+    {
+        return Err(ConfigError::new("the URL for keys has no host, or holds credentials"));
+    }
+    // The connector does not ask the resolver about an address written out.
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    if literal.is_some_and(|address| !allowed(address, internal)) {
+        return Err(ConfigError::new(
+            "the URL for keys leads to an address that is not public, and the issuer is not \
+             marked internal",
+        ));
+    }
+    let loopback = literal.is_some_and(|address| address.is_loopback());
+    match url.scheme_str() {
+        Some("https") => Ok(url),
+        Some("http") if internal && loopback => Ok(url),
+        _ => Err(ConfigError::new(
+            "the URL for keys is not https (http only for an internal issuer at a loopback address)",
+        )),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = text(headers, CONTENT_TYPE).and_then(|value| value.split(';').next());
+    let json = essence.is_some_and(|essence| {
+        let essence = essence.trim();
+        essence.eq_ignore_ascii_case("application/json")
+            || essence.eq_ignore_ascii_case("application/jwk-set+json")
+    });
+    json && text(headers, CONTENT_ENCODING).is_none_or(|c| c.eq_ignore_ascii_case("identity"))
+}
+
+/// How long the answer is fresh (RFC 9111 §4.2), within bounds.
+fn lifetime(headers: &HeaderMap) -> Duration {
+    let directives = || {
+        let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).map(str::trim)
+    };
+    let is = |name: &str| directives().any(|directive| directive.eq_ignore_ascii_case(name));
+    if is("no-store") || is("no-cache") {
+        return MIN_LIFETIME;
+    }
+    let max_age = directives().find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        name.eq_ignore_ascii_case("max-age")
+            .then(|| seconds.trim_matches('"').parse::<u64>().ok())?
+    });
+    let age = text(headers, AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or_default();
+    match max_age {
+        Some(seconds) => {
+            Duration::from_secs(seconds.saturating_sub(age)).clamp(MIN_LIFETIME, MAX_LIFETIME)
+        }
+        None => LIFETIME,
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// An error and its causes; hyper says what went wrong only in the latter.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lead_out_unless_internal() {
+        let rows = [
+            ("https://id.example.com/jwks", true, true),
+            ("https://8.8.8.8/jwks", true, true),
+            ("https://127.0.0.1/jwks", false, true),
+            ("https://10.0.0.1/jwks", false, true),
+            ("https://[::1]/jwks", false, true),
+            ("https://[::ffff:10.0.0.1]/jwks", false, true),
+            ("https://169.254.169.254/jwks", false, false),
+            ("http://id.example.com/jwks", false, false),
+            ("http://127.0.0.1:8080/jwks", false, true),
+            ("http://[::1]:8080/jwks", false, true),
+            ("http://localhost/jwks", false, false),
+            ("http://10.0.0.1/jwks", false, false),
+            ("https://user:secret@id.example.com/jwks", false, false),
+            ("file:///etc/keys", false, false),
+            ("/jwks", false, false),
+            ("", false, false),
+        ];
+        for (url, public, internal) in rows {
+            assert_eq!(check_url(url, false).is_ok(), public, "{url}");
+            assert_eq!(check_url(url, true).is_ok(), internal, "{url}, internal");
+        }
+    }
+
+    #[test]
+    fn refreshes_are_as_the_issuer_says_within_bounds() {
+        let rows = [
+            (None, None, 600),
+            (Some("public"), None, 600),
+            (Some("max-age=oops"), None, 600),
+            (Some("max-age=3600"), None, 3600),
+            (Some("public, Max-Age=3600, must-revalidate"), None, 3600),
+            (Some("max-age=3600"), Some("600"), 3000),
+            (Some("max-age=3600"), Some("4000"), 300),
+            (Some("max-age=0"), None, 300),
+            (Some("no-store, max-age=3600"), None, 300),
+            (Some("no-cache"), None, 300),
+            (Some("max-age=99999999"), None, 86_400),
+            (Some("max-age=18446744073709551615"), None, 86_400),
+        ];
+        for (cache_control, age, expected) in rows {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = cache_control {
+                headers.insert(CACHE_CONTROL, value.parse().unwrap());
+            }
+            if let Some(value) = age {
+                headers.insert(AGE, value.parse().unwrap());
+            }
+            assert_eq!(lifetime(&headers).as_secs(), expected, "{cache_control:?} {age:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The response future.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use portcullis_core::{Denial, GateBody};
+use tower_service::Service;
+
+use crate::service::Parked;
+use crate::wait::KeyWait;
+
+pin_project! {
+    /// Response future of [`Jwt`](crate::Jwt).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, F> {
+        #[pin]
+        state: State<S, B, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B, F> {
+        Forward { #[pin] inner: F },
+        Deny { denial: Option<Denial> },
+        Wait { #[pin] keys: KeyWait, parked: Option<Parked<S, B>> },
+    }
+}
+
+impl<S, B, F> ResponseFuture<S, B, F> {
+    pub(crate) fn forward(inner: F) -> Self {
+        Self { state: State::Forward { inner } }
+    }
+
+    pub(crate) fn deny(denial: Denial) -> Self {
+        Self { state: State::Deny { denial: Some(denial) } }
+    }
+
+    pub(crate) fn wait(keys: KeyWait, parked: Parked<S, B>) -> Self {
+        Self { state: State::Wait { keys, parked: Some(parked) } }
+    }
+}
+
+impl<S, B, F, ResBody, E> Future for ResponseFuture<S, B, F>
+where
+    S: Service<Request<B>, Future = F>,
+    F: Future<Output = Result<Response<ResBody>, E>>,
+{
+    type Output = Result<Response<GateBody<ResBody>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::Forward { inner } => {
+                    let response = ready!(inner.poll(cx));
+                    return Poll::Ready(response.map(|response| response.map(GateBody::inner)));
+                }
+                StateProj::Deny { denial } => match denial.take() {
+                    Some(denial) => return Poll::Ready(Ok(denial.into_response())),
+                    // Polled after completion, which only a faulty caller does.
+                    None => return Poll::Pending,
+                },
+                StateProj::Wait { keys, parked } => {
+                    ready!(keys.poll(cx));
+                    match parked.take().map(Parked::resume) {
+                        Some(Ok(inner)) => State::Forward { inner },
+                        Some(Err(denial)) => State::Deny { denial: Some(denial) },
+                        None => return Poll::Pending,
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+// By hand: a parked request holds its token.
+impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! Where an issuer's keys come from.
+
+use portcullis_core::Reason;
+
+use crate::JwkSet;
+#[cfg(feature = "jwks-client")]
+use crate::cache::RemoteKeys;
+use crate::error::TokenError;
+use crate::jose::Token;
+use crate::jwk::Match;
+use crate::wait::KeyWait;
+
+/// The keys of one issuer.
+pub(crate) enum KeySource {
+    Fixed(JwkSet),
+    #[cfg(feature = "jwks-client")]
+    Remote(RemoteKeys),
+}
+
+/// Whether a token may still wait for keys, or has waited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    First,
+    Last,
+}
+
+/// Why a token is not accepted yet, or not at all.
+pub(crate) enum Obstacle {
+    Refused(TokenError),
+    /// Keys are on their way: wait, then ask once more.
+    #[cfg_attr(not(feature = "jwks-client"), expect(dead_code, reason = "fixed keys never wait"))]
+    Wait(KeyWait),
+}
+
+impl From<Reason> for Obstacle {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(TokenError::refused(reason))
+    }
+}
+
+impl KeySource {
+    /// Verifies the signature of `token`.
+    #[cfg_attr(
+        not(feature = "jwks-client"),
+        expect(unused_variables, reason = "fixed keys never wait")
+    )]
+    pub(crate) fn verify(&self, token: &Token<'_>, turn: Turn) -> Result<(), Obstacle> {
+        match self {
+            Self::Fixed(keys) => match keys.verify(token) {
+                Match::Verified => Ok(()),
+                Match::Refused(reason) => Err(reason.into()),
+                Match::UnknownKid => Err(Reason::UnknownKid.into()),
+            },
+            #[cfg(feature = "jwks-client")]
+            Self::Remote(keys) => keys.verify(token, turn),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From verified claims to a principal.
+
+use std::time::Duration;
+
+use portcullis_core::{Actor, Principal, Reason, TokenInfo};
+use serde_json::Value;
+
+use crate::check::client_id;
+use crate::claim::{self, Claims};
+use crate::issuer::Rules;
+use crate::jose::Token;
+
+/// How many actors may act for one another.
+const MAX_ACTORS: usize = 8;
+
+/// Reads the principal out of a token whose signature and claims were checked.
+pub(crate) fn principal(
+    rules: &Rules,
+    issuer: &str,
+    token: Token<'_>,
+) -> Result<Principal, Reason> {
+    let claims = token.claims;
+    let subject = claim::text(&claims, "sub")?.ok_or(Reason::BadClaim)?;
+    let client = client_id(rules, &claims)?;
+    let expires = claim::date(&claims, "exp")?.ok_or(Reason::BadClaim)?;
+    let mut principal = Principal::builder(issuer, subject)
+        .method("bearer")
+        .expires_at(Duration::from_secs(expires))
+        .audiences(audiences(&claims))
+        .scopes(scopes(rules, &claims))
+        .roles(rules.roles_claim.get(&claims).and_then(claim::strings).unwrap_or_default())
+        .actors(actors(&claims)?)
+        .token(TokenInfo {
+            id: claim::text(&claims, "jti")?.map(str::to_owned),
+            algorithm: Some(token.algorithm.as_str()),
+            key_id: token.kid,
+        });
+    if let Some(client) = client {
+        principal = principal.client_id(client);
+    }
+    if client == Some(subject) || claims.get("idtyp").is_some_and(|kind| kind == "app") {
+        principal = principal.client_only();
+    }
+    if let Some(tenant) =
+        rules.tenant_claim.as_ref().and_then(|path| path.get(&claims)).and_then(Value::as_str)
+    {
+        principal = principal.tenant(tenant);
+    }
+    principal = match groups(rules, &claims) {
+        Some(groups) => principal.groups(groups),
+        None => principal.groups_unknown(),
+    };
+    Ok(principal.claims(claims).build())
+}
+
+fn audiences(claims: &Claims) -> Vec<String> {
+    match claims.get("aud") {
+        Some(Value::String(audience)) => vec![audience.clone()],
+        Some(audiences) => claim::strings(audiences).unwrap_or_default(),
+        None => Vec::new(),
+    }
+}
+
+/// a claim of the wrong type contributes nothing, and nothing is split at commas.
+fn scopes(rules: &Rules, claims: &Claims) -> Vec<String> {
+    let (value, list_allowed) = match &rules.scope_claim {
+        Some(path) => (path.get(claims), true),
+        None => match claims.get("scope") {
+            Some(scope) => (Some(scope), false),
+            None => (claims.get("scp"), true),
+        },
+    };
+    let found = match value {
+        Some(Value::String(text)) => text.split(' ').map(str::to_owned).collect(),
+        Some(list @ Value::Array(_)) if list_allowed => claim::strings(list).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    found.into_iter().filter(|scope| is_scope(scope)).collect()
+}
+
+/// A scope token (RFC 6749 §3.3).
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+/// The groups, or `None` when the token says or suggests that it does not list them all. A
+/// claim of the wrong type counts as that: to drop it could let someone past a rule that denies a
+/// group.
+fn groups(rules: &Rules, claims: &Claims) -> Option<Vec<String>> {
+    let path = &rules.groups_claim;
+    let elsewhere = match claims.get("_claim_names") {
+        None => false,
+        Some(names) => names.as_object().is_none_or(|names| names.contains_key(path.first())),
+    };
+    let more = match claims.get("hasgroups") {
+        None => false,
+        Some(flag) => *flag != Value::Bool(false),
+    };
+    if elsewhere || more {
+        return None;
+    }
+    path.get(claims).map_or(Some(Vec::new()), claim::strings)
+}
+
+/// The chain of `act` (RFC 8693 §4.1), nearest first. One that cannot be read whole is refused:
+/// policy must see everybody who acts.
+fn actors(claims: &Claims) -> Result<Vec<Actor>, Reason> {
+    let mut actors = Vec::new();
+    let mut claims = claims;
+    while let Some(act) = claims.get("act") {
+        claims = act.as_object().ok_or(Reason::BadClaim)?;
+        let subject = claim::text(claims, "sub")?.ok_or(Reason::BadClaim)?;
+        let issuer = claim::text(claims, "iss")?.map(str::to_owned);
+        if actors.len() == MAX_ACTORS {
+            return Err(Reason::BadClaim);
+        }
+        actors.push(Actor::new(issuer, subject));
+    }
+    Ok(actors)
+}
