@@ -12,6 +12,7 @@ use portcullis_core::{Reason, TargetKind, Version};
 use crate::json::{JsonLimits, Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::listen::Listen;
+use crate::names;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
@@ -153,7 +154,7 @@ fn message<'a>(
     let mut answer = Answer::default();
     expect(scanner, Kind::Object)?;
     scanner.object(|scanner, name| {
-        match member(name, ["jsonrpc", "id", "method", "params", "result", "error"])? {
+        match member(name, names::ROOT)? {
             Some("jsonrpc") => {
                 expect(scanner, Kind::String)?;
                 is_rpc = scanner.string()?.eq("2.0");
@@ -204,31 +205,21 @@ pub(crate) fn expect(scanner: &mut Scanner<'_>, kind: Kind) -> Result<(), Violat
 
 /// Which of `names` this is. One that differs only in letter case is a violation: some clients
 /// would read it as that name (as R-025 has it for requests).
-fn member<const N: usize>(
+fn member(
     name: Str<'_>,
-    names: [&'static str; N],
+    names: &'static [&'static str],
 ) -> Result<Option<&'static str>, Violation> {
-    if let Some(known) = names.into_iter().find(|known| name.eq(known)) {
+    if let Some(known) = names.iter().find(|known| name.eq(known)) {
         return Ok(Some(known));
     }
-    if name.range().len() > 64 || !names.into_iter().any(|known| folds_to(&name.decoded(), known)) {
-        return Ok(None);
+    if names::is_variant(&name.decoded(), names) {
+        return Err(Violation::new(Reason::DupKey));
     }
-    Err(Violation::new(Reason::DupKey))
-}
-
-/// Whether `name` is `known` under simple case folding. Two letters outside ASCII fold into it.
-fn folds_to(name: &str, known: &str) -> bool {
-    let fold = |letter: char| match letter {
-        'ſ' => 's',
-        '\u{212A}' => 'k',
-        other => other.to_ascii_lowercase(),
-    };
-    name.chars().map(fold).eq(known.chars().map(fold))
+    Ok(None)
 }
 
 /// The lists that a result may have, and what names their items.
-const LISTS: [&str; 5] = ["tools", "prompts", "resources", "resourceTemplates", "tasks"];
+const LISTS: &[&str] = &["tools", "prompts", "resources", "resourceTemplates", "tasks"];
 
 fn list(name: &str) -> Option<(TargetKind, &'static str)> {
     Some(match name {

@@ -10,6 +10,8 @@ mod era;
 mod error;
 mod events;
 mod exchange;
+#[cfg(test)]
+mod fakes;
 mod filter;
 mod future;
 mod head;
