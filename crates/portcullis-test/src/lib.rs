@@ -4,6 +4,7 @@
 //! * [`FakeMcp`] is a server that answers as told and remembers what reached it.
 //! * [`serve`] puts a service on a socket; [`raw_http1`], [`send_http1`] and [`send_http2`] talk
 //!   to it; [`ChunkedBody`] and [`DropProbe`] watch streams.
+//! * [`DevIssuer`] is an authorization server in which anyone can sign in as anyone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +16,14 @@
 
 mod answer;
 mod body;
+#[deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "it answers requests that no test wrote"
+)]
+mod dev;
 mod fake;
 mod key;
 mod mint;
@@ -26,6 +35,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use body::ChunkedBody;
+pub use dev::{DevIssuer, DevIssuerBuilder, Person};
 pub use fake::{FakeMcp, Seen};
 pub use mint::Mint;
 pub use probe::{DropGuard, DropProbe};
