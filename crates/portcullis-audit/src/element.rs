@@ -74,6 +74,10 @@ impl Element {
         }
     }
 
+    pub(crate) fn event_id(&self) -> Option<EventId> {
+        self.event_id
+    }
+
     /// Takes a note about the answer, if it can be about this element's.
     pub(crate) fn note(&mut self, note: Note<'_>, names: bool) {
         if self.refused {

@@ -67,3 +67,60 @@ impl Sink for TracingSink {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use portcullis_core::Clock;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::id::Ids;
+    use crate::record::Suppressed;
+
+    #[derive(Clone, Default)]
+    struct Shown(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Shown {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Shown {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_event_with_its_fields_and_its_json() {
+        let shown = Shown::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(shown.clone()).with_ansi(false).finish();
+        let event_id = Ids::new().unwrap().next(&Clock::manual(0).0);
+        let record = Record::Suppressed(Suppressed { at: Duration::ZERO, event_id, count: 7 });
+        tracing::subscriber::with_default(subscriber, || {
+            TracingSink::new().write(&record, b"{\"count\":7}\n").unwrap();
+        });
+        let shown = String::from_utf8(shown.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(shown.lines().count(), 1, "{shown}");
+        for part in [
+            " INFO portcullis::audit: record=\"suppressed\"",
+            &format!("event_id={event_id}"),
+            " lost=7 json=\"{\\\"count\\\":7}\"",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(!shown.contains("duration_ms"), "what does not apply is left out: {shown}");
+    }
+}

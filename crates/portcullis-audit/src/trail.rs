@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use portcullis_core::{
     Acknowledgement, Caller, Decided, Denial, McpMessage, NoMessage, Note, Permit, Recorder,
-    ResponseFacts as _,
+    ResponseFacts as _, Text,
 };
 
 use crate::classify::{End, is_tool_result, verdict};
@@ -35,6 +35,8 @@ struct State {
     message: Option<McpMessage>,
     batch: bool,
     elements: Elements,
+    /// Ids of decisions to come that somebody has asked for.
+    promised: Vec<(usize, EventId)>,
     status: Option<StatusCode>,
     denial: Option<Denial>,
     finished: bool,
@@ -169,7 +171,8 @@ impl RequestTrail {
             state.elements.push(Element::silent(index));
             return None;
         }
-        let event_id = self.hub.ids.next(&self.hub.clock);
+        let promised = state.promised.iter().find(|(at, _)| *at == index).map(|&(_, id)| id);
+        let event_id = promised.unwrap_or_else(|| self.hub.ids.next(&self.hub.clock));
         let mut decision = Decision {
             at: self.hub.clock.unix(),
             event_id,
@@ -281,6 +284,22 @@ impl Recorder for RequestTrail {
         element.unrecorded = matches!(acknowledgement, Acknowledgement::Refused);
         state.elements.push(element);
         acknowledgement
+    }
+
+    fn decision_id(&self, index: usize) -> Option<Text> {
+        let mut state = self.state();
+        let id = match state.elements.find(index) {
+            Some(element) => element.event_id()?,
+            None => match state.promised.iter().find(|(at, _)| *at == index) {
+                Some(&(_, id)) => id,
+                None => {
+                    let id = self.hub.ids.next(&self.hub.clock);
+                    state.promised.push((index, id));
+                    id
+                }
+            },
+        };
+        Some(Text::from(id.to_string()))
     }
 
     fn note(&self, note: Note<'_>) {
