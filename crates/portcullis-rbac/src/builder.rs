@@ -12,6 +12,7 @@ use crate::judge::Law;
 use crate::pattern::{self, Pattern};
 use crate::policy::{PROTOCOL, Rules, Tables};
 use crate::rule::{Effect, Word};
+use crate::settle::DEFAULT_DENY;
 use crate::who::{ANONYMOUS, FIRST, Roles, SIGNED_IN};
 use crate::{ConfigError, DenialStyle, Policy, Role, Rule};
 
@@ -126,7 +127,7 @@ impl PolicyBuilder {
             if let Err(message) = check_text("a rule's id", &id.text) {
                 return fail(message);
             }
-            if id.text == PROTOCOL.as_str() {
+            if [PROTOCOL.as_str(), DEFAULT_DENY.as_str()].contains(&id.text.as_str()) {
                 return fail(format!("the rule id {} is taken by the gate itself", id.text));
             }
             if !seen.insert(&id.text) {

@@ -180,11 +180,26 @@ fn place(location: Location) -> Option<Place> {
     (place.line > 0).then_some(place)
 }
 
-/// One line, in our form: the reader's own text has the place and a picture of the source in it.
+/// One line, in our form: the reader's own text repeats the place, shows the source and names
+/// options of the reader.
 fn broken(error: &serde_saphyr::Error) -> ConfigError {
     let at = error.location().and_then(place);
-    let text = error.without_snippet().to_string();
+    let error = error.without_snippet();
+    let text = match error {
+        serde_saphyr::Error::MultipleDocuments { .. } => "more than one YAML document".into(),
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {key} appears twice")
+        }
+        serde_saphyr::Error::Unexpected { expected: "sequence start", .. } => {
+            "expected a list".into()
+        }
+        serde_saphyr::Error::Unexpected { expected: "mapping start", .. } => {
+            "expected a mapping".into()
+        }
+        error => error.to_string(),
+    };
     let line = text.lines().next().unwrap_or_default();
+    let line = line.rsplit_once(" at line ").map_or(line, |(message, _)| message);
     ConfigError::new(line.trim_end_matches('.')).at(at)
 }
 

@@ -1,0 +1,999 @@
+//! The layer from outside: what it forwards, what it answers, what it records.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use portcullis_core::{
+    Acknowledgement, AnonymousReason, Buffered, Caller, Challenge, Decided, Denial, DenialKind,
+    GateBody, Glance, McpMessage, McpNotification, McpRequestParts, McpResponse, Method, NoMessage,
+    Note, Permit, Principal, PrincipalBuilder, Reason, Receipt, ReceiptSender, Recorder,
+    RequestFacts, ResponseFacts, Target, TargetKind, Text, Trail, Version,
+};
+use portcullis_rbac::{
+    Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule,
+};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, Service, ServiceExt};
+
+const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+const MODERN: Version = Version::V2026_07_28;
+const LEGACY: Version = Version::V2025_11_25;
+const BATCHES: Version = Version::V2025_03_26;
+
+type Body = GateBody<Empty<Bytes>>;
+
+/// What the inner service got.
+#[derive(Clone, Default)]
+struct Inner {
+    seen: Arc<Mutex<Vec<Request<Buffered>>>>,
+    log: Log,
+}
+
+/// What happened, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+impl Inner {
+    fn calls(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+impl Service<Request<Buffered>> for Inner {
+    type Response = Response<Empty<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Buffered>) -> Self::Future {
+        self.log.lock().unwrap().push("called".into());
+        self.seen.lock().unwrap().push(request);
+        let mut response = Response::new(Empty::new());
+        // A server that vouches for itself, and for somebody else's denial.
+        response.set_denial(Denial::not_found());
+        ready(Ok(response))
+    }
+}
+
+/// A recorder that answers as told.
+struct Ledger {
+    log: Log,
+    acknowledge: Box<dyn Fn() -> Acknowledgement + Send + Sync>,
+}
+
+impl Recorder for Ledger {
+    fn caller(&self, _: &Caller) {}
+    fn message(&self, _: &McpMessage) {}
+    fn note(&self, _: Note<'_>) {}
+
+    fn decided(&self, decided: &Decided<'_>) -> Acknowledgement {
+        let verdict = match decided.verdict {
+            Ok(permit) => format!("allow {}@{}", permit.rule(), permit.policy_version()),
+            Err(denial) => {
+                let rule = denial.rule().map_or("-", Text::as_str);
+                format!("deny {rule} {}", denial.reason())
+            }
+        };
+        self.log.lock().unwrap().push(format!("{} {verdict}", decided.element));
+        (self.acknowledge)()
+    }
+
+    fn decision_id(&self, element: usize) -> Option<Text> {
+        Some(Text::from(format!("decision-{element}")))
+    }
+}
+
+fn policy() -> Policy {
+    Policy::builder()
+        .name("notes")
+        .add_role(Role::new("reader").group("staff"))
+        .add_role(Role::new("admin").group("it-admins"))
+        .add_role(Role::new("public").anonymous())
+        .add_rule(
+            Rule::allow("read")
+                .tools(["list_notes", "get_*"])
+                .prompts(["summarize"])
+                .resources(["note:///**"])
+                .roles(["reader"]),
+        )
+        .add_rule(
+            Rule::allow("write")
+                .tools(["create_note"])
+                .resources(["draft:///*"])
+                .roles(["reader"])
+                .requires_scopes(["notes:read", "notes:write"]),
+        )
+        .add_rule(
+            Rule::allow("share")
+                .tools(["share"])
+                .roles(["reader", "public"])
+                .requires_scopes(["notes:share"]),
+        )
+        .add_rule(
+            Rule::allow("reset").tools(["reset"]).roles(["admin"]).denial(DenialStyle::Explain),
+        )
+        .add_rule(Rule::deny("purge").tools(["purge"]).everyone().denial(DenialStyle::ToolResult))
+        .build()
+        .unwrap()
+}
+
+fn challenge() -> Challenge {
+    Challenge::new(METADATA, ["mcp:read", "mcp:extra"]).unwrap()
+}
+
+fn staff() -> PrincipalBuilder {
+    Principal::builder("https://id.example", "alice").group("staff").scope("mcp:read")
+}
+
+fn verified(principal: PrincipalBuilder) -> Caller {
+    Caller::Verified(principal.build().into())
+}
+
+fn anonymous() -> Caller {
+    Caller::Anonymous(AnonymousReason::NoCredentials)
+}
+
+fn message(
+    version: Version,
+    method: Method,
+    id: &str,
+    targets: &[(TargetKind, &str)],
+) -> McpMessage {
+    let mut targets = targets.iter().map(|(kind, name)| Target::new(*kind, (*name).into()));
+    McpMessage::Request(
+        McpRequestParts {
+            version,
+            method,
+            id: id.into(),
+            target: targets.next(),
+            more_targets: targets.collect(),
+            arguments: None,
+            raw: Bytes::from(format!(r#"{{"id":{id}}}"#)),
+        }
+        .into(),
+    )
+}
+
+fn call(version: Version, tool: &str) -> McpMessage {
+    message(version, Method::ToolsCall, "2", &[(TargetKind::Tool, tool)])
+}
+
+fn notification(method: Method) -> McpMessage {
+    McpMessage::Notification(McpNotification::new(
+        BATCHES,
+        method,
+        Bytes::from_static(br#"{"n":1}"#),
+    ))
+}
+
+fn request(caller: Caller, message: McpMessage) -> Request<Buffered> {
+    let mut request =
+        Request::post("/mcp").body(Buffered::new(Bytes::from_static(b"[all of it]"))).unwrap();
+    request.set_caller(caller);
+    request.set_message(message);
+    request
+}
+
+/// The request with a trail that acknowledges as told. The log is shared with `inner`.
+fn recorded(
+    inner: &Inner,
+    caller: Caller,
+    message: McpMessage,
+    acknowledge: impl Fn() -> Acknowledgement + Send + Sync + 'static,
+) -> Request<Buffered> {
+    let mut request =
+        Request::post("/mcp").body(Buffered::new(Bytes::from_static(b"[all of it]"))).unwrap();
+    let ledger = Ledger { log: Arc::clone(&inner.log), acknowledge: Box::new(acknowledge) };
+    request.set_trail(Trail::new(Arc::new(ledger)));
+    request.set_caller(caller);
+    request.set_message(message);
+    request
+}
+
+fn gate(inner: &Inner) -> Rbac<Inner, Policy> {
+    RbacLayer::new(policy(), challenge()).layer(inner.clone())
+}
+
+async fn text(response: Response<Body>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Calls and tells the status, the challenge, and the body.
+async fn answer(caller: Caller, message: McpMessage) -> (u16, Option<String>, String) {
+    let inner = Inner::default();
+    let response = gate(&inner).oneshot(request(caller, message)).await.unwrap();
+    assert_eq!(inner.calls(), usize::from(response.denial().is_none()), "refused or called");
+    let challenge = response.headers().get("www-authenticate");
+    let challenge = challenge.map(|line| line.to_str().unwrap().to_owned());
+    (response.status().as_u16(), challenge, text(response).await)
+}
+
+#[tokio::test]
+async fn refusals_byte_for_byte() {
+    use TargetKind::{Prompt, Resource, ResourceTemplate};
+    let r = |version, method, kind, name| message(version, method, "2", &[(kind, name)]);
+    let rows = [
+        (
+            "tool",
+            call(MODERN, "delete_user"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown tool: delete_user"}}"#,
+        ),
+        (
+            "legacy tool",
+            call(LEGACY, "delete_user"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown tool: delete_user"}}"#,
+        ),
+        (
+            "prompt",
+            r(MODERN, Method::PromptsGet, Prompt, "payroll"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown prompt: payroll"}}"#,
+        ),
+        (
+            "resource",
+            r(MODERN, Method::ResourcesRead, Resource, "file:///payroll.csv"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Resource not found","data":{"uri":"file:///payroll.csv"}}}"#,
+        ),
+        (
+            "legacy resource",
+            r(LEGACY, Method::ResourcesSubscribe, Resource, "file:///payroll.csv"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32002,"message":"Resource not found","data":{"uri":"file:///payroll.csv"}}}"#,
+        ),
+        (
+            "completion of a prompt",
+            r(MODERN, Method::CompletionComplete, Prompt, "payroll"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown prompt: payroll"}}"#,
+        ),
+        (
+            "completion of a template",
+            r(MODERN, Method::CompletionComplete, ResourceTemplate, "file:///{name}"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Resource not found","data":{"uri":"file:///{name}"}}}"#,
+        ),
+        (
+            "one of several",
+            message(
+                MODERN,
+                Method::SubscriptionsListen,
+                "2",
+                &[(Resource, "note:///a"), (Resource, "file:///b"), (Resource, "note:///c")],
+            ),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Resource not found","data":{"uri":"file:///b"}}}"#,
+        ),
+        (
+            "task",
+            r(LEGACY, Method::TasksGet, TargetKind::Task, "786512e2"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Task not found"}}"#,
+        ),
+        (
+            "list of tasks",
+            message(LEGACY, Method::TasksList, "2", &[]),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"Method not found"}}"#,
+        ),
+        (
+            "explained",
+            call(MODERN, "reset"),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-31403,"message":"Forbidden by policy","data":{"reason":"policy_denied","decisionId":"unrecorded"}}}"#,
+        ),
+        (
+            "tool result",
+            call(MODERN, "purge"),
+            r#"{"jsonrpc":"2.0","id":2,"result":{"resultType":"complete","content":[{"type":"text","text":"You are not permitted to use this tool."}],"isError":true}}"#,
+        ),
+        (
+            "legacy tool result",
+            call(LEGACY, "purge"),
+            r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"You are not permitted to use this tool."}],"isError":true}}"#,
+        ),
+    ];
+    for (name, message, expected) in rows {
+        let (status, challenge, body) = answer(verified(staff()), message).await;
+        assert_eq!((status, challenge, body.as_str()), (200, None, expected), "{name}");
+    }
+}
+
+/// A tool that exists and one that does not cannot be told apart (X-151).
+#[tokio::test]
+async fn denied_and_unknown_are_the_same() {
+    let ask = async |tool: &str| {
+        let (inner, tool) = (Inner::default(), tool.to_owned());
+        let caller = verified(Principal::builder("https://id.example", "eve"));
+        let response = gate(&inner).oneshot(request(caller, call(MODERN, &tool))).await.unwrap();
+        let head = format!("{:?} {:?}", response.status(), response.headers());
+        (head, text(response).await.replace(&tool, "X"))
+    };
+    let (denied, unknown) = (ask("list_notes").await, ask("tool_which").await);
+    assert_eq!(denied, unknown);
+    // Same length, so that not even `Content-Length` differs.
+    assert_eq!("list_notes".len(), "tool_which".len());
+}
+
+#[tokio::test]
+async fn what_may_pass_passes() {
+    use TargetKind::{Prompt, Resource};
+    let reader = || verified(staff());
+    let rows = [
+        ("tool", reader(), call(MODERN, "get_note"), "read"),
+        (
+            "prompt",
+            reader(),
+            message(MODERN, Method::PromptsGet, "2", &[(Prompt, "summarize")]),
+            "read",
+        ),
+        (
+            "resource",
+            reader(),
+            message(MODERN, Method::ResourcesRead, "2", &[(Resource, "note:///a")]),
+            "read",
+        ),
+        (
+            "listen",
+            reader(),
+            message(
+                MODERN,
+                Method::SubscriptionsListen,
+                "2",
+                &[(Resource, "note:///a"), (Resource, "note:///b")],
+            ),
+            "read",
+        ),
+        (
+            "listen to lists",
+            reader(),
+            message(MODERN, Method::SubscriptionsListen, "2", &[]),
+            "protocol",
+        ),
+        ("list", reader(), message(MODERN, Method::ToolsList, "2", &[]), "protocol"),
+        (
+            "list, not signed in",
+            anonymous(),
+            message(MODERN, Method::ToolsList, "2", &[]),
+            "protocol",
+        ),
+        (
+            "discover, not signed in",
+            anonymous(),
+            message(MODERN, Method::ServerDiscover, "2", &[]),
+            "protocol",
+        ),
+        ("initialize", reader(), message(LEGACY, Method::Initialize, "2", &[]), "protocol"),
+        ("log level", reader(), message(LEGACY, Method::LoggingSetLevel, "2", &[]), "protocol"),
+        ("notification", reader(), notification(Method::NotificationsInitialized), "protocol"),
+        (
+            "answer to the server",
+            reader(),
+            McpMessage::Response(McpResponse::new(LEGACY, "1".into(), Bytes::new())),
+            "protocol",
+        ),
+        ("stream", reader(), McpMessage::NoMessage(NoMessage::Stream(LEGACY)), "protocol"),
+        (
+            "end of session",
+            anonymous(),
+            McpMessage::NoMessage(NoMessage::EndSession(LEGACY)),
+            "protocol",
+        ),
+    ];
+    for (name, caller, message, rule) in rows {
+        let inner = Inner::default();
+        let mut request = request(caller, message);
+        request.set_permit(stale());
+        let response = gate(&inner).oneshot(request).await.unwrap();
+        let permit = ResponseFacts::permit(&response).unwrap();
+        assert_eq!(permit.rule(), &rule, "{name}");
+        assert_eq!(permit.policy_version(), &policy().version(), "{name}");
+        assert!(response.denial().is_none(), "{name}: the inner service's own denial is cleared");
+        let seen = inner.seen.lock().unwrap();
+        assert_eq!(RequestFacts::permit(&seen[0]).unwrap().rule(), &rule, "{name}");
+        assert_eq!(seen[0].body().bytes(), "[all of it]", "{name}: forwarded as it came");
+    }
+}
+
+/// A permit that is not this gate's.
+fn stale() -> Permit {
+    #[derive(Debug)]
+    struct All;
+    impl portcullis_core::View for All {
+        fn glance(&self, _: &Caller, _: Version, _: TargetKind, _: &str) -> Glance {
+            Glance::Shown
+        }
+        fn look(&self, _: Caller, _: Version, _: Vec<(TargetKind, Text)>) -> portcullis_core::Look {
+            Box::pin(ready(Vec::new()))
+        }
+    }
+    Permit::new("stale".into(), "0".into(), Arc::new(All))
+}
+
+#[tokio::test]
+async fn scopes_are_asked_for_all_at_once() {
+    let line = |scopes: &str| {
+        Some(format!(
+            r#"Bearer error="insufficient_scope", scope="{scopes}", resource_metadata="{METADATA}", error_description="Additional permission required""#
+        ))
+    };
+    let rows = [
+        ("none held", staff(), call(MODERN, "create_note"), "notes:read notes:write"),
+        (
+            "one held",
+            staff().scope("notes:read"),
+            call(MODERN, "create_note"),
+            "notes:read notes:write",
+        ),
+        // Clients of 2025-11-25 would lose the base scopes they have, but get no others.
+        ("2025-11-25", staff(), call(LEGACY, "create_note"), "notes:read notes:write mcp:read"),
+        (
+            "several targets",
+            staff(),
+            message(
+                MODERN,
+                Method::SubscriptionsListen,
+                "2",
+                &[
+                    (TargetKind::Resource, "note:///a"),
+                    (TargetKind::Resource, "draft:///a"),
+                    (TargetKind::Resource, "draft:///b"),
+                ],
+            ),
+            "notes:read notes:write",
+        ),
+    ];
+    for (name, principal, message, scopes) in rows {
+        let (status, challenge, body) = answer(verified(principal), message).await;
+        assert_eq!((status, challenge), (403, line(scopes)), "{name}");
+        assert_eq!(
+            body,
+            format!(
+                r#"{{"jsonrpc":"2.0","id":2,"error":{{"code":-31403,"message":"Insufficient scope","data":{{"reason":"insufficient_scope","scope":"{scopes}"}}}}}}"#
+            ),
+            "{name}"
+        );
+    }
+    let (status, challenge, _) = answer(
+        verified(staff().scope("notes:read").scope("notes:write")),
+        call(MODERN, "create_note"),
+    )
+    .await;
+    assert_eq!((status, challenge), (200, None), "with all scopes it is called");
+}
+
+#[tokio::test]
+async fn who_has_no_token_is_asked_to_get_one_first() {
+    let (status, challenge, _) = answer(anonymous(), call(MODERN, "share")).await;
+    assert_eq!(status, 401);
+    assert!(challenge.unwrap().starts_with("Bearer scope=\"mcp:read mcp:extra\""));
+    let (status, challenge, _) = answer(anonymous(), call(MODERN, "create_note")).await;
+    assert_eq!((status, challenge), (200, None), "nothing is said about what no role would get");
+}
+
+/// An authorizer with a fixed answer.
+#[derive(Clone)]
+struct Says(Decision);
+
+impl Authorizer for Says {
+    type Later = portcullis_rbac::Never;
+
+    fn authorize(&self, _: &Query<'_>) -> Answer<Self::Later> {
+        Answer::Now(self.0.clone())
+    }
+
+    fn version(&self) -> Text {
+        Text::from_static("says")
+    }
+}
+
+/// A token that has every scope is never asked for them again (R-167).
+#[tokio::test]
+async fn step_up_ends() {
+    let says = Says(Decision::needs_scopes("r", vec!["mcp:read".into()]));
+    let service = RbacLayer::new(says, challenge()).layer(Inner::default());
+    let response = service.oneshot(request(verified(staff()), call(MODERN, "x"))).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("www-authenticate"));
+    assert_eq!(response.denial().unwrap().reason(), Reason::PolicyDenied);
+}
+
+/// Whatever policy says, clients find out which era a server speaks (R-087).
+#[tokio::test]
+async fn no_policy_denies_the_handshake() {
+    let rows =
+        [(MODERN, Method::ServerDiscover), (LEGACY, Method::Initialize), (LEGACY, Method::Ping)];
+    for (version, method) in rows {
+        let service =
+            RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(Inner::default());
+        let message = message(version, method, "2", &[]);
+        let response = service.oneshot(request(anonymous(), message)).await.unwrap();
+        assert!(response.denial().is_none(), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_notification_is_dropped() {
+    let inner = Inner::default();
+    let service = RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(inner.clone());
+    let message = notification(Method::NotificationsProgress);
+    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(response.denial().unwrap().kind(), DenialKind::Policy);
+    assert_eq!(text(response).await, "");
+    assert_eq!(inner.calls(), 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_a_wiring_fault() {
+    let no_caller = {
+        let mut request = request(anonymous(), call(MODERN, "get_note"));
+        request.clear_caller();
+        request
+    };
+    let no_message = {
+        let mut request = request(verified(staff()), call(MODERN, "get_note"));
+        request.clear_message();
+        request
+    };
+    let message = |method| message(MODERN, method, "2", &[]);
+    let rows = [
+        ("no caller", no_caller),
+        ("no message", no_message),
+        ("call of no tool", request(verified(staff()), message(Method::ToolsCall))),
+        ("completion of nothing", request(verified(staff()), message(Method::CompletionComplete))),
+        (
+            "a notification with an id",
+            request(verified(staff()), message(Method::NotificationsProgress)),
+        ),
+        ("a request without an id", request(verified(staff()), notification(Method::ToolsCall))),
+        ("empty batch", request(verified(staff()), McpMessage::Batch(Arc::new([])))),
+        (
+            "batch in a batch",
+            request(
+                verified(staff()),
+                McpMessage::Batch(Arc::new([McpMessage::Batch(Arc::new([]))])),
+            ),
+        ),
+    ];
+    for (name, request) in rows {
+        let inner = Inner::default();
+        let response = gate(&inner).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500, "{name}");
+        assert_eq!(response.denial().unwrap().kind(), DenialKind::Miswired, "{name}");
+        assert!(ResponseFacts::permit(&response).is_none(), "{name}");
+        assert_eq!(inner.calls(), 0, "{name}");
+    }
+}
+
+// --- Records ---
+
+#[tokio::test]
+async fn decisions_are_recorded_before_anything_executes() {
+    let version = policy().version();
+    let rows = [
+        (
+            "allow",
+            call(MODERN, "get_note"),
+            vec![format!("0 allow read@{version}"), "called".into()],
+        ),
+        ("default", call(MODERN, "nope"), vec!["0 deny default-deny default_deny".into()]),
+        ("rule", call(MODERN, "purge"), vec!["0 deny purge policy_denied".into()]),
+        ("scopes", call(MODERN, "create_note"), vec!["0 deny write insufficient_scope".into()]),
+    ];
+    for (name, message, expected) in rows {
+        let inner = Inner::default();
+        let request = recorded(&inner, verified(staff()), message, || Acknowledgement::Recorded);
+        gate(&inner).oneshot(request).await.unwrap();
+        assert_eq!(*inner.log.lock().unwrap(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_explained_denial_names_its_record() {
+    let inner = Inner::default();
+    let request =
+        recorded(&inner, verified(staff()), call(MODERN, "reset"), || Acknowledgement::Recorded);
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    assert!(text(response).await.contains(r#""decisionId":"decision-0""#));
+}
+
+#[tokio::test]
+async fn unrecorded_is_refused() {
+    let inner = Inner::default();
+    let request =
+        recorded(&inner, verified(staff()), call(MODERN, "get_note"), || Acknowledgement::Refused);
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.denial().unwrap().kind(), DenialKind::AuditUnavailable);
+    assert!(text(response).await.contains(r#""id":2"#));
+    assert_eq!(inner.calls(), 0);
+}
+
+/// A trail whose receipts the test resolves.
+fn pending(
+    inner: &Inner,
+    message: McpMessage,
+) -> (Request<Buffered>, Arc<Mutex<Vec<ReceiptSender>>>) {
+    let senders: Arc<Mutex<Vec<ReceiptSender>>> = Arc::default();
+    let kept = Arc::clone(&senders);
+    let request = recorded(inner, verified(staff()), message, move || {
+        let (sender, receipt) = Receipt::pair();
+        kept.lock().unwrap().push(sender);
+        Acknowledgement::Pending(receipt)
+    });
+    (request, senders)
+}
+
+#[tokio::test]
+async fn nothing_executes_before_the_receipt() {
+    for recorded in [true, false] {
+        let inner = Inner::default();
+        let (request, senders) = pending(&inner, call(MODERN, "get_note"));
+        let mut service = gate(&inner);
+        let mut response = tokio_task(service.ready().await.unwrap().call(request));
+        assert!(response.poll().is_pending());
+        assert_eq!(inner.calls(), 0, "not before the receipt");
+        senders.lock().unwrap().pop().unwrap().send(recorded);
+        let Poll::Ready(response) = response.poll() else { panic!("the receipt is there") };
+        let response = response.unwrap();
+        assert_eq!(inner.calls(), usize::from(recorded));
+        assert_eq!(response.status(), if recorded { 200 } else { 503 });
+        assert_eq!(ResponseFacts::permit(&response).is_some(), recorded);
+    }
+}
+
+#[tokio::test]
+async fn refusals_do_not_wait_for_receipts() {
+    let inner = Inner::default();
+    let (request, _senders) = pending(&inner, call(MODERN, "nope"));
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    assert_eq!(response.denial().unwrap().kind(), DenialKind::Policy);
+}
+
+/// A future polled by hand.
+struct Task<F>(Pin<Box<F>>);
+
+fn tokio_task<F: Future>(future: F) -> Task<F> {
+    Task(Box::pin(future))
+}
+
+impl<F: Future> Task<F> {
+    fn poll(&mut self) -> Poll<F::Output> {
+        self.0.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+}
+
+// --- Readiness ---
+
+/// What `poll_ready` reserved is what is called, also when that happens later.
+#[tokio::test]
+async fn the_ready_service_is_the_one_called() {
+    let inner = Inner::default();
+    let limited = ConcurrencyLimit::new(inner.clone(), 1);
+    let mut service = RbacLayer::new(policy(), challenge()).layer(limited);
+    for wait in [true, false, true] {
+        let (request, senders) = if wait {
+            pending(&inner, call(MODERN, "get_note"))
+        } else {
+            (request(verified(staff()), call(MODERN, "get_note")), Arc::default())
+        };
+        let future = service.ready().await.unwrap().call(request);
+        {
+            // The one permit is held by the call that was made, not lost and not doubled.
+            let mut ready = tokio_task(service.ready());
+            assert!(ready.poll().is_pending(), "the limit holds");
+        }
+        senders.lock().unwrap().drain(..).for_each(|sender| sender.send(true));
+        assert_eq!(future.await.unwrap().status(), 200);
+    }
+    assert_eq!(inner.calls(), 3);
+}
+
+// --- An authorizer that waits ---
+
+/// Answers after as many polls as the name has letters.
+struct Remote;
+
+struct Wait(usize, Option<Decision>);
+
+impl Future for Wait {
+    type Output = Decision;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decision> {
+        if self.0 > 0 {
+            self.0 -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.1.take().unwrap())
+    }
+}
+
+impl Authorizer for Remote {
+    type Later = Wait;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Wait> {
+        let Some((_, name)) = query.target() else { return Answer::Now(Decision::allow("none")) };
+        let decision = match name {
+            name if name.contains("ok") => Decision::allow("remote"),
+            "scoped" => Decision::needs_scopes("remote", vec!["more".into()]),
+            "looped" => Decision::needs_scopes("remote", vec!["mcp:read".into()]),
+            "now" => return Answer::Now(Decision::allow("remote")),
+            _ => Decision::unavailable(),
+        };
+        Answer::Later(Wait(name.len(), Some(decision)))
+    }
+
+    fn version(&self) -> Text {
+        Text::from_static("remote-7")
+    }
+}
+
+#[tokio::test]
+async fn answers_may_come_later() {
+    let rows = [
+        ("allowed", call(MODERN, "ok_1"), "allow"),
+        ("denied", call(MODERN, "no"), "pdp_unavailable"),
+        ("scopes", call(MODERN, "scoped"), "insufficient_scope"),
+        (
+            "all of several",
+            message(
+                MODERN,
+                Method::SubscriptionsListen,
+                "2",
+                &[
+                    (TargetKind::Resource, "ok_1"),
+                    (TargetKind::Resource, "now"),
+                    (TargetKind::Resource, "ok_22"),
+                ],
+            ),
+            "allow",
+        ),
+        (
+            "one of several",
+            message(
+                MODERN,
+                Method::SubscriptionsListen,
+                "2",
+                &[
+                    (TargetKind::Resource, "ok_1"),
+                    (TargetKind::Resource, "now"),
+                    (TargetKind::Resource, "no"),
+                ],
+            ),
+            "pdp_unavailable",
+        ),
+    ];
+    for (name, message, expected) in rows {
+        let inner = Inner::default();
+        let service =
+            RbacLayer::new(Remote, challenge()).layer(ConcurrencyLimit::new(inner.clone(), 1));
+        let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+        let verdict = response.denial().map_or("allow", |denial| denial.reason().as_str());
+        assert_eq!(verdict, expected, "{name}");
+        assert_eq!(inner.calls(), usize::from(expected == "allow"), "{name}");
+    }
+}
+
+// --- Views ---
+
+async fn view<A: Authorizer>(authorizer: A, caller: Caller) -> Permit {
+    let service = RbacLayer::new(authorizer, challenge()).layer(Inner::default());
+    let list = message(MODERN, Method::ToolsList, "2", &[]);
+    let response = service.oneshot(request(caller, list)).await.unwrap();
+    ResponseFacts::permit(&response).unwrap().clone()
+}
+
+/// Visible is what may be called, at once or after getting a scope (R-203).
+#[tokio::test]
+async fn visible_is_callable() {
+    use TargetKind::{Prompt, Resource, ResourceTemplate, Tool};
+    let names = [
+        "list_notes",
+        "get_x",
+        "create_note",
+        "share",
+        "reset",
+        "purge",
+        "nope",
+        "",
+        "List_notes",
+        "get_\u{200b}x",
+        "summarize",
+        "note:///a",
+        "note:///../a",
+        "note:///{id}",
+        "draft:///a",
+        "file:///a",
+    ];
+    let callers = [
+        verified(staff()),
+        verified(staff().scope("notes:read").scope("notes:write")),
+        verified(Principal::builder("i", "s").group("it-admins")),
+        verified(Principal::builder("i", "s").group("staff").groups_unknown()),
+        anonymous(),
+    ];
+    for caller in callers {
+        let permit = view(policy(), caller.clone()).await;
+        for name in names {
+            for (kind, method) in [
+                (Tool, Method::ToolsCall),
+                (Prompt, Method::PromptsGet),
+                (Resource, Method::ResourcesRead),
+                (ResourceTemplate, Method::CompletionComplete),
+            ] {
+                let shown = permit.view().glance(&caller, MODERN, kind, name) == Glance::Shown;
+                let inner = Inner::default();
+                let asked = request(caller.clone(), message(MODERN, method, "2", &[(kind, name)]));
+                let response = gate(&inner).oneshot(asked).await.unwrap();
+                let callable = response.denial().is_none_or(|denial| {
+                    matches!(denial.kind(), DenialKind::InsufficientScope | DenialKind::NoToken)
+                });
+                assert_eq!(shown, callable, "{caller:?} {kind:?} {name:?}");
+            }
+        }
+        assert_eq!(permit.view().glance(&caller, MODERN, TargetKind::Task, "t"), Glance::Hidden);
+    }
+}
+
+#[tokio::test]
+async fn a_list_may_be_decided_later() {
+    let caller = verified(staff());
+    let permit = view(Remote, caller.clone()).await;
+    assert_eq!(permit.view().glance(&caller, MODERN, TargetKind::Tool, "now"), Glance::Shown);
+    assert_eq!(permit.view().glance(&caller, MODERN, TargetKind::Tool, "ok"), Glance::Later);
+    let names = ["ok", "no", "scoped", "looped", "now"];
+    let items = (0..40).map(|n| (TargetKind::Tool, Text::from(names[n % names.len()]))).collect();
+    let shown = permit.view().look(caller, MODERN, items).await;
+    let expected: Vec<bool> =
+        (0..40).map(|n| matches!(names[n % names.len()], "ok" | "scoped" | "now")).collect();
+    assert_eq!(shown, expected);
+}
+
+// --- Batches ---
+
+fn batch(elements: Vec<McpMessage>) -> McpMessage {
+    McpMessage::Batch(elements.into())
+}
+
+fn element(id: &str, tool: &str) -> McpMessage {
+    message(BATCHES, Method::ToolsCall, id, &[(TargetKind::Tool, tool)])
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_without_what_is_refused() {
+    let inner = Inner::default();
+    let elements = vec![
+        element("1", "get_a"),
+        element("2", "nope"),
+        notification(Method::NotificationsProgress),
+        element("\"x\"", "get_b"),
+    ];
+    let request =
+        recorded(&inner, verified(staff()), batch(elements), || Acknowledgement::Recorded);
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    let version = policy().version();
+    let log = [
+        format!("0 allow read@{version}"),
+        "1 deny default-deny default_deny".into(),
+        format!("2 allow protocol@{version}"),
+        format!("3 allow read@{version}"),
+        "called".into(),
+    ];
+    assert_eq!(*inner.log.lock().unwrap(), log);
+    let seen = inner.seen.lock().unwrap();
+    assert_eq!(seen[0].body().bytes(), r#"[{"id":1},{"n":1},{"id":"x"}]"#);
+    assert_eq!(seen[0].headers()["content-length"], "29");
+    let refused = ResponseFacts::permit(&response).unwrap().refused().to_vec();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(
+        refused[0].rpc_object(),
+        Some(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Unknown tool: nope"}}"#)
+    );
+}
+
+#[tokio::test]
+async fn what_becomes_of_batches() {
+    let progress = || notification(Method::NotificationsProgress);
+    let allowed = vec![element("1", "get_a"), element("2", "get_b")];
+    let (status, challenge, body) = answer(verified(staff()), batch(allowed)).await;
+    assert_eq!((status, challenge, body.as_str()), (200, None, ""), "all allowed");
+
+    let refused = vec![element("1", "x"), progress(), element("2", "purge")];
+    let (status, challenge, body) = answer(verified(staff()), batch(refused)).await;
+    assert_eq!((status, challenge), (200, None), "all requests refused");
+    assert_eq!(
+        body,
+        concat!(
+            r#"[{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: x"}},"#,
+            r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"You are not permitted to use this tool."}],"isError":true}}]"#
+        )
+    );
+
+    let scoped = vec![
+        element("1", "get_a"),
+        element("2", "create_note"),
+        element("3", "share"),
+        element("4", "nope"),
+    ];
+    let inner = Inner::default();
+    let request = recorded(&inner, verified(staff()), batch(scoped), || Acknowledgement::Recorded);
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 403, "one challenge, nothing executed");
+    assert_eq!(response.denial().unwrap().scopes(), ["notes:read", "notes:write", "notes:share"]);
+    assert_eq!(
+        *inner.log.lock().unwrap(),
+        [
+            "0 deny write insufficient_scope",
+            "1 deny write insufficient_scope",
+            "2 deny write insufficient_scope",
+            "3 deny default-deny default_deny",
+        ]
+    );
+
+    let (status, challenge, _) = answer(anonymous(), batch(vec![element("1", "share")])).await;
+    assert_eq!(status, 401);
+    assert!(challenge.is_some());
+}
+
+#[tokio::test]
+async fn notifications_alone_get_202() {
+    let inner = Inner::default();
+    let service = RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(inner.clone());
+    let progress = || notification(Method::NotificationsProgress);
+    let message = batch(vec![progress(), progress()]);
+    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+    assert_eq!(response.status(), 202);
+    assert_eq!(inner.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_with_one_unrecorded_decision_is_refused() {
+    let inner = Inner::default();
+    let count = Mutex::new(0);
+    let message = batch(vec![element("1", "get_a"), element("2", "get_b"), element("3", "get_c")]);
+    let request = recorded(&inner, verified(staff()), message, move || {
+        let mut count = count.lock().unwrap();
+        *count += 1;
+        if *count == 2 { Acknowledgement::Refused } else { Acknowledgement::Recorded }
+    });
+    let response = gate(&inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(inner.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_every_receipt() {
+    let inner = Inner::default();
+    let (request, senders) =
+        pending(&inner, batch(vec![element("1", "get_a"), element("2", "get_b")]));
+    let mut service = gate(&inner);
+    let mut response = tokio_task(service.ready().await.unwrap().call(request));
+    for _ in 0..2 {
+        assert!(response.poll().is_pending());
+        assert_eq!(inner.calls(), 0);
+        senders.lock().unwrap().pop().unwrap().send(true);
+    }
+    assert!(response.poll().is_ready());
+    assert_eq!(inner.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_may_be_decided_later() {
+    let inner = Inner::default();
+    let service = RbacLayer::new(Remote, challenge()).layer(inner.clone());
+    let message = batch(vec![element("1", "ok_1"), element("2", "no"), element("3", "now")]);
+    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+    assert_eq!(ResponseFacts::permit(&response).unwrap().refused().len(), 1);
+    assert_eq!(inner.seen.lock().unwrap()[0].body().bytes(), r#"[{"id":1},{"id":3}]"#);
+}
