@@ -227,3 +227,6 @@ fn session_use(session: Option<Session>) -> SessionUse {
     session
         .map_or(SessionUse::None, |session| SessionUse::Open { upstream_id: session.upstream_id })
 }
+
+#[cfg(test)]
+mod tests;
