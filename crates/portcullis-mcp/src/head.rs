@@ -220,3 +220,6 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
         headers.insert(header::CONTENT_LENGTH, inspected.body.len().into());
     }
 }
+
+#[cfg(test)]
+mod tests;

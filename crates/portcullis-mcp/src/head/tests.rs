@@ -1,0 +1,242 @@
+use http::HeaderValue;
+use portcullis_core::{Clock, Principal};
+
+use super::*;
+use crate::{Limits, SessionKeys};
+
+const RESOURCE: &str = "https://mcp.example.com/mcp";
+const NOW: u64 = 1_800_000_000;
+const LEGACY: Version = Version::V2025_06_18;
+
+fn caller(subject: &str) -> Caller {
+    Caller::Verified(Principal::builder("https://id.example", subject).build().into())
+}
+
+fn config() -> InspectConfig {
+    InspectConfig {
+        resource: RESOURCE.to_owned(),
+        sessions: SessionKeys::new(&[7; 32]),
+        clock: Clock::manual(NOW).0,
+        ..InspectConfig::default()
+    }
+}
+
+fn modern_only() -> InspectConfig {
+    InspectConfig { versions: vec![Version::V2026_07_28], ..config() }
+}
+
+fn session_of(subject: &str) -> String {
+    let now = Duration::from_secs(NOW);
+    config().sessions.seal("up-1", LEGACY, &caller(subject), RESOURCE, now).unwrap()
+}
+
+fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        headers.append(name, HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+fn head(config: &InspectConfig, method: &str, fields: &[(&str, &str)]) -> Result<Plan, Denial> {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    check_head(config, &caller("alice"), &method, &headers(fields))
+}
+
+fn verdict(result: Result<Plan, Denial>) -> Result<bool, (u16, Reason)> {
+    match result {
+        Ok(plan) => Ok(matches!(plan, Plan::ReadBody)),
+        Err(denial) => Err((denial.status().as_u16(), denial.reason())),
+    }
+}
+
+const TYPE: (&str, &str) = ("content-type", "application/json");
+const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
+
+/// R-003, X-49: the method is the one in the request line.
+#[test]
+fn methods() {
+    let (both, modern) = (config(), modern_only());
+    let refused = Err((405, Reason::BadHttpMethod));
+    let delete = ("x-http-method-override", "DELETE");
+    let id = session_of("alice");
+    let rows: &[(&str, &InspectConfig, &str, &[(&str, &str)], Result<bool, _>)] = &[
+        ("post", &both, "POST", &[TYPE, ACCEPT], Ok(true)),
+        ("override", &both, "POST", &[TYPE, ACCEPT, delete], Ok(true)),
+        ("get", &both, "GET", &[ACCEPT], Ok(false)),
+        ("get, modern only", &modern, "GET", &[ACCEPT], refused),
+        ("delete", &both, "DELETE", &[("mcp-session-id", &id)], Ok(false)),
+        ("delete, modern only", &modern, "DELETE", &[("mcp-session-id", &id)], refused),
+        ("put", &both, "PUT", &[TYPE, ACCEPT], refused),
+        ("patch", &both, "PATCH", &[TYPE, ACCEPT], refused),
+        ("head", &both, "HEAD", &[ACCEPT], refused),
+        ("options", &both, "OPTIONS", &[], refused),
+        ("post in lower case", &both, "post", &[TYPE, ACCEPT], refused),
+    ];
+    for (name, config, method, fields, expected) in rows {
+        assert_eq!(verdict(head(config, method, fields)), *expected, "{name}");
+    }
+    let allow = |config| {
+        let denial = head(config, "PUT", &[]).unwrap_err();
+        let response = denial.into_response::<http_body_util::Empty<bytes::Bytes>>();
+        response.headers()["allow"].clone()
+    };
+    assert_eq!(allow(&both), "GET, POST, DELETE");
+    assert_eq!(allow(&modern), "POST");
+}
+
+/// R-009 to R-011, R-013, R-016, X-50, X-51, in the order of requirements 0.3.
+#[test]
+fn heads_of_posts() {
+    let limits = Limits::new().body(1_000).mcp_header(10);
+    let config = InspectConfig { limits, ..config() };
+    let (media, large) = (Err((415, Reason::BadMedia)), Err((413, Reason::TooLarge)));
+    let length = |value| ("content-length", value);
+    let bad = Err((400, Reason::BadRpc));
+    let rows: &[(&str, &[(&str, &str)], Result<bool, (u16, Reason)>)] = &[
+        ("plain", &[TYPE, ACCEPT], Ok(true)),
+        ("no type", &[ACCEPT], media),
+        ("two types", &[TYPE, TYPE, ACCEPT], media),
+        ("text", &[("content-type", "text/plain"), ACCEPT], media),
+        ("gzip", &[TYPE, ACCEPT, ("content-encoding", "gzip")], media),
+        ("no accept", &[TYPE], Err((406, Reason::BadMedia))),
+        ("json only", &[TYPE, ("accept", "application/json")], Err((406, Reason::BadMedia))),
+        ("at the limit", &[TYPE, ACCEPT, length("1000")], Ok(true)),
+        ("past the limit", &[TYPE, ACCEPT, length("1001")], large),
+        ("far past it", &[TYPE, ACCEPT, length("99999999999999999999999999")], large),
+        ("two lengths", &[TYPE, ACCEPT, length("5"), length("5")], bad),
+        ("signed", &[TYPE, ACCEPT, length("+5")], bad),
+        ("list", &[TYPE, ACCEPT, length("5, 5")], bad),
+        ("no number", &[TYPE, ACCEPT, length("")], bad),
+        ("type before accept", &[], media),
+        ("accept before length", &[TYPE, length("1001")], Err((406, Reason::BadMedia))),
+        ("long mirror", &[TYPE, ACCEPT, ("mcp-name", "12345678901")], Err((431, Reason::TooLarge))),
+        ("other long field", &[TYPE, ACCEPT, ("x-name", "12345678901")], Ok(true)),
+    ];
+    for (name, fields, expected) in rows {
+        assert_eq!(verdict(head(&config, "POST", fields)), *expected, "{name}");
+    }
+}
+
+/// R-004, R-083, R-432, R-433, R-434, X-140, X-161.
+#[test]
+fn streams_and_ends() {
+    let (alice, bob) = (session_of("alice"), session_of("bob"));
+    let own = ("mcp-session-id", alice.as_str());
+    let foreign = ("mcp-session-id", bob.as_str());
+    let accept = ("accept", "text/event-stream");
+    let version = |version| ("mcp-protocol-version", version);
+    let last = ("last-event-id", "7");
+    let required = Err((400, Reason::SessionRequired));
+    let mismatch = Err((404, Reason::SessionPrincipalMismatch));
+    let no_session = Err((404, Reason::SessionUnknown));
+    let rows: &[(&str, &str, &[(&str, &str)], Result<bool, (u16, Reason)>)] = &[
+        ("stream", "GET", &[accept, own], Ok(false)),
+        ("stream without session", "GET", &[accept], Ok(false)),
+        ("json only", "GET", &[("accept", "application/json"), own], Err((406, Reason::BadMedia))),
+        ("no accept", "GET", &[own], Err((406, Reason::BadMedia))),
+        ("named version", "GET", &[accept, own, version("2025-06-18")], Ok(false)),
+        (
+            "other version",
+            "GET",
+            &[accept, own, version("2025-11-25")],
+            Err((400, Reason::BadVersion)),
+        ),
+        ("unknown version", "GET", &[accept, own, version("1")], Err((400, Reason::BadVersion))),
+        (
+            "modern version",
+            "GET",
+            &[accept, own, version("2026-07-28")],
+            Err((405, Reason::BadHttpMethod)),
+        ),
+        ("foreign session", "GET", &[accept, foreign], mismatch),
+        ("unknown session", "GET", &[accept, ("mcp-session-id", "x")], no_session),
+        ("two sessions", "GET", &[accept, own, own], no_session),
+        ("resume", "GET", &[accept, own, last], Ok(false)),
+        ("resume of nothing", "GET", &[accept, last], required),
+        ("foreign resume", "GET", &[accept, foreign, last], mismatch),
+        ("resume twice", "GET", &[accept, own, last, last], Err((400, Reason::BadRpc))),
+        ("end", "DELETE", &[own], Ok(false)),
+        ("end of nothing", "DELETE", &[], required),
+        ("end of a foreign one", "DELETE", &[foreign], mismatch),
+        ("end of an unknown one", "DELETE", &[("mcp-session-id", "x")], no_session),
+    ];
+    for (name, method, fields, expected) in rows {
+        assert_eq!(verdict(head(&config(), method, fields)), *expected, "{name}");
+    }
+}
+
+fn plan(method: &str, fields: &[(&str, &str)]) -> (Inspected, HeaderMap) {
+    let Ok(Plan::NoBody(inspected)) = head(&config(), method, fields) else { panic!() };
+    let mut headers = headers(fields);
+    rewrite_head(&inspected, &mut headers);
+    (inspected, headers)
+}
+
+fn post(fields: &[(&str, &str)], body: &'static str) -> (Inspected, HeaderMap) {
+    let mut headers = headers(fields);
+    let body = bytes::Bytes::from_static(body.as_bytes());
+    let inspected = crate::inspect::inspect(&config(), &caller("alice"), &headers, &body).unwrap();
+    rewrite_head(&inspected, &mut headers);
+    (inspected, headers)
+}
+
+/// R-039, R-431, R-437, X-120: what is forwarded says one era and the service's own session id.
+#[test]
+fn forwarded_heads() {
+    let id = session_of("alice");
+    let own = ("mcp-session-id", id.as_str());
+    let stray =
+        [("mcp-name", "safe"), ("mcp-method", "x"), ("mcp-param-a", "1"), ("last-event-id", "7")];
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let begin = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
+
+    let mut fields = stray.to_vec();
+    fields.push(own);
+    fields.push(("transfer-encoding", "chunked"));
+    let (inspected, headers) = post(&fields, list);
+    assert_eq!(inspected.session, SessionUse::Open { upstream_id: "up-1".into() });
+    let expected = [
+        ("mcp-session-id", "up-1"),
+        ("mcp-protocol-version", "2025-06-18"),
+        ("content-length", "46"),
+    ];
+    assert_eq!(headers.len(), expected.len(), "{headers:?}");
+    for (name, value) in expected {
+        assert_eq!(headers[name], value);
+    }
+
+    let (_, headers) = post(&[("mcp-protocol-version", "2025-03-26")], list);
+    assert!(!headers.contains_key("mcp-protocol-version"), "03 has no such header");
+    let (_, headers) = post(&[own, ("mcp-protocol-version", "2025-11-25")], begin);
+    assert!(!headers.contains_key("mcp-protocol-version"), "nothing is negotiated yet");
+    assert!(!headers.contains_key("mcp-session-id"), "R-436");
+
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let modern = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/list"),
+        ("mcp-param-a", "1"),
+        ("mcp-session-id", "random"),
+        ("last-event-id", "7"),
+    ];
+    let (inspected, headers) = post(&modern, body);
+    assert_eq!(inspected.body, body.as_bytes(), "`_meta` is intact");
+    assert_eq!(headers["mcp-protocol-version"], "2026-07-28");
+    assert_eq!(headers["mcp-method"], "tools/list");
+    assert_eq!(headers["mcp-param-a"], "1", "R-056");
+    assert!(!headers.contains_key("mcp-session-id") && !headers.contains_key("last-event-id"));
+
+    let accept = ("accept", "text/event-stream");
+    let (_, headers) = plan("GET", &[accept, own, ("last-event-id", "7"), ("mcp-name", "x")]);
+    assert_eq!(headers["mcp-session-id"], "up-1");
+    assert_eq!(headers["mcp-protocol-version"], "2025-06-18");
+    assert_eq!(headers["last-event-id"], "7");
+    assert!(!headers.contains_key("mcp-name"));
+
+    let (inspected, headers) = plan("DELETE", &[own, ("content-length", "3")]);
+    assert_eq!(inspected.session, SessionUse::Ends { upstream_id: "up-1".into() });
+    assert_eq!(headers["mcp-session-id"], "up-1");
+    assert!(!headers.contains_key("content-length"));
+}
