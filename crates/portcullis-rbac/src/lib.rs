@@ -1,4 +1,159 @@
-//! rbac
+//! Tower middleware that decides who may use which MCP tools, prompts and resources.
+//!
+//! [`RbacLayer`] reads who is calling and what is asked, both found out by layers outside it, asks
+//! a [`Policy`] (or any other [`Authorizer`]), records the decision, and only then calls the
+//! service inside. The same decision filters lists: what is visible is what can be called.
+//!
+//! ```
+//! use portcullis_core::{
+//!     Buffered, Caller, Challenge, McpMessage, McpRequestParts, Method, Principal, RequestFacts,
+//!     ResponseFacts, Target, TargetKind, Version,
+//! };
+//! use portcullis_rbac::{Policy, RbacLayer, Role, Rule};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::builder()
+//!     .add_role(Role::new("reader").group("staff"))
+//!     .add_rule(Rule::allow("read-notes").tools(["list_notes", "get_*"]).roles(["reader"]))
+//!     .build()?;
+//! let challenge = Challenge::new(
+//!     "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+//!     ["mcp:read"],
+//! )?;
+//! let service = ServiceBuilder::new()
+//!     .layer(RbacLayer::new(policy, challenge))
+//!     .service(service_fn(async |_: http::Request<Buffered>| {
+//!         Ok::<_, std::convert::Infallible>(http::Response::new(String::from("notes")))
+//!     }));
+//!
+//! // What sign-in and inspection say about a request.
+//! let mut request = http::Request::new(Buffered::empty());
+//! let alice = Principal::builder("https://id.example", "alice").group("staff").build();
+//! request.set_caller(Caller::Verified(alice.into()));
+//! request.set_message(McpMessage::Request(
+//!     McpRequestParts {
+//!         version: Version::V2026_07_28,
+//!         method: Method::ToolsCall,
+//!         id: "1".into(),
+//!         target: Some(Target::new(TargetKind::Tool, "delete_notes".into())),
+//!         more_targets: Vec::new(),
+//!         arguments: None,
+//!         raw: Default::default(),
+//!     }
+//!     .into(),
+//! ));
+//! let response = service.oneshot(request).await?;
+//! assert!(response.denial().is_some(), "no rule allows delete_notes");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a policy means
+//!
+//! * **Nothing is allowed unless a rule allows it**, and a deny rule beats every allow rule,
+//!   whatever their order.
+//! * **Roles come from the token.** A caller has a role if *any one* of its groups, scopes, role
+//!   claims or client ids is theirs; strings are compared exactly. A caller who has not signed in
+//!   has only roles marked `anonymous`.
+//! * **`everyone`** in an allow rule is every signed-in caller. In a deny rule it is every caller.
+//! * **Scopes limit, roles grant.** A rule with `requires_scopes` needs one of its roles *and* all
+//!   of the scopes. If only scopes are missing, the answer is 403 with a challenge that names all
+//!   of them, so that the client can ask for a better token. Nobody is asked to get a scope that
+//!   would not help: no role, or a matching deny rule, is a plain denial.
+//! * **Lists show what can be called**, at once or after getting a scope. What a rule denies, or
+//!   no rule allows, is not in the list.
+//! * **Groups may be unknown**: some issuers leave them out of the token when there are too many.
+//!   Then no role is given by group, and a deny rule for a role that a group could give applies.
+//! * **A denial looks like a target that does not exist**, unless the rule says `explain` or
+//!   `tool_result`: the deny rule that matched, or else the first rule that allows the target to
+//!   somebody. Callers who have not signed in are never told more.
+//! * Messages of the protocol itself are not for rules: `initialize`, `ping`, `server/discover`,
+//!   notifications, streams, session ends and list requests pass for every caller (lists are
+//!   filtered), `logging/setLevel` for signed-in ones. A completion needs the right to what it
+//!   completes, a subscription the right to read every resource it names.
+//!
+//! # Patterns
+//!
+//! Names of tools and prompts are exact and case-sensitive. `*` stands for any text, also for none,
+//! and stops at nothing: `get_*`, `*_draft`, `notes.*.read`. A name with control characters,
+//! invisible or direction-changing characters, or a backslash matches no pattern; only a rule that
+//! spells it out means it (R-034).
+//!
+//! In URIs of resources, `*` stands for any text without `/`, and `**`, between slashes or at the
+//! end after one, for any number of segments: `note:///**`, `https://*.example.com/a/*/b`. A pattern
+//! that allows must start with a scheme; a deny rule may say `**` alone. A template is allowed by
+//! spelling it out, or by a pattern that matches it as text; its instances are judged on their own
+//! (R-207).
+//!
+//! Servers read URIs in different ways, so a URI must be allowed both as sent and in normal form
+//! (RFC 3986 §6.2.2), and is denied if either is, or the normal form without query and trailing
+//! slash (R-206). Always denied: dot segments however they are written, backslashes, encoded
+//! separators and control characters, double and broken encoding. Denied unless spelled out: user
+//! information, fragments, empty segments, characters outside RFC 3986.
+//!
+//! # A policy in YAML
+//!
+#![cfg_attr(feature = "yaml", doc = "```")]
+#![cfg_attr(not(feature = "yaml"), doc = "```ignore")]
+//! let policy = portcullis_rbac::Policy::from_yaml(r#"
+//! name: notes                       # stands before the digest in records (optional)
+//! roles:                            # who: any one of these
+//!   reader: { groups: [staff] }
+//!   admin:  { groups: [it-admins], scopes: ["mcp:admin"], roles: [Admin], clients: [console] }
+//!   public: { anonymous: true }
+//! scope_hierarchy:                  # a token with the first has the others too (optional)
+//!   "notes:write": ["notes:read"]
+//! rules:
+//!   - id: read-notes                # recorded with every decision
+//!     allow: { tools: [list_notes, "get_*"], prompts: [summarize], resources: ["note:///**"] }
+//!     roles: [reader, admin]
+//!     requires_scopes: ["notes:read"]
+//!   - id: search
+//!     allow: { tools: [search] }
+//!     roles: [public]
+//!     everyone: true                # every signed-in caller as well
+//!   - id: never-purge
+//!     deny: { tools: ["purge_*"] }
+//!     everyone: true
+//!     denial: explain               # or hide (the default), or tool_result
+//! "#)?;
+//! assert!(policy.version().as_str().starts_with("notes@"));
+//! # use portcullis_rbac::Authorizer as _;
+//! # Ok::<_, portcullis_rbac::ConfigError>(())
+//! ```
+//!
+//! Everything is checked when the policy is built, and an error names the line and column: unknown
+//! keys and roles, rules about nothing or nobody, roles nobody can have, ids used twice, patterns
+//! that cannot match, scopes that a challenge cannot name. [`Policy::version`](Authorizer::version)
+//! is the name and a digest of the content: the same policy has the same version on every replica.
+//!
+//! # What it refuses by default
+//! Everything that no rule allows; every message whose decision should be on record and is not
+//! (503); and, with 500, every request that comes without a [`Caller`](portcullis_core::Caller) or
+//! a [`McpMessage`](portcullis_core::McpMessage).
+//!
+//! In a 2025-03-26 batch each element is decided and recorded on its own. Refused requests are left
+//! out of what is forwarded, and their answers travel in the
+//! [`Permit`](portcullis_core::Permit::refused) for inspection to merge. If no request is left, the
+//! answer is made here, and notifications beside the refused requests are dropped with them. If one
+//! element needs a scope, nothing executes: one challenge asks for the scopes of all.
+//!
+//! # What it does not do
+//! It verifies no token, reads no JSON and rewrites no answer. It does not look at arguments, own
+//! tasks (`tasks/*` are denied), or reload policies. It does not know what a server does with a
+//! name: a server that trims names or ignores their case must be called with exact rules. It cannot
+//! hide how long a denial takes.
+//!
+//! # Where to put it
+//! Innermost, right around the MCP service: inside `portcullis-mcp`, which reads the message and
+//! filters the answer, and inside a sign-in layer and `portcullis-audit`. The `portcullis` crate
+//! does this for you.
+//!
+//! # Features
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorizer;
 mod batch;

@@ -27,6 +27,7 @@ use portcullis_core::{
 use portcullis_rbac::{
     Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule,
 };
+use proptest::prelude::*;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
@@ -843,6 +844,50 @@ async fn visible_is_callable() {
             }
         }
         assert_eq!(permit.view().glance(&caller, MODERN, TargetKind::Task, "t"), Glance::Hidden);
+    }
+}
+
+proptest! {
+    /// What is denied by name is never listed, and what is listed is never denied by name.
+    #[test]
+    fn no_name_is_visible_and_denied(
+        rules in prop::collection::vec((0..3, "[aA]{0,2}\\*?[ab]|[ab]\\*", 0..3), 1..6),
+        role in 0..3,
+        scoped: bool,
+        names in prop::collection::vec("[abA\u{200b}]{1,3}", 1..6),
+    ) {
+        let mut builder = Policy::builder();
+        for n in 0..3 {
+            builder = builder.add_role(Role::new(format!("r{n}")).group(format!("g{n}")));
+        }
+        for (number, (effect, pattern, role)) in rules.into_iter().enumerate() {
+            let id = number.to_string();
+            let rule = match effect {
+                0 => Rule::deny(id),
+                1 => Rule::allow(id),
+                _ => Rule::allow(id).requires_scopes(["s"]),
+            };
+            builder = builder.add_rule(rule.tools([pattern]).roles([format!("r{role}")]));
+        }
+        let gated = RbacLayer::new(builder.build().unwrap(), challenge()).layer(Inner::default());
+        let mut principal = Principal::builder("i", "s").group(format!("g{role}"));
+        if scoped {
+            principal = principal.scope("s");
+        }
+        let caller = verified(principal);
+        let send = |message| {
+            let answer = gated.clone().oneshot(request(caller.clone(), message));
+            let Poll::Ready(response) = tokio_task(answer).poll() else { panic!("nothing waits") };
+            response.unwrap()
+        };
+        let list = send(message(MODERN, Method::ToolsList, "2", &[]));
+        let permit = ResponseFacts::permit(&list).unwrap();
+        for name in names {
+            let response = send(call(MODERN, &name));
+            let by_name = response.denial().is_some_and(|denial| denial.kind() == DenialKind::Policy);
+            let glance = permit.view().glance(&caller, MODERN, TargetKind::Tool, &name);
+            prop_assert_eq!(glance == Glance::Hidden, by_name, "{:?}", name);
+        }
     }
 }
 
