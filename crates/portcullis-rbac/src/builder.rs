@@ -2,19 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_lc_rs::digest;
-use portcullis_core::{Challenge, Text};
-use serde_json::json;
-
-use crate::bits::Bits;
+use crate::check::{check_text, law};
+use crate::digest;
 use crate::index::Index;
-use crate::judge::Law;
 use crate::pattern::{self, Pattern};
 use crate::policy::{PROTOCOL, Rules, Tables};
-use crate::rule::{Effect, Word};
+use crate::rule::Word;
 use crate::settle::DEFAULT_DENY;
-use crate::who::{ANONYMOUS, FIRST, Roles, SIGNED_IN};
-use crate::{ConfigError, DenialStyle, Policy, Role, Rule};
+use crate::who::{FIRST, Roles};
+use crate::{ConfigError, Policy, Role, Rule};
 
 /// Builds a [`Policy`]; made by [`Policy::builder`].
 #[derive(Clone, Debug, Default)]
@@ -93,7 +89,7 @@ impl PolicyBuilder {
             roles: Roles::new(&self.roles, &wanted, &implied),
             laws,
         };
-        Ok(Policy::new(self.version(), Rules::Tables(Box::new(tables))))
+        Ok(Policy::new(digest::version(&self), Rules::Tables(Box::new(tables))))
     }
 
     fn role_bits(&self) -> Result<HashMap<&str, usize>, ConfigError> {
@@ -196,125 +192,9 @@ impl PolicyBuilder {
         }
         Ok(patterns)
     }
-
-    /// The name, and the start of a digest of everything that can change a decision or a record.
-    fn version(&self) -> Text {
-        let texts =
-            |words: &[Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<String>>();
-        // Arrays only: the order of an object's members depends on a feature of serde_json.
-        let roles: Vec<_> = self
-            .roles
-            .iter()
-            .map(|r| json!([r.name, r.groups, r.scopes, r.roles, r.clients, r.anonymous]))
-            .collect();
-        let rules: Vec<_> = self
-            .rules
-            .iter()
-            .map(|r| {
-                let denial = r.denial.map(|style| match style {
-                    DenialStyle::Hide => "hide",
-                    DenialStyle::Explain => "explain",
-                    DenialStyle::ToolResult => "tool_result",
-                });
-                json!([
-                    r.id.text,
-                    r.effect == Effect::Allow,
-                    texts(&r.tools),
-                    texts(&r.prompts),
-                    texts(&r.resources),
-                    texts(&r.roles),
-                    r.everyone,
-                    texts(&r.requires_scopes),
-                    denial,
-                ])
-            })
-            .collect();
-        let implied: Vec<_> =
-            self.implied.iter().map(|(scope, others)| json!([scope.text, texts(others)])).collect();
-        let content = json!(["portcullis policy 1", roles, rules, implied]).to_string();
-        let digest = digest::digest(&digest::SHA256, content.as_bytes());
-        let hex: String =
-            digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Text::from(match &self.name {
-            Some(name) => format!("{name}@{hex}"),
-            None => hex,
-        })
-    }
 }
 
 type Targets = fn(&Rule) -> &Vec<Word>;
-
-/// Checks a rule on its own.
-fn law(
-    rule: &Rule,
-    role_bits: &HashMap<&str, usize>,
-    wanted: &[String],
-) -> Result<Law, ConfigError> {
-    let id = &rule.id.text;
-    let fail = |message: String| Err(ConfigError::new(message));
-    if rule.tools.is_empty() && rule.prompts.is_empty() && rule.resources.is_empty() {
-        return fail(format!("rule {id} names no tools, prompts or resources"));
-    }
-    if rule.roles.is_empty() && !rule.everyone {
-        return fail(format!("rule {id} applies to nobody: give it roles or everyone"));
-    }
-    if rule.effect == Effect::Deny && !rule.requires_scopes.is_empty() {
-        return fail(format!("rule {id} denies, so it cannot require scopes"));
-    }
-    if rule.denial == Some(DenialStyle::ToolResult)
-        && !(rule.prompts.is_empty() && rule.resources.is_empty())
-    {
-        return fail(format!(
-            "rule {id} is not about tools alone, so it cannot deny by a tool result"
-        ));
-    }
-    let mut roles = Bits::new(FIRST + role_bits.len());
-    for Word { text, place } in &rule.roles {
-        let Some(bit) = role_bits.get(text.as_str()) else {
-            let message = format!("rule {id} names the unknown role {text}");
-            return Err(ConfigError::new(message).at(*place));
-        };
-        roles.insert(*bit);
-    }
-    if rule.everyone {
-        roles.insert(SIGNED_IN);
-        // Whoever must not do it signed in must not do it otherwise either.
-        if rule.effect == Effect::Deny {
-            roles.insert(ANONYMOUS);
-        }
-    }
-    let mut scopes = Bits::new(wanted.len());
-    let mut scope_names: Vec<String> = Vec::new();
-    for Word { text, place } in &rule.requires_scopes {
-        Challenge::check_scope(text)
-            .map_err(|error| ConfigError::new(format!("rule {id}: {error}")).at(*place))?;
-        if let Some(bit) = wanted.iter().position(|scope| scope == text) {
-            scopes.insert(bit);
-        }
-        if !scope_names.contains(text) {
-            scope_names.push(text.clone());
-        }
-    }
-    Ok(Law {
-        id: Text::from(id.as_str()),
-        effect: rule.effect,
-        roles,
-        scopes,
-        scope_names,
-        denial: rule.denial,
-    })
-}
-
-/// What goes into records is short and visible.
-fn check_text(what: &str, text: &str) -> Result<(), String> {
-    if text.is_empty() {
-        return Err(format!("{what} is empty"));
-    }
-    if text.len() > 128 || text.chars().any(char::is_control) {
-        return Err(format!("{what} is longer than 128 bytes or has control characters"));
-    }
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "yaml")]
 use std::path::Path;
 
 /// Why a policy cannot be used.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::DenialStyle;
 
 fn reader() -> PolicyBuilder {
     Policy::builder().add_role(Role::new("reader").group("staff"))
