@@ -133,7 +133,7 @@ impl<'a> Scanner<'a> {
     ) -> Result<(), E> {
         self.open(b'{')?;
         if self.token()? == b'}' {
-            return Ok(self.close());
+            return self.close();
         }
         let mut names = Names::new();
         loop {
@@ -149,7 +149,7 @@ impl<'a> Scanner<'a> {
             member(self, name)?;
             match self.token()? {
                 b',' => self.at += 1,
-                b'}' => return Ok(self.close()),
+                b'}' => return self.close(),
                 _ => return Err(JsonError::Syntax.into()),
             }
         }
@@ -162,13 +162,13 @@ impl<'a> Scanner<'a> {
     ) -> Result<(), E> {
         self.open(b'[')?;
         if self.token()? == b']' {
-            return Ok(self.close());
+            return self.close();
         }
         loop {
             item(self)?;
             match self.token()? {
                 b',' => self.at += 1,
-                b']' => return Ok(self.close()),
+                b']' => return self.close(),
                 _ => return Err(JsonError::Syntax.into()),
             }
         }
@@ -244,9 +244,11 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn close(&mut self) {
+    /// Reads the bracket that ends an object or array.
+    fn close<E>(&mut self) -> Result<(), E> {
         self.depth_left += 1;
         self.at += 1;
+        Ok(())
     }
 
     fn literal(&mut self, word: &str) -> Result<(), JsonError> {

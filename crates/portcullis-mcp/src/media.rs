@@ -99,10 +99,10 @@ mod tests {
 
     use super::*;
 
-    fn fields(name: HeaderName, values: &[&str]) -> HeaderMap {
+    fn fields(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(&name, HeaderValue::from_str(value).unwrap());
+            headers.append(name, HeaderValue::from_str(value).unwrap());
         }
         headers
     }
@@ -133,7 +133,7 @@ mod tests {
             (&["application/x-www-form-urlencoded"], false),
         ];
         for (values, expected) in rows {
-            assert_eq!(is_json(&fields(header::CONTENT_TYPE, values)), *expected, "{values:?}");
+            assert_eq!(is_json(&fields(&header::CONTENT_TYPE, values)), *expected, "{values:?}");
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
             (&[""], false),
         ];
         for (values, expected) in rows {
-            let headers = fields(header::CONTENT_ENCODING, values);
+            let headers = fields(&header::CONTENT_ENCODING, values);
             assert_eq!(is_identity(&headers), *expected, "{values:?}");
         }
     }
@@ -185,7 +185,7 @@ mod tests {
             (&["application/jsonx, text/event-stream"], false),
         ];
         for (values, expected) in rows {
-            let headers = fields(header::ACCEPT, values);
+            let headers = fields(&header::ACCEPT, values);
             assert_eq!(accepts(&headers, &[JSON, EVENTS]), *expected, "{values:?}");
         }
     }

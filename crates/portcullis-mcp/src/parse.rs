@@ -69,6 +69,7 @@ pub(crate) enum Member<'a> {
 
 /// Where `params.arguments` is.
 #[derive(Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "part of a value that is never moved far")]
 pub(crate) enum ArgumentsAt {
     /// Not there, or `null`.
     #[default]

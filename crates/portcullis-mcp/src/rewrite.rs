@@ -26,15 +26,15 @@ pub(crate) fn legacy(
         if let (true, Some(range)) = (params.meta.modern, params.meta.range.clone()) {
             edits.push((range.clone(), without_modern(config, body, range)));
         }
-        if message.shape == Shape::Request && message.method == "initialize" {
-            if let (Member::Text(version), Some(newest)) =
-                (params.protocol_version, config.newest_legacy())
-            {
-                let enabled = Version::parse(&version.decoded())
-                    .is_some_and(|v| v.era() == Era::Legacy && config.supports(v));
-                if !enabled {
-                    edits.push((version.range(), newest.as_str().to_owned()));
-                }
+        if let (Member::Text(version), Some(newest)) =
+            (params.protocol_version, config.newest_legacy())
+            && message.shape == Shape::Request
+            && message.method == "initialize"
+        {
+            let enabled = Version::parse(&version.decoded())
+                .is_some_and(|v| v.era() == Era::Legacy && config.supports(v));
+            if !enabled {
+                edits.push((version.range(), newest.as_str().to_owned()));
             }
         }
     }

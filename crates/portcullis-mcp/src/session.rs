@@ -54,6 +54,9 @@ pub(crate) struct Session {
 
 impl SessionKeys {
     /// A key that nobody else has.
+    ///
+    /// # Panics
+    /// When the system has no random numbers to give.
     pub fn random() -> Self {
         let mut secret = [0; 32];
         #[expect(

@@ -10,6 +10,9 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use crate::{EdgeLayer, Limits};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
+/// What a row sends and expects.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+type HostRow<'a> = (&'a str, &'a EdgeLayer, &'a str, &'a [&'a str], u16, Option<Reason>);
 type Answer = Response<GateBody<Empty<Bytes>>>;
 
 fn edge() -> EdgeLayer {
@@ -93,7 +96,7 @@ async fn hosts() {
     let none = None;
     let bad = Some(Reason::BadHost);
     let internal = edge().allow_host("mcp.internal:8080").unwrap();
-    let rows: &[(&str, &EdgeLayer, &str, &[&str], u16, Option<Reason>)] = &[
+    let rows: &[HostRow<'_>] = &[
         ("right", &edge(), "/mcp", &["mcp.example.com"], 200, none),
         ("default port", &edge(), "/mcp", &["mcp.example.com:443"], 200, none),
         ("upper case", &edge(), "/mcp", &["MCP.Example.COM"], 200, none),
@@ -127,7 +130,7 @@ async fn hosts() {
 
 #[tokio::test]
 async fn the_authority_of_http2_counts_as_host() {
-    let rows: [(&str, &[(&str, &str)], u16, Option<Reason>); 4] = [
+    let rows: [(&str, Fields<'_>, u16, Option<Reason>); 4] = [
         ("https://mcp.example.com/mcp", &[], 200, None),
         ("https://evil.example/mcp", &[], 403, Some(Reason::BadHost)),
         ("https://mcp.example.com/mcp", &[("host", "evil.example")], 400, Some(Reason::BadHost)),

@@ -51,6 +51,10 @@ fn verdict(result: Result<Plan, Denial>) -> Result<bool, (u16, Reason)> {
     }
 }
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+/// Whether a body is read next, or the refusal.
+type Expected = Result<bool, (u16, Reason)>;
+
 const TYPE: (&str, &str) = ("content-type", "application/json");
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 
@@ -61,7 +65,7 @@ fn methods() {
     let refused = Err((405, Reason::BadHttpMethod));
     let delete = ("x-http-method-override", "DELETE");
     let id = session_of("alice");
-    let rows: &[(&str, &InspectConfig, &str, &[(&str, &str)], Result<bool, _>)] = &[
+    let rows: &[(&str, &InspectConfig, &str, Fields<'_>, Expected)] = &[
         ("post", &both, "POST", &[TYPE, ACCEPT], Ok(true)),
         ("override", &both, "POST", &[TYPE, ACCEPT, delete], Ok(true)),
         ("get", &both, "GET", &[ACCEPT], Ok(false)),
@@ -94,7 +98,7 @@ fn heads_of_posts() {
     let (media, large) = (Err((415, Reason::BadMedia)), Err((413, Reason::TooLarge)));
     let length = |value| ("content-length", value);
     let bad = Err((400, Reason::BadRpc));
-    let rows: &[(&str, &[(&str, &str)], Result<bool, (u16, Reason)>)] = &[
+    let rows: &[(&str, Fields<'_>, Expected)] = &[
         ("plain", &[TYPE, ACCEPT], Ok(true)),
         ("no type", &[ACCEPT], media),
         ("two types", &[TYPE, TYPE, ACCEPT], media),
@@ -131,7 +135,7 @@ fn streams_and_ends() {
     let required = Err((400, Reason::SessionRequired));
     let mismatch = Err((404, Reason::SessionPrincipalMismatch));
     let no_session = Err((404, Reason::SessionUnknown));
-    let rows: &[(&str, &str, &[(&str, &str)], Result<bool, (u16, Reason)>)] = &[
+    let rows: &[(&str, &str, Fields<'_>, Expected)] = &[
         ("stream", "GET", &[accept, own], Ok(false)),
         ("stream without session", "GET", &[accept], Ok(false)),
         ("json only", "GET", &[("accept", "application/json"), own], Err((406, Reason::BadMedia))),

@@ -12,6 +12,10 @@ mod batch;
 mod differentials;
 mod table;
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+/// The version, or what a refusal is made of: status, JSON-RPC code and reason.
+type Verdict = Result<Version, (u16, i64, Reason)>;
+
 const MODERN: &str = "2026-07-28";
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const NOW: u64 = 1_800_000_000;
@@ -56,8 +60,7 @@ fn run(config: &InspectConfig, fields: &[(&str, &str)], body: &str) -> Result<In
     inspect(config, &caller("alice"), &headers(fields), &Bytes::copy_from_slice(body.as_bytes()))
 }
 
-/// Status, JSON-RPC code and reason: what a refusal is made of.
-fn verdict(result: &Result<Inspected, Denial>) -> Result<Version, (u16, i64, Reason)> {
+fn verdict(result: &Result<Inspected, Denial>) -> Verdict {
     match result {
         Ok(inspected) => Ok(inspected.version),
         Err(denial) => {

@@ -19,7 +19,7 @@ fn only_the_first_revision_has_batches() {
     let new = session(&config, Version::V2025_11_25, "alice");
     let header = |version| ("mcp-protocol-version", version);
     let march = header("2025-03-26");
-    let rows: &[(&str, &[(&str, &str)], Result<Version, _>)] = &[
+    let rows: &[(&str, Fields<'_>, Verdict)] = &[
         ("no header", &[], Ok(Version::V2025_03_26)),
         ("03", &[march], Ok(Version::V2025_03_26)),
         ("06", &[header("2025-06-18")], refused),

@@ -27,8 +27,7 @@ fn body(method: &str, version: Body) -> String {
     json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()
 }
 
-type Row<'a> =
-    (&'a str, &'a InspectConfig, &'a [&'a str], Body, &'a str, Result<Version, (u16, i64, Reason)>);
+type Row<'a> = (&'a str, &'a InspectConfig, &'a [&'a str], Body, &'a str, Verdict);
 
 /// one row or more for each of table 1.4, in its order.
 #[test]
@@ -226,7 +225,7 @@ fn mirrored_headers() {
 
     let name = ("mcp-name", "t");
     let call = ("mcp-method", "tools/call");
-    let others: &[(&str, &[(&str, &str)], bool)] = &[
+    let others: &[(&str, Fields<'_>, bool)] = &[
         ("X-101", &[("mcp-method", "tools/list"), name], false),
         ("capitals", &[("mcp-method", "Tools/Call"), name], false),
         ("X-102 methods", &[call, call, name], false),
