@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::classify::End;
-use crate::trail::Debt;
+use crate::debt::Debt;
 
 pin_project! {
     /// The inner service's body, untouched, whose end writes the outcome record.

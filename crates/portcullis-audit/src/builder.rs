@@ -14,11 +14,12 @@ use crate::id::Ids;
 use crate::queue::Queue;
 use crate::sample::Bucket;
 use crate::text::FIELD_MAX;
-use crate::trail::PATIENCE;
 use crate::{AuditLayer, Sink};
 
 /// How many records a sink may be behind, by default.
 const CAPACITY: usize = 8192;
+/// How long the drop of the last handle waits for the sinks, by default.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Builds an [`AuditLayer`]; made by [`AuditLayer::builder`].
 #[must_use = "a builder does nothing until `build`"]

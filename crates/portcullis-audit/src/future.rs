@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::AuditBody;
 use crate::classify::End;
-use crate::trail::Debt;
+use crate::debt::Debt;
 
 pin_project! {
     /// Response future of [`Audit`](crate::Audit).

@@ -89,9 +89,12 @@
 mod body;
 mod builder;
 mod classify;
+mod debt;
+mod describe;
 mod element;
 mod encode;
 mod error;
+mod escape;
 mod future;
 mod hub;
 mod id;
@@ -107,6 +110,7 @@ mod text;
 mod token;
 mod tracing_sink;
 mod trail;
+mod who;
 mod writer;
 
 pub use body::AuditBody;

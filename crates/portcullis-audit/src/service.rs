@@ -8,8 +8,9 @@ use http_body::Body;
 use portcullis_core::{RequestFacts as _, Trail};
 use tower_service::Service;
 
+use crate::debt::Debt;
 use crate::hub::Hub;
-use crate::trail::{Debt, RequestTrail};
+use crate::trail::RequestTrail;
 use crate::{AuditBody, ResponseFuture};
 
 /// The service of an [`AuditLayer`](crate::AuditLayer).

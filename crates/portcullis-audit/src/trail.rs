@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Caller, Decided, Denial, McpMessage, NoMessage, Note, Permit, Recorder,
-    ResponseFacts as _, Text,
+    Acknowledgement, Caller, Decided, Denial, McpMessage, Note, Recorder, ResponseFacts as _, Text,
 };
 
-use crate::classify::{End, is_tool_result, verdict};
+use crate::classify::{End, is_tool_result};
+use crate::describe::{Ground, describe, ground_on};
 use crate::element::{Element, Elements};
 use crate::hub::Hub;
 use crate::id::EventId;
@@ -49,14 +49,6 @@ struct Head {
     traceparent: Option<HeaderValue>,
     authorization: Option<HeaderValue>,
     digest: Option<TokenDigest>,
-}
-
-/// Why a message may pass or not, for its record.
-#[derive(Clone, Copy)]
-enum Ground<'a> {
-    Permit(&'a Permit),
-    Denial(&'a Denial),
-    Nothing,
 }
 
 impl RequestTrail {
@@ -316,111 +308,3 @@ impl Recorder for RequestTrail {
         }
     }
 }
-
-/// Copies what a record shows of a message. Argument values are not among it.
-fn describe(decision: &mut Decision, message: &McpMessage) {
-    let texts = &mut decision.texts;
-    match message {
-        McpMessage::Request(request) => {
-            decision.version = Some(request.version());
-            decision.method = Some(request.method());
-            decision.jsonrpc_id = texts.push(request.id().as_str());
-            let mut targets = request.targets();
-            if let Some(target) = targets.next() {
-                decision.target_type = Some(target.kind().as_str());
-                decision.target = texts.push(target.name());
-            }
-            let mut used = 0;
-            decision.more_targets =
-                targets.map_while(|target| texts.push_item(&mut used, target.name())).collect();
-            if let Some(arguments) = request.arguments() {
-                decision.argument_count = Some(arguments.len());
-                let mut used = 0;
-                for (slot, key) in decision.argument_keys.iter_mut().zip(arguments.keys()) {
-                    let Some(span) = texts.push_item(&mut used, &key) else { break };
-                    *slot = span;
-                }
-            }
-        }
-        McpMessage::Notification(notification) => {
-            decision.version = Some(notification.version());
-            decision.method = Some(notification.method());
-        }
-        McpMessage::Response(response) => {
-            decision.version = Some(response.version());
-            decision.target_type = Some("response");
-            decision.jsonrpc_id = texts.push(response.id().as_str());
-        }
-        McpMessage::NoMessage(NoMessage::Stream(version)) => {
-            decision.version = Some(*version);
-            decision.target_type = Some("stream");
-        }
-        McpMessage::NoMessage(NoMessage::EndSession(version)) => {
-            decision.version = Some(*version);
-            decision.target_type = Some("session");
-        }
-        _ => {}
-    }
-}
-
-fn ground_on(decision: &mut Decision, ground: Ground<'_>, batch: bool) {
-    let (rule, version) = match ground {
-        Ground::Permit(permit) => {
-            decision.verdict = Verdict::Allow;
-            (Some(permit.rule()), Some(permit.policy_version()))
-        }
-        Ground::Denial(denial) => {
-            decision.verdict = verdict(denial);
-            decision.reason = Some(denial.reason());
-            // The elements of a batch share one answer, whose status is not this denial's.
-            decision.http_status = (!batch).then_some(denial.status());
-            decision.error_code = denial.rpc_code();
-            (denial.rule(), denial.policy_version())
-        }
-        Ground::Nothing => (None, None),
-    };
-    if let Some(rule) = rule {
-        decision.rule_id = decision.texts.push(rule.as_str());
-    }
-    if let Some(version) = version {
-        decision.policy_version = decision.texts.push(version.as_str());
-    }
-}
-
-/// Owes the outcome: whoever holds it says how the answer ended, or dropping it says so.
-pub(crate) struct Debt {
-    trail: Option<Arc<RequestTrail>>,
-    pub(crate) bytes: u64,
-}
-
-impl Debt {
-    /// Owes nothing if there is no trail.
-    pub(crate) fn new(trail: Option<Arc<RequestTrail>>) -> Self {
-        Self { trail, bytes: 0 }
-    }
-
-    pub(crate) fn trail(&self) -> Option<&RequestTrail> {
-        self.trail.as_deref()
-    }
-
-    /// Hands the debt on.
-    pub(crate) fn take(&mut self) -> Self {
-        Self { trail: self.trail.take(), bytes: self.bytes }
-    }
-
-    /// Pays it.
-    pub(crate) fn pay(&mut self, end: End) {
-        if let Some(trail) = self.trail.take() {
-            trail.finish(end, self.bytes);
-        }
-    }
-}
-
-impl Drop for Debt {
-    fn drop(&mut self) {
-        self.pay(End::Dropped);
-    }
-}
-
-/// How long the drop of the last handle waits for the sinks, by default.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

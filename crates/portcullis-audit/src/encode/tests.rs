@@ -2,13 +2,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::StatusCode;
-use portcullis_core::{Arguments, Clock, Method, Reason, TokenInfo, Version};
+use portcullis_core::{
+    Actor, Arguments, Caller, Clock, Method, Principal, Reason, TokenInfo, Version,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::escape::is_deceptive;
 use crate::id::Ids;
 use crate::record::{ResultType, Verdict};
+use crate::text::{FIELD_MAX, clip};
+use crate::token::TokenDigest;
 
 fn id() -> EventId {
     Ids::new().unwrap().next(&Clock::manual(1_795_000_000).0)

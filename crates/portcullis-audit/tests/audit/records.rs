@@ -520,10 +520,12 @@ async fn no_record_shares_memory_with_the_request() {
         )
     };
     let response = audited
-        .respond(request(), move |request| {
+        .respond(request(), |request| {
             sign_in(request, &message);
             let _ = allow(request, 0, &message);
             request.clear_message();
+            drop(message);
+            assert!(body.is_unique(), "while the tool runs");
             Response::new(Body::inner(Full::new(Bytes::from_static(b"{}"))))
         })
         .await;
