@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use portcullis_core::Challenge;
 use serde_json::Value;
@@ -14,24 +13,6 @@ use crate::{ConfigError, ResourceMetadata, url};
 /// How long clients may cache the document unless told otherwise.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// Members with a setting of their own, which checks them.
-const OWN: [&str; 14] = [
-    "resource",
-    "authorization_servers",
-    "scopes_supported",
-    "bearer_methods_supported",
-    "resource_name",
-    "resource_documentation",
-    "resource_policy_uri",
-    "resource_tos_uri",
-    "jwks_uri",
-    "resource_signing_alg_values_supported",
-    "dpop_signing_alg_values_supported",
-    "dpop_bound_access_tokens_required",
-    "tls_client_certificate_bound_access_tokens",
-    "authorization_details_types_supported",
-];
-
 /// Settings of [`ResourceMetadata`]; made by [`ResourceMetadata::builder`].
 ///
 /// The document holds the identifier, the authorization servers, the base scopes,
@@ -39,15 +20,15 @@ const OWN: [&str; 14] = [
 #[derive(Clone, Debug)]
 #[must_use = "settings do nothing until they are built"]
 pub struct ResourceMetadataBuilder {
-    resource: String,
-    authorization_servers: Vec<String>,
-    scopes: Vec<String>,
-    links: Vec<(&'static str, String)>,
-    name: Option<String>,
-    signing_algs: Vec<(&'static str, String)>,
-    details_types: Vec<String>,
-    flags: Vec<&'static str>,
-    members: Vec<(String, Value)>,
+    pub(crate) resource: String,
+    pub(crate) authorization_servers: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) links: Vec<(&'static str, String)>,
+    pub(crate) name: Option<String>,
+    pub(crate) signing_algs: Vec<(&'static str, String)>,
+    pub(crate) details_types: Vec<String>,
+    pub(crate) flags: Vec<&'static str>,
+    pub(crate) members: Vec<(String, Value)>,
     at_root: bool,
     max_age: Duration,
 }
@@ -115,26 +96,26 @@ impl ResourceMetadataBuilder {
     /// Adds an algorithm to `resource_signing_alg_values_supported`, with which the resource signs
     /// responses.
     pub fn resource_signing_alg(mut self, alg: impl Into<String>) -> Self {
-        self.signing_algs.push(("resource_signing_alg_values_supported", alg.into()));
+        add(&mut self.signing_algs, ("resource_signing_alg_values_supported", alg.into()));
         self
     }
 
     /// Adds an algorithm to `dpop_signing_alg_values_supported` (RFC 9449).
     pub fn dpop_signing_alg(mut self, alg: impl Into<String>) -> Self {
-        self.signing_algs.push(("dpop_signing_alg_values_supported", alg.into()));
+        add(&mut self.signing_algs, ("dpop_signing_alg_values_supported", alg.into()));
         self
     }
 
     /// Says that only DPoP-bound tokens are accepted. The layer that verifies tokens enforces it.
     pub fn dpop_bound_access_tokens_required(mut self) -> Self {
-        self.flags.push("dpop_bound_access_tokens_required");
+        add(&mut self.flags, "dpop_bound_access_tokens_required");
         self
     }
 
     /// Says that tokens bound to a client certificate are supported (RFC 8705). The layer that
     /// verifies tokens enforces it.
     pub fn tls_client_certificate_bound_access_tokens(mut self) -> Self {
-        self.flags.push("tls_client_certificate_bound_access_tokens");
+        add(&mut self.flags, "tls_client_certificate_bound_access_tokens");
         self
     }
 
@@ -144,8 +125,8 @@ impl ResourceMetadataBuilder {
         self
     }
 
-    /// Adds any other member, for example `resource_name#de` or `signed_metadata`. A member given
-    /// twice keeps its last value.
+    /// Adds any other member, for example `resource_name#de`, or `signed_metadata` (RFC 9728 §2.2),
+    /// whose claims must then agree with the document. A member given twice keeps its last value.
     pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let (name, value) = (name.into(), value.into());
         self.members.retain(|(other, _)| *other != name);
@@ -202,110 +183,13 @@ impl ResourceMetadataBuilder {
             at_root: self.at_root,
         })))
     }
-
-    /// The members in the order of RFC 9728 §2, then the others in the order given. Written member
-    /// by member because the order of a `serde_json::Map` is another crate's choice.
-    fn document(&self) -> Result<Bytes, ConfigError> {
-        let mut members: Vec<(&str, Value)> = vec![("resource", self.resource.as_str().into())];
-        members.push(("authorization_servers", self.checked_servers()?));
-        if !self.scopes.is_empty() {
-            members.push(("scopes_supported", self.scopes.clone().into()));
-        }
-        members.push(("bearer_methods_supported", vec!["header"].into()));
-        if let Some(name) = &self.name {
-            members.push(("resource_name", text("resource_name", name)?));
-        }
-        for (name, target) in &self.links {
-            url::link(target)
-                .map_err(|problem| ConfigError::new(name, format!("{target:?} {problem}")))?;
-            members.push((name, target.as_str().into()));
-        }
-        for name in ["resource_signing_alg_values_supported", "dpop_signing_alg_values_supported"] {
-            let algs = self.signing_algs.iter().filter(|(of, _)| *of == name);
-            let algs =
-                algs.map(|(_, alg)| signing_alg(name, alg)).collect::<Result<Vec<_>, _>>()?;
-            if !algs.is_empty() {
-                members.push((name, algs.into()));
-            }
-        }
-        let types = self.details_types.iter();
-        let types = types
-            .map(|name| text("authorization_details_types_supported", name))
-            .collect::<Result<Vec<_>, _>>()?;
-        if !types.is_empty() {
-            members.push(("authorization_details_types_supported", types.into()));
-        }
-        members.extend(self.flags.iter().map(|name| (*name, Value::Bool(true))));
-        for (name, value) in &self.members {
-            check_member(name, value)?;
-            members.push((name, value.clone()));
-        }
-        Ok(write(&members))
-    }
-
-    fn checked_servers(&self) -> Result<Value, ConfigError> {
-        const NAME: &str = "authorization_servers";
-        if self.authorization_servers.is_empty() {
-            return Err(ConfigError::new(NAME, "at least one authorization server is needed"));
-        }
-        for issuer in &self.authorization_servers {
-            url::issuer(issuer)
-                .map_err(|problem| ConfigError::new(NAME, format!("{issuer:?} {problem}")))?;
-        }
-        Ok(self.authorization_servers.clone().into())
-    }
 }
 
 /// Adds to a set that keeps its order.
-fn add(set: &mut Vec<String>, value: String) {
+fn add<T: PartialEq>(set: &mut Vec<T>, value: T) {
     if !set.contains(&value) {
         set.push(value);
     }
-}
-
-fn text(setting: &'static str, value: &str) -> Result<Value, ConfigError> {
-    if value.trim().is_empty() {
-        return Err(ConfigError::new(setting, "must not be empty"));
-    }
-    Ok(value.into())
-}
-
-/// RFC 9728 §2: `none` must not be used; and a shared secret would not be a public key's algorithm.
-fn signing_alg(setting: &'static str, alg: &str) -> Result<Value, ConfigError> {
-    if alg.eq_ignore_ascii_case("none") || alg.starts_with("HS") {
-        return Err(ConfigError::new(setting, format!("{alg:?} is not an asymmetric algorithm")));
-    }
-    text(setting, alg)
-}
-
-/// a member has a value or is absent.
-fn check_member(name: &str, value: &Value) -> Result<(), ConfigError> {
-    let problem = if name.trim().is_empty() {
-        "a member needs a name"
-    } else if OWN.contains(&name) {
-        "has a setting of its own"
-    } else if is_empty(value) {
-        "has no value"
-    } else {
-        return Ok(());
-    };
-    Err(ConfigError::new("member", format!("{name:?}: {problem}")))
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn write(members: &[(&str, Value)]) -> Bytes {
-    let members: Vec<String> =
-        members.iter().map(|(name, value)| format!("{}:{value}", Value::from(*name))).collect();
-    format!("{{{}}}", members.join(",")).into()
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@
 
 mod answer;
 mod builder;
+mod document;
 mod error;
 mod future;
 mod layer;

@@ -352,6 +352,11 @@ async fn refresh_tokens_rotate() {
     let (status, full) = refresh(&narrow["refresh_token"], &[]).await;
     assert_eq!((status, &full["scope"]), (200, &json!("notes:read notes:write")));
 
+    let (_, second_line) = stage.redeem(&client, &stage.code(&client).await).await;
+    let stolen = &second_line["refresh_token"];
+    let (status, foreign) = refresh(stolen, &[("client_id", "another")]).await;
+    assert_eq!((status, &foreign["error"]), (400, &json!("invalid_grant")), "another client's");
+
     let (status, replayed) = refresh(first, &[]).await;
     assert_eq!((status, &replayed["error"]), (400, &json!("invalid_grant")));
     let (status, ended) = refresh(&full["refresh_token"], &[]).await;

@@ -34,6 +34,8 @@ fn everything_that_is_set_is_there_once() {
         .resource_signing_alg("ES256")
         .dpop_signing_alg("ES256")
         .dpop_signing_alg("EdDSA")
+        .dpop_signing_alg("ES256")
+        .dpop_bound_access_tokens_required()
         .dpop_bound_access_tokens_required()
         .tls_client_certificate_bound_access_tokens()
         .authorization_details_type("payment")
@@ -65,7 +67,11 @@ fn everything_that_is_set_is_there_once() {
         })
     );
     let text = std::str::from_utf8(metadata.document()).unwrap();
-    assert_eq!(text.matches("resource_name#de").count(), 1);
+    for member in
+        ["resource_name#de", "resource_documentation", "dpop_bound_access_tokens_required"]
+    {
+        assert_eq!(text.matches(member).count(), 1, "{member}");
+    }
     assert_eq!(metadata.challenge().scopes(), ["a", "b"]);
 }
 
