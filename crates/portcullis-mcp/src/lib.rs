@@ -1,4 +1,90 @@
-//! Strict inspection of MCP traffic.
+//! Tower middleware that reads MCP traffic strictly, so that policy decides on what the server will
+//! execute and on nothing else.
+//!
+//! * [`EdgeLayer`] guards the HTTP edge, before sign-in: path, `Host`, `Origin`, CORS, header
+//!   limits, headers that callers have no business to send.
+//! * [`InspectLayer`] reads the request after sign-in (HTTP, JSON, JSON-RPC, protocol version,
+//!   session, mirrored headers), hands what is asked to the layers inside as
+//!   [`McpMessage`](portcullis_core::McpMessage), and filters what comes back.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use portcullis_core::{AnonymousReason, Buffered, Caller, McpMessage, RequestFacts};
+//! use portcullis_mcp::{EdgeLayer, InspectLayer};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let resource = "https://mcp.example.com/mcp";
+//! let service = ServiceBuilder::new()
+//!     .layer(EdgeLayer::new(resource)?)
+//!     // A sign-in layer belongs here. This one takes everybody for nobody.
+//!     .map_request(|mut request: Request<Full<Bytes>>| {
+//!         request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
+//!         request
+//!     })
+//!     // So does a layer that authorizes, inside this one.
+//!     .layer(InspectLayer::new().resource(resource).danger_without_authorization())
+//!     .service(service_fn(|request: Request<Buffered>| async move {
+//!         let Some(McpMessage::Request(asked)) = request.message() else { unreachable!() };
+//!         assert_eq!(asked.targets().next().map(|tool| tool.name()), Some("get_weather"));
+//!         Response::builder()
+//!             .header("content-type", "application/json")
+//!             .body(Full::from(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#))
+//!     }));
+//!
+//! let call = |body: &'static str| {
+//!     Request::post("/mcp")
+//!         .header("host", "mcp.example.com")
+//!         .header("content-type", "application/json")
+//!         .header("accept", "application/json, text/event-stream")
+//!         .body(Full::from(body))
+//! };
+//! let clear = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_weather"}}"#;
+//! let response = service.clone().oneshot(call(clear)?).await?;
+//! assert_eq!(response.status(), 200);
+//!
+//! // Two parsers would disagree about which tool this calls.
+//! let unclear = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_weather","name":"delete_all"}}"#;
+//! let response = service.oneshot(call(unclear)?).await?;
+//! assert_eq!(response.status(), 400);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it refuses by default
+//! * At the edge: every path but the resource's own, hosts and web origins that were not allowed,
+//!   header sections past 32 KiB or 100 fields.
+//! * In the body: whatever JSON parsers are known to read differently. Duplicate member names at
+//!   any depth (also through escapes), other letter cases of names that policy reads, lone
+//!   surrogates, a byte order mark, trailing data, more than 64 levels or 100 000 values, positional
+//!   parameters, ids that are not strings or integers, bodies past 4 MiB or slower than 10 seconds,
+//!   content codings, media types other than JSON.
+//! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,
+//!   batches outside 2025-03-26, responses outside a session, sessions of somebody else. Tasks and
+//!   extension methods count as unknown.
+//! * In answers: whatever the caller may not see, and whatever is not MCP.
+//!
+//! # What it does not do
+//! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
+//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. For
+//! the same reason it does not know which requests a server has sent: a client's response must come
+//! in a session of its own, and the service behind matches the id. It compares no `Mcp-Param-…`
+//! header with a tool's schema.
+//!
+//! # Where to put it
+//! From the outside: audit, public routes such as metadata, [`EdgeLayer`], sign-in,
+//! [`InspectLayer`], authorization, the service. `portcullis-jwt`, `portcullis-rbac` and
+//! `portcullis-audit` are the others; the `portcullis` crate stacks them. [`InspectLayer`] answers
+//! 500 when no sign-in layer ran, and when no authorizing layer did.
+//!
+//! Listeners should set `TCP_NODELAY`: without it each event of a stream can wait 40 ms.
+//!
+//! # Features
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod build;
