@@ -16,21 +16,22 @@ pub struct Permit {
     rule: Text,
     policy_version: Text,
     view: Arc<dyn View>,
-    refused: Arc<[Denial]>,
+    /// `None` is none: nearly every permit, and no allocation.
+    refused: Option<Arc<[Denial]>>,
 }
 
 impl Permit {
     /// A permit by `rule` of the policy `policy_version`, whose caller sees what `view` shows.
     #[must_use]
     pub fn new(rule: Text, policy_version: Text, view: Arc<dyn View>) -> Self {
-        Self { rule, policy_version, view, refused: Arc::new([]) }
+        Self { rule, policy_version, view, refused: None }
     }
 
     /// Adds the answers to the elements of a batch that were refused: they were not forwarded, and
     /// inspection merges these into the answer.
     #[must_use]
     pub fn with_refused(mut self, refused: Vec<Denial>) -> Self {
-        self.refused = refused.into();
+        self.refused = (!refused.is_empty()).then(|| refused.into());
         self
     }
 
@@ -55,7 +56,7 @@ impl Permit {
     /// The answers to the refused elements of a batch.
     #[must_use]
     pub fn refused(&self) -> &[Denial] {
-        &self.refused
+        self.refused.as_deref().unwrap_or_default()
     }
 }
 
