@@ -1,6 +1,6 @@
 //! Whether the service behind asks the client only for what it said it can give.
 
-use crate::filter::expect;
+use crate::filter::{expect, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
 use crate::violation::{BAD_RPC, Violation};
 
@@ -48,7 +48,7 @@ pub(crate) fn check(
                         Ok::<_, Violation>(())
                     })?;
                 }
-                _ => drop(scanner.skip()?),
+                _ => skip(scanner)?,
             }
             Ok::<_, Violation>(())
         })?;

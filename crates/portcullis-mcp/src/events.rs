@@ -75,6 +75,7 @@ pub(crate) struct Events {
     ends_at: Option<Instant>,
     /// Whether the stream is one that waits for news.
     long_lived: bool,
+    /// Whether the service sent anything since the timer was set.
     spoke: bool,
     steps: usize,
     timer: Option<Pin<Box<Sleep>>>,
@@ -121,7 +122,6 @@ impl Events {
     ) -> Poll<Option<Result<Bytes, B::Error>>> {
         for _ in 0..STEPS_PER_POLL {
             if let Some(piece) = self.ready.pop_front() {
-                self.spoke = true;
                 return Poll::Ready(Some(Ok(piece)));
             }
             if self.over {
@@ -149,7 +149,7 @@ impl Events {
             }
             match self.parser.next() {
                 Ok(Some(Item::Comment)) => {
-                    self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
+                    self.pass(Bytes::from_static(sse::KEEP_ALIVE));
                 }
                 Ok(Some(Item::Event(event))) => self.inspect(event, None),
                 Ok(None) => match body.as_mut().poll_frame(cx) {
@@ -181,13 +181,13 @@ impl Events {
         }
         if event.data().is_empty() {
             // Only an id to resume from, or a delay.
-            self.ready.push_back(event.unchanged());
+            self.pass(event.unchanged());
             return;
         }
         let data = event.data().clone();
         match self.exchange.read(&data, Place::Event, answers) {
-            Ok(Reading::Unchanged) => self.ready.push_back(event.unchanged()),
-            Ok(Reading::Changed(data)) => self.ready.push_back(event.with(&data)),
+            Ok(Reading::Unchanged) => self.pass(event.unchanged()),
+            Ok(Reading::Changed(data)) => self.pass(event.with(&data)),
             Ok(Reading::Dropped) => {}
             Ok(Reading::Ask(question)) => self.asking = Some((question, event)),
             Err(violation) => self.fail(violation),
@@ -195,6 +195,11 @@ impl Events {
         if self.exchange.listen().is_some() && self.exchange.waiting().next().is_none() {
             self.over = true; // The answer to a listen request is its last word.
         }
+    }
+
+    fn pass(&mut self, event: Bytes) {
+        self.spoke = true;
+        self.ready.push_back(event);
     }
 
     /// Ends the stream with an error under each id that still waits.

@@ -374,7 +374,7 @@ impl Exchange {
     ) -> Result<Fate, Violation> {
         let Message { edited, shape, .. } = message;
         match shape {
-            Shape::Response(answer) => self.response(source, answer, edited, place, answered),
+            Shape::Response(answer) => self.response(source, &answer, edited, place, answered),
             Shape::Request { .. } | Shape::Notification { .. } if place == Place::Json => {
                 Err(BAD_RPC)
             }
@@ -414,7 +414,7 @@ impl Exchange {
     fn response(
         &mut self,
         source: &[u8],
-        answer: Answer<'_>,
+        answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
         place: Place,
         answered: &mut Vec<usize>,
@@ -449,7 +449,7 @@ impl Exchange {
         if let Some(error) = &answer.error {
             self.note(Note::RpcError { code: error.code });
         } else {
-            self.check_result(source, pending, &answer)?;
+            self.check_result(source, pending, answer)?;
             if answer.is_error && pending.method == Method::ToolsCall {
                 self.note(Note::ToolError);
             }
@@ -463,7 +463,7 @@ impl Exchange {
         }
         answered.push(index);
         if answer.error.is_none() && self.begins {
-            self.negotiated = Some(self.negotiate(&answer)?);
+            self.negotiated = Some(self.negotiate(answer)?);
         }
         Ok(Fate::Kept(edited))
     }
@@ -561,6 +561,3 @@ fn id_of(object: &str, limits: JsonLimits) -> Option<Text> {
     });
     read.ok().and(id)
 }
-
-#[cfg(test)]
-mod tests;

@@ -177,7 +177,7 @@ fn message<'a>(
                 expect(scanner, Kind::Object)?;
                 answer.error = Some(pass.error(scanner)?);
             }
-            _ => drop(scanner.skip()?),
+            _ => skip(scanner)?,
         }
         Ok::<_, Violation>(())
     })?;
@@ -201,6 +201,11 @@ fn message<'a>(
 /// Refuses a value of any other kind.
 pub(crate) fn expect(scanner: &mut Scanner<'_>, kind: Kind) -> Result<(), Violation> {
     if scanner.peek()? == kind { Ok(()) } else { Err(BAD_RPC) }
+}
+
+/// Reads a value that does not matter, with all checks.
+pub(crate) fn skip(scanner: &mut Scanner<'_>) -> Result<(), Violation> {
+    scanner.skip().map(drop).map_err(Violation::from)
 }
 
 /// Which of `names` this is. One that differs only in letter case is a violation: some clients
@@ -287,7 +292,7 @@ impl<'a> Pass<'_, '_, 'a> {
                         answer.subscription = subscription(scanner)?;
                     }
                     "inputRequests" => answer.input_requests = Some(scanner.skip()?),
-                    _ => drop(scanner.skip()?),
+                    _ => skip(scanner)?,
                 },
             }
             end = scanner.at();
@@ -319,7 +324,7 @@ impl<'a> Pass<'_, '_, 'a> {
                 }
                 // An error may list what there is instead of what was asked for.
                 "data" if scanner.peek()? == Kind::Object => self.lists_in(scanner)?,
-                _ => drop(scanner.skip()?),
+                _ => skip(scanner)?,
             }
             end = scanner.at();
             Ok::<_, Violation>(())
@@ -331,7 +336,7 @@ impl<'a> Pass<'_, '_, 'a> {
     fn lists_in(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
         scanner.object(|scanner, name| match member(name, LISTS)? {
             Some(known) => self.list(scanner, known),
-            None => scanner.skip().map(drop).map_err(Violation::from),
+            None => skip(scanner),
         })
     }
 
@@ -472,7 +477,7 @@ impl<'a> Pass<'_, '_, 'a> {
                         acknowledged = true;
                         self.acknowledged(scanner)?;
                     }
-                    _ => drop(scanner.skip()?),
+                    _ => skip(scanner)?,
                 },
             }
             Ok::<_, Violation>(())
@@ -495,7 +500,7 @@ impl<'a> Pass<'_, '_, 'a> {
     /// Reduces an acknowledgement to what was asked for and may be seen.
     fn acknowledged(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
         let Some(listen) = self.facets.listen else {
-            return scanner.skip().map(drop).map_err(Violation::from);
+            return skip(scanner);
         };
         scanner.object(|scanner, name| {
             let name = name.decoded();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use portcullis_core::Text;
 
-use crate::filter::{Id, SUBSCRIPTION_ID};
+use crate::filter::{Id, SUBSCRIPTION_ID, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
 use crate::violation::Violation;
 
@@ -59,7 +59,7 @@ impl Listen {
                         Ok::<_, Violation>(())
                     })?;
                 }
-                _ => drop(scanner.skip()?),
+                _ => skip(scanner)?,
             }
             Ok(())
         })

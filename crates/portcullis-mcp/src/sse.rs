@@ -79,6 +79,9 @@ impl Parser {
         if self.after_cr && !chunk.is_empty() {
             if chunk.first() == Some(&b'\n') {
                 chunk.advance(1);
+                if !self.carried.is_empty() {
+                    self.carried.put_u8(b'\n'); // The line it ends is part of this event.
+                }
             }
             self.after_cr = false;
         }

@@ -18,7 +18,8 @@ async fn one_frame_is_not_copied() {
 #[tokio::test]
 async fn the_limit_counts_bytes_read() {
     let hundred = "a".repeat(100).leak();
-    let cases: [(&str, &[&'static str], usize, Result<&'static str, ReadError>); 6] = [
+    type Case = (&'static str, &'static [&'static str], usize, Result<&'static str, ReadError>);
+    let cases: [Case; 6] = [
         ("nothing", &[], 0, Ok("")),
         ("exactly the limit", &["abc", "def"], 6, Ok("abcdef")),
         ("empty frames", &["", "abc", "", "def", ""], 6, Ok("abcdef")),

@@ -1,1 +1,34 @@
 use super::*;
+
+#[test]
+fn content_types_are_single_and_exact() {
+    let cases: [(&[&str], bool); 7] = [
+        (&["text/event-stream"], true),
+        (&["Text/Event-Stream; charset=utf-8"], true),
+        (&["text/event-stream;"], true),
+        (&["text/event-streams"], false),
+        (&["text/plain, text/event-stream"], false),
+        (&["text/event-stream", "text/event-stream"], false),
+        (&[], false),
+    ];
+    for (values, expected) in cases {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
+        }
+        assert_eq!(is_events(&headers), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn cleaning_takes_every_line_of_a_field() {
+    let mut headers = HeaderMap::new();
+    for name in ["set-cookie", "access-control-max-age", "proxy-status", "x-own"] {
+        for value in ["a", "b"] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+    }
+    clean(&mut headers);
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-own"]);
+    assert_eq!(headers.get_all("x-own").iter().count(), 2);
+}

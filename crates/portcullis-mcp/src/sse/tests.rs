@@ -163,6 +163,18 @@ fn plain_events_go_on_as_they_came() {
     }
 }
 
+/// A chunk may end between the CR and the LF of a line, and that LF is no blank line.
+#[test]
+fn a_line_end_may_be_split() {
+    let chunks: [&[u8]; 3] = [b"data: 1\r", b"\n", b"\r\ndata: 2\n\n"];
+    let events = events(&chunks);
+    assert_eq!(plains(&events).len(), 2);
+    for event in events {
+        let sent = event.unchanged();
+        assert_eq!(reference(&sent).len(), 1, "{sent:?}");
+    }
+}
+
 #[test]
 fn one_chunk_is_not_copied() {
     let chunk = Bytes::from_static(b"data: {\"a\":1}\n\ndata: {\"b\":2}\n\n");

@@ -1,0 +1,164 @@
+//! Batches of 2025-03-26: each element has its own answer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use portcullis_core::{
+    Denial, HiddenAs, McpRequest, McpRequestParts, Method, Reason, RequestFacts as _, TargetKind,
+    Text, Version,
+};
+use portcullis_mcp::InspectLayer;
+use portcullis_test::{Answer, FakeMcp};
+use serde_json::{Value, json};
+use support::*;
+use tower::{Layer as _, ServiceExt as _};
+
+fn request(id: u8, method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+fn batch(elements: &Value) -> Request<Full<Bytes>> {
+    legacy(None, elements.to_string())
+}
+
+fn asked() -> Request<Full<Bytes>> {
+    batch(&json!([
+        request(1, "tools/list", &json!({})),
+        request(2, "tools/call", &json!({ "name": "danger" })),
+        request(3, "prompts/list", &json!({})),
+    ]))
+}
+
+/// The answer to the second element, which policy refused.
+fn refusal() -> Denial {
+    let request = McpRequest::from(McpRequestParts {
+        version: Version::V2025_03_26,
+        method: Method::ToolsCall,
+        id: Text::from("2"),
+        target: None,
+        more_targets: Vec::new(),
+        arguments: None,
+        raw: Bytes::new(),
+    });
+    Denial::hidden(&request, HiddenAs::Unknown(TargetKind::Tool, "danger"), Reason::DefaultDeny)
+}
+
+async fn answered(
+    server: &FakeMcp,
+    refused: Vec<Denial>,
+    mut request: Request<Full<Bytes>>,
+) -> Whole {
+    request.set_caller(alice());
+    let service = InspectLayer::new().layer(Permits { inner: server.clone(), refused });
+    whole(service.oneshot(request).await.unwrap()).await
+}
+
+fn tools(items: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": items } })
+}
+
+fn prompts() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 3, "result": { "prompts": [{ "name": "secret" }] } })
+}
+
+#[tokio::test]
+async fn refused_elements_are_answered_with_the_others() {
+    let said = json!([prompts(), tools(&json!([{ "name": "a" }, { "name": "secret" }]))]);
+    let error: Value = serde_json::from_str(refusal().rpc_object().unwrap()).unwrap();
+    let expected = json!([
+        { "jsonrpc": "2.0", "id": 3, "result": { "prompts": [] } },
+        tools(&json!([{ "name": "a" }])),
+        error,
+    ]);
+    let server = FakeMcp::json(said.to_string());
+    let got = answered(&server, vec![refusal()], asked()).await;
+    assert_eq!(got.json(), expected);
+    assert_eq!(got.header("content-length"), Some(got.text.len().to_string().as_str()));
+
+    // On a stream they come first, in an event of their own.
+    let server = streaming([event(&said.to_string())]);
+    let got = answered(&server, vec![refusal()], asked()).await;
+    let events = got.events();
+    assert_eq!(events[0], json!([error]));
+    assert_eq!(events[1], json!([expected[0], expected[1]]));
+
+    // Or one message an event.
+    let server = streaming([event(&said[0].to_string()), event(&said[1].to_string())]);
+    let got = answered(&server, vec![refusal()], asked()).await;
+    assert_eq!(got.events(), [json!([error]), expected[0].clone(), expected[1].clone()]);
+}
+
+#[tokio::test]
+async fn one_answer_becomes_an_array() {
+    let error: Value = serde_json::from_str(refusal().rpc_object().unwrap()).unwrap();
+    let server = FakeMcp::json(tools(&json!([])).to_string());
+    let got = answered(&server, vec![refusal()], asked()).await;
+    assert_eq!(got.json(), json!([tools(&json!([])), error]));
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_nothing_gets_only_refusals() {
+    let elements = json!([
+        { "jsonrpc": "2.0", "method": "notifications/initialized" },
+        request(2, "tools/call", &json!({ "name": "danger" })),
+    ]);
+    let server = FakeMcp::new().script([Answer::accepted()]);
+    let got = answered(&server, vec![refusal()], batch(&elements)).await;
+    assert_eq!(got.status, 200);
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    assert_eq!(got.text, format!("[{}]", refusal().rpc_object().unwrap()));
+
+    let quiet = json!([{ "jsonrpc": "2.0", "method": "notifications/initialized" }]);
+    let server = FakeMcp::new();
+    let got = answered(&server, Vec::new(), batch(&quiet)).await;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (202, ""));
+}
+
+#[tokio::test]
+async fn elements_that_inspection_refused_are_answered_too() {
+    let elements =
+        json!([request(1, "tools/list", &json!({})), request(2, "admin/reset", &json!({}))]);
+    let server = FakeMcp::json(json!([tools(&json!([]))]).to_string());
+    let got = answered(&server, Vec::new(), batch(&elements)).await;
+    assert_eq!(server.last().json().as_array().unwrap().len(), 1, "the service sees one");
+    assert_eq!(got.json()[0], tools(&json!([])));
+    assert_eq!(got.json()[1]["error"]["code"], -32601);
+
+    let elements = json!([request(2, "admin/reset", &json!({}))]);
+    let got = answered(&server, Vec::new(), batch(&elements)).await;
+    assert_eq!((got.status.as_u16(), server.count()), (200, 1), "nothing was left to forward");
+    assert_eq!(got.json()[0]["id"], 2);
+}
+
+#[tokio::test]
+async fn nobody_answers_for_a_refusal() {
+    // The service must not answer what was never forwarded to it.
+    let said = json!([{ "jsonrpc": "2.0", "id": 2, "result": {} }]);
+    let server = FakeMcp::json(said.to_string());
+    assert_eq!(answered(&server, vec![refusal()], asked()).await.status, 502);
+    let twice = json!([tools(&json!([])), tools(&json!([]))]);
+    let server = FakeMcp::json(twice.to_string());
+    assert_eq!(answered(&server, Vec::new(), asked()).await.status, 502);
+    let server = FakeMcp::json("[]");
+    assert_eq!(answered(&server, Vec::new(), asked()).await.status, 502, "an empty array");
+}
+
+#[tokio::test]
+async fn a_violation_answers_every_open_element() {
+    let server = streaming([event(&tools(&json!([])).to_string()), event("hello")]);
+    let got = answered(&server, vec![refusal()], asked()).await;
+    let events = got.events();
+    assert_eq!(events.len(), 3, "{}", got.text);
+    assert_eq!((&events[2]["id"], &events[2]["error"]["code"]), (&json!(3), &json!(-32603)));
+}

@@ -1,0 +1,184 @@
+//! Sessions: how they begin, end, and whose they are.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use portcullis_core::{Caller, Principal, Version};
+use portcullis_mcp::{InspectLayer, Limits, SessionKeys};
+use portcullis_test::{Answer, FakeMcp};
+use serde_json::json;
+use support::*;
+
+fn layer() -> InspectLayer {
+    InspectLayer::new()
+        .session_keys(SessionKeys::new(&[7; 32]))
+        .resource("https://mcp.example.com/mcp")
+}
+
+fn initialize() -> Request<Full<Bytes>> {
+    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
+    ask("initialize", params)
+}
+
+fn settled(version: &str) -> String {
+    result(json!({ "protocolVersion": version, "capabilities": {}, "serverInfo": {} }))
+}
+
+fn begins(answer: Answer) -> FakeMcp {
+    FakeMcp::new().script([answer.header("mcp-session-id", "upstream-7")])
+}
+
+#[tokio::test]
+async fn a_session_has_a_name_of_our_own() {
+    // R-431, R-044.
+    let text = settled("2025-06-18");
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"x"}}"#;
+    for (name, answer, body) in [
+        ("JSON", Answer::json(text.clone()), text.clone()),
+        (
+            "a stream",
+            Answer::sse([event(log), event(&text), event(log)]),
+            [event(log), event(&text), event(log)].concat(),
+        ),
+        (
+            "a stream in pieces",
+            Answer::sse(event(&text).chars().map(|c| c.to_string()).collect::<Vec<_>>()),
+            event(&text),
+        ),
+    ] {
+        let server = begins(answer);
+        let got = whole(send(&layer(), &server, initialize()).await).await;
+        assert_eq!((got.status.as_u16(), got.text.as_str()), (200, body.as_str()), "{name}");
+        let id = got.header("mcp-session-id").unwrap().to_owned();
+        assert!(!id.contains("upstream"), "{name}: {id}");
+
+        let mut request = ask("tools/list", json!({}));
+        request.headers_mut().insert("mcp-session-id", id.parse().unwrap());
+        let got = whole(send(&layer(), &server, request).await).await;
+        assert_eq!(got.status, 200, "{name}: another replica with the same keys");
+        assert_eq!(server.last().headers["mcp-session-id"], "upstream-7", "{name}");
+        assert_eq!(got.header("mcp-session-id"), None, "{name}");
+
+        let mut request = ask("tools/list", json!({}));
+        request.headers_mut().insert("mcp-session-id", id.parse().unwrap());
+        let bob = Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+        let got = whole(send_as(bob, &layer(), &server, request).await).await;
+        assert_eq!((got.status.as_u16(), got.text.as_str()), (404, "Session not found"), "{name}");
+        assert_eq!(server.count(), 2, "{name}: the service never saw bob");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_a_session_goes_on() {
+    let (sender, body) = portcullis_test::ChunkedBody::live();
+    let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+    sender.send(event(&settled("2025-06-18")).into()).unwrap();
+    let mut response = send(&layer(), &begins(answer), initialize()).await;
+    assert!(response.headers().contains_key("mcp-session-id"));
+    assert_eq!(next(&mut response).await.unwrap(), event(&settled("2025-06-18")));
+    sender.send(": still here\n".into()).unwrap();
+    assert_eq!(next(&mut response).await.unwrap(), ":\n\n");
+}
+
+#[tokio::test]
+async fn a_session_begins_only_with_a_version_we_speak() {
+    // R-044.
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}"#;
+    let narrow = || layer().versions([Version::V2025_06_18, Version::V2025_11_25]).unwrap();
+    let cases = [
+        ("garbage", "garbage".to_owned(), 502),
+        ("no version", result(json!({})), 502),
+        ("no text", result(json!({ "protocolVersion": 1 })), 502),
+        ("an unknown version", settled("2099-01-01"), 502),
+        ("a disabled version", settled("2025-03-26"), 502),
+        ("a modern version", settled("2026-07-28"), 502),
+        ("another version we speak", settled("2025-11-25"), 200),
+        ("an error", error.to_owned(), 200),
+    ];
+    for (name, body, status) in cases {
+        let begun = status == 200 && body != error;
+        for answer in [Answer::json(body.clone()), Answer::sse([event(&body)])] {
+            let response = send(&narrow(), &begins(answer), initialize()).await;
+            assert_eq!(response.status(), status, "{name}");
+            assert_eq!(response.headers().contains_key("mcp-session-id"), begun, "{name}");
+        }
+    }
+    let silent = begins(Answer::sse(["data: x"]));
+    assert_eq!(send(&layer(), &silent, initialize()).await.status(), 502, "no answer at all");
+    let endless = begins(Answer::sse(vec![":\n"; 2_000]));
+    let layer = layer().limits(Limits::new().event(4_000));
+    assert_eq!(send(&layer, &endless, initialize()).await.status(), 502, "too much before it");
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_sealed_begins_nothing() {
+    for id in ["x".repeat(250), "with space".into(), "é".into()] {
+        let answer = Answer::json(settled("2025-06-18")).header("mcp-session-id", &id);
+        let server = FakeMcp::new().script([answer]);
+        assert_eq!(send(&layer(), &server, initialize()).await.status(), 502, "{id}");
+    }
+    let twice = begins(Answer::json(settled("2025-06-18")).header("mcp-session-id", "other"));
+    assert_eq!(send(&layer(), &twice, initialize()).await.status(), 502);
+    let stateless = FakeMcp::new().script([Answer::json(settled("2025-06-18"))]);
+    let response = send(&layer(), &stateless, initialize()).await;
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("mcp-session-id"));
+}
+
+/// A request of a session, and the server it is in.
+async fn session(method: http::Method) -> Request<Full<Bytes>> {
+    let server = begins(Answer::json(settled("2025-06-18")));
+    let id = send(&layer(), &server, initialize()).await.headers()["mcp-session-id"].clone();
+    let mut request = ask("tools/list", json!({}));
+    *request.method_mut() = method;
+    request.headers_mut().insert("mcp-session-id", id);
+    request
+}
+
+#[tokio::test]
+async fn sessions_end() {
+    // R-433, R-434, recipe 4.10.
+    use http::Method;
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let server = FakeMcp::new().script([Answer::status(404)]);
+        let got = whole(send(&layer(), &server, session(method.clone()).await).await).await;
+        assert_eq!(
+            (got.status.as_u16(), got.text.as_str()),
+            (404, "Session not found"),
+            "{method}"
+        );
+        assert_eq!(got.header("content-type"), Some("text/plain; charset=utf-8"), "{method}");
+        assert_eq!(server.last().headers["mcp-session-id"], "upstream-7", "{method}");
+    }
+    for (status, expected) in
+        [(200, 200), (202, 202), (204, 204), (405, 405), (500, 502), (302, 502)]
+    {
+        let server = FakeMcp::new().script([Answer::status(status)]);
+        let got = whole(send(&layer(), &server, session(Method::DELETE).await).await).await;
+        assert_eq!(got.status.as_u16(), expected);
+        assert!(status == expected && got.text.is_empty() || expected == 502);
+    }
+}
+
+#[tokio::test]
+async fn modern_requests_have_no_session() {
+    // R-437.
+    let server = begins(Answer::json(result(json!({}))));
+    let mut request = modern("tools/call", json!({ "name": "t" }));
+    request.headers_mut().insert("mcp-session-id", "whatever".parse().unwrap());
+    let response = send(&layer(), &server, request).await;
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("mcp-session-id"));
+    assert!(!server.last().headers.contains_key("mcp-session-id"));
+}

@@ -1,0 +1,451 @@
+//! Event streams: each event is inspected, and none waits for the next.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use portcullis_core::{Caller, Clock, Principal};
+use portcullis_mcp::{InspectLayer, Limits};
+use portcullis_test::{Answer, ChunkedBody, DropProbe, FakeMcp};
+use serde_json::{Value, json};
+use support::*;
+use tokio::sync::mpsc::UnboundedSender;
+
+const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+const FAILED: &str =
+    r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Upstream error"}}"#;
+
+fn layer() -> InspectLayer {
+    InspectLayer::new()
+}
+
+fn tools() -> Request<Full<Bytes>> {
+    ask("tools/list", json!({}))
+}
+
+fn call() -> Request<Full<Bytes>> {
+    modern("tools/call", json!({ "name": "t" }))
+}
+
+/// A server whose stream is what the sender sends.
+fn live() -> (UnboundedSender<Bytes>, FakeMcp, DropProbe) {
+    let (sender, body) = ChunkedBody::live();
+    let probe = DropProbe::new();
+    let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+    (sender, FakeMcp::new().script([answer.probed(&probe)]), probe)
+}
+
+/// Someone whose token has `seconds` left.
+fn until(seconds: u64) -> (Caller, InspectLayer) {
+    let (clock, _) = Clock::manual(1_000);
+    let principal = Principal::builder("https://id.example", "alice");
+    let principal = principal.expires_at(Duration::from_secs(1_000 + seconds)).build();
+    (Caller::Verified(principal.into()), layer().clock(clock))
+}
+
+#[tokio::test]
+async fn lists_in_events_are_filtered() {
+    // X-130, X-131.
+    for (method, list, key) in LISTS {
+        let items = result(json!({ list: [{ key: "secret" }, { key: "a" }] }));
+        for (era, request) in
+            [("legacy", ask(method, json!({}))), ("modern", modern(method, json!({})))]
+        {
+            let server = streaming([event(PROGRESS), event(PROGRESS), event(&items)]);
+            let got = whole(send(&layer(), &server, request).await).await;
+            assert_eq!(got.status, 200);
+            assert_eq!(got.header("cache-control"), Some("no-cache"));
+            assert_eq!(got.header("x-accel-buffering"), Some("no"));
+            let events = got.events();
+            assert_eq!(events.len(), 3, "{era} {method}");
+            assert_eq!(events[2]["result"][list], json!([{ key: "a" }]), "{era} {method}");
+            let scope = (era == "modern").then_some("private");
+            assert_eq!(events[2]["result"]["cacheScope"].as_str(), scope, "{era} {method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn chunks_do_not_matter() {
+    // X-132, X-136: every chunk boundary, three line ends.
+    let stream = concat!(
+        "\u{FEFF}: hi\n\n",
+        "id: 1\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"id\":1,\"result\":{\"tools\":[\n",
+        "data: {\"name\":\"sécret\"},{\"name\":\"secret\"}]}}\nx: {\"tools\":[]}\n\n"
+    );
+    let expected =
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": [{ "name": "sécret" }] } });
+    for line_end in ["\n", "\r\n", "\r"] {
+        let stream = stream.replace('\n', line_end).into_bytes();
+        for at in 0..stream.len() {
+            let (one, two) = stream.split_at(at);
+            let server = streaming([Bytes::copy_from_slice(one), Bytes::copy_from_slice(two)]);
+            let got = whole(send(&layer(), &server, tools()).await).await;
+            assert_eq!(
+                got.events(),
+                std::slice::from_ref(&expected),
+                "{line_end:?} at {at}: {}",
+                got.text
+            );
+            assert!(got.text.contains("id: 1\n"), "{}", got.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn untouched_events_are_the_same_bytes() {
+    let events = format!("id: 1\n{}retry: 5\n{}", event(PROGRESS), event(&result(json!({}))));
+    let server = streaming([events.clone()]);
+    assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, events);
+}
+
+#[tokio::test]
+async fn slow_decisions_hold_only_their_event() {
+    let list = result(json!({ "tools": [{ "name": "later" }, { "name": "later secret" }] }));
+    let server = streaming([event(PROGRESS), event(&list), event(PROGRESS)]);
+    let got = whole(send(&layer(), &server, tools()).await).await;
+    assert_eq!(got.events().len(), 3);
+    assert_eq!(got.events()[1]["result"]["tools"], json!([{ "name": "later" }]));
+}
+
+#[tokio::test]
+async fn events_do_not_wait() {
+    // R-076.
+    let (sender, server, _) = live();
+    let mut response = send(&layer(), &server, tools()).await;
+    sender.send(event(PROGRESS).into()).unwrap();
+    assert_eq!(next(&mut response).await.unwrap(), event(PROGRESS));
+    sender.send(": text nobody inspected\n".into()).unwrap();
+    assert_eq!(next(&mut response).await.unwrap(), ":\n\n");
+    drop(sender);
+    assert_eq!(next(&mut response).await, None);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_gone_for_the_service_too() {
+    // R-077.
+    let (sender, server, probe) = live();
+    let mut response = send(&layer(), &server, call()).await;
+    sender.send(event(PROGRESS).into()).unwrap();
+    next(&mut response).await.unwrap();
+    assert!(!probe.is_dropped());
+    drop(response);
+    probe.dropped().await;
+}
+
+#[tokio::test]
+async fn only_awaited_answers_arrive() {
+    // R-072, X-137.
+    let good = result(json!({ "n": 1 }));
+    let cases = [
+        (
+            "another id",
+            r#"{"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"secret"}]}}"#.to_owned(),
+        ),
+        ("the same id as text", r#"{"jsonrpc":"2.0","id":"1","result":{}}"#.into()),
+        ("no id", r#"{"jsonrpc":"2.0","result":{}}"#.into()),
+        ("a null id", r#"{"jsonrpc":"2.0","id":null,"result":{}}"#.into()),
+    ];
+    for (name, stray) in cases {
+        let server = streaming([event(&stray), event(&good)]);
+        let (response, notes) = send_noted(&layer(), &server, tools()).await;
+        assert_eq!(whole(response).await.text, event(&good), "{name}");
+        assert_eq!(notes.all()[0], "Violation(UnexpectedResponse)", "{name}");
+    }
+    let server = streaming([event(&good), event(&good)]);
+    assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, event(&good), "twice");
+}
+
+#[tokio::test]
+async fn violations_end_the_stream() {
+    let list = result(json!({ "tools": [] }));
+    let legacy = |data: &str| (tools(), event(data));
+    let modern = |data: &str| (call(), event(data));
+    let cases = [
+        ("duplicate lists", legacy(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[]}}"#)),
+        ("no JSON", legacy("hello")),
+        ("a batch in 2025-06-18", legacy(&format!("[{list}]"))),
+        (
+            "a request on a modern stream (X-148)",
+            modern(r#"{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage","params":{}}"#),
+        ),
+        ("a ping on a modern stream", modern(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#)),
+        ("a batch on a modern stream", modern(&format!("[{PROGRESS}]"))),
+        (
+            "an unknown result type (X-150)",
+            modern(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"x"}}"#),
+        ),
+        ("an event too long", legacy(&"x".repeat(3_000))),
+    ];
+    for (name, (request, bad)) in cases {
+        let server = streaming([event(PROGRESS), bad, event(&list)]);
+        let layer = layer().limits(Limits::new().event(2_000));
+        let (response, notes) = send_noted(&layer, &server, request).await;
+        let got = whole(response).await;
+        assert_eq!(got.text, format!("{}{}", event(PROGRESS), event(FAILED)), "{name}");
+        assert!(notes.all()[0].starts_with("Violation"), "{name}: {:?}", notes.all());
+    }
+}
+
+#[tokio::test]
+async fn a_violation_frees_the_service_at_once() {
+    let (sender, server, probe) = live();
+    let mut response = send(&layer(), &server, tools()).await;
+    sender.send(event("hello").into()).unwrap();
+    assert_eq!(next(&mut response).await.unwrap(), event(FAILED));
+    probe.dropped().await;
+    assert_eq!(next(&mut response).await, None);
+}
+
+#[tokio::test]
+async fn other_types_of_event_are_dropped() {
+    let server = streaming([
+        "event: endpoint\ndata: /messages?secret\n\n".to_owned(),
+        format!("event: other\n{}", event(&result(json!({ "tools": [] })))),
+        event(&result(json!({}))),
+    ]);
+    let got = whole(send(&layer(), &server, tools()).await).await;
+    assert_eq!(got.text, event(&result(json!({}))));
+}
+
+#[tokio::test]
+async fn what_has_no_end_is_no_event() {
+    let server = streaming([format!("data: {}", result(json!({})))]);
+    assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, "");
+}
+
+#[tokio::test]
+async fn a_priming_event_passes() {
+    let server = streaming(["id: 7\nretry: 3000\ndata:\n\n".to_owned(), event(&result(json!({})))]);
+    let got = whole(send(&layer(), &server, tools()).await).await;
+    assert!(got.text.starts_with("id: 7\nretry: 3000\ndata:\n\n"), "{}", got.text);
+}
+
+#[tokio::test]
+async fn servers_ask_what_they_may() {
+    // R-215 and table 2.3: a request that is switched off never arrives.
+    let sampling =
+        r#"{"jsonrpc":"2.0","id":"s1","method":"sampling/createMessage","params":{"messages":[]}}"#;
+    let ping = r#"{"jsonrpc":"2.0","id":"s2","method":"ping"}"#;
+    let unknown = r#"{"jsonrpc":"2.0","id":"s3","method":"vendor/x"}"#;
+    let answer = result(json!({}));
+    let stream = [event(sampling), event(ping), event(unknown), event(&answer)];
+    let all = whole(send(&layer(), &streaming(stream.clone()), tools()).await).await;
+    assert_eq!(all.text, [event(sampling), event(ping), event(&answer)].concat());
+    let layer = layer().allow_sampling(false);
+    let less = whole(send(&layer, &streaming(stream), tools()).await).await;
+    assert_eq!(less.text, [event(ping), event(&answer)].concat());
+}
+
+fn get(resumed: bool) -> Request<Full<Bytes>> {
+    let mut request = Request::get("/mcp")
+        .header("accept", "text/event-stream")
+        .header("mcp-protocol-version", "2025-06-18");
+    if resumed {
+        request = request.header("last-event-id", "7");
+    }
+    request.body(Full::default()).unwrap()
+}
+
+/// Begins a session and names it on `request`.
+async fn in_session(
+    layer: &InspectLayer,
+    caller: Caller,
+    mut request: Request<Full<Bytes>>,
+) -> Request<Full<Bytes>> {
+    let init = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {} });
+    let begins =
+        FakeMcp::new().script([Answer::json(result(init)).header("mcp-session-id", "up-1")]);
+    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
+    let response = send_as(caller, layer, &begins, ask("initialize", params)).await;
+    let id = response.headers()["mcp-session-id"].clone();
+    request.headers_mut().insert("mcp-session-id", id);
+    request
+}
+
+#[tokio::test]
+async fn a_resumed_stream_is_filtered_too() {
+    // R-071, X-139.
+    let layer = layer();
+    let list = result(json!({ "tools": [{ "name": "secret" }, { "name": "a" }] }));
+    let update = |uri: &str| {
+        json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated", "params": { "uri": uri } }).to_string()
+    };
+    let stream = [event(&list), event(&update("file:///secret")), event(&update("file:///a"))];
+    let server = streaming(stream.clone());
+    let request = in_session(&layer, alice(), get(true)).await;
+    let got = whole(send(&layer, &server, request).await).await;
+    assert_eq!(server.last().headers["mcp-session-id"], "up-1");
+    assert_eq!(server.last().headers["last-event-id"], "7");
+    let events = got.events();
+    assert_eq!(events.len(), 2, "{}", got.text);
+    assert_eq!(events[0]["result"]["tools"], json!([{ "name": "a" }]));
+    assert_eq!(events[1]["params"]["uri"], "file:///a");
+
+    let server = streaming(stream);
+    let got = whole(send(&layer, &server, get(false)).await).await;
+    assert_eq!(got.events().len(), 1, "an answer belongs only on a resumed stream: {}", got.text);
+}
+
+#[tokio::test]
+async fn a_server_without_a_stream_says_so() {
+    let server = FakeMcp::new().script([Answer::status(405)]);
+    let response = send(&layer(), &server, get(false)).await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["allow"]),
+        (405, &"POST".parse().unwrap())
+    );
+    for answer in [Answer::json("{}"), Answer::status(500), Answer::accepted()] {
+        let server = FakeMcp::new().script([answer]);
+        assert_eq!(send(&layer(), &server, get(false)).await.status(), 502);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_end_with_the_token() {
+    // R-084, X-153.
+    let (caller, layer) = until(60);
+    for request in [tools(), get(false), call()] {
+        let (sender, server, probe) = live();
+        let start = tokio::time::Instant::now();
+        let response = send_as(caller.clone(), &layer, &server, request).await;
+        sender.send(event(PROGRESS).into()).unwrap();
+        let got = whole(response).await;
+        assert_eq!(start.elapsed().as_secs(), 60);
+        assert!(got.text.starts_with(&event(PROGRESS)));
+        probe.dropped().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_stream_ends_too() {
+    let (caller, layer) = until(60);
+    let (sender, server, _) = live();
+    let mut response = send_as(caller, &layer, &server, tools()).await;
+    let mut seconds = 0;
+    loop {
+        let _ = sender.send(event(PROGRESS).into());
+        if next(&mut response).await.is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds += 1;
+        assert!(seconds < 100, "the stream has no end");
+    }
+    assert!((55..=61).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_streams_show_life() {
+    // R-076.
+    let (_sender, server, _) = live();
+    let start = tokio::time::Instant::now();
+    let mut response = send(&layer(), &server, get(false)).await;
+    for seconds in [15, 30, 45] {
+        assert_eq!(next(&mut response).await.unwrap(), ":\n\n");
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+}
+
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+fn listen(id: Value) -> Request<Full<Bytes>> {
+    let notifications = json!({
+        "toolsListChanged": true, "resourceSubscriptions": ["file:///a", "file:///dir"]
+    });
+    modern_with(id, "subscriptions/listen", json!({ "notifications": notifications }), json!({}))
+}
+
+fn about(id: &Value, method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({ SUBSCRIPTION: id });
+    json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()
+}
+
+fn acknowledged(id: &Value) -> String {
+    about(id, "notifications/subscriptions/acknowledged", json!({ "notifications": {} }))
+}
+
+#[tokio::test]
+async fn an_acknowledgement_promises_only_what_was_asked() {
+    // R-081, X-146.
+    let id = json!(0);
+    let promises = json!({ "notifications": {
+        "toolsListChanged": true, "promptsListChanged": true,
+        "resourceSubscriptions": ["file:///a", "file:///secret", "file:///other", 1],
+        "taskIds": ["t"],
+    } });
+    let tools = about(&id, "notifications/tools/list_changed", json!({}));
+    let ack = about(&id, "notifications/subscriptions/acknowledged", promises);
+    let server = streaming([event(&tools), event(&ack), event(&ack), event(&tools)]);
+    let got = whole(send(&layer(), &server, listen(id)).await).await;
+    let events = got.events();
+    assert_eq!(events.len(), 2, "nothing before it, and only one: {}", got.text);
+    let expected = json!({
+        "toolsListChanged": true, "promptsListChanged": false,
+        "resourceSubscriptions": ["file:///a"], "taskIds": [],
+    });
+    assert_eq!(events[0]["params"]["notifications"], expected);
+    assert_eq!(events[1]["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
+async fn a_subscription_gets_only_its_own() {
+    for (id, other) in [(json!(0), json!("0")), (json!("0"), json!(0)), (json!(1), json!(2))] {
+        let updated =
+            |id: &Value, uri| about(id, "notifications/resources/updated", json!({ "uri": uri }));
+        let unmarked =
+            json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {} });
+        let good = updated(&id, "file:///dir/below");
+        let stream = [
+            acknowledged(&id),
+            updated(&other, "file:///a"),
+            unmarked.to_string(),
+            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#.into(),
+            updated(&id, "file:///secret"),
+            about(&id, "notifications/prompts/list_changed", json!({})),
+            about(&id, "notifications/message", json!({ "data": "x" })),
+            good.clone(),
+        ];
+        let server = streaming(stream.map(|data| event(&data)));
+        let got = whole(send(&layer(), &server, listen(id.clone())).await).await;
+        assert_eq!(got.text, [event(&acknowledged(&id)), event(&good)].concat(), "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_ends_in_good_order() {
+    // R-082, recipe 4.16.
+    let (caller, layer) = until(10);
+    let (sender, server, probe) = live();
+    let response = send_as(caller, &layer, &server, listen(json!(0))).await;
+    sender.send(event(&acknowledged(&json!(0))).into()).unwrap();
+    let got = whole(response).await;
+    let last = r#"{"jsonrpc":"2.0","id":0,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":0}}}"#;
+    assert_eq!(got.text, [event(&acknowledged(&json!(0))), event(last)].concat());
+    probe.dropped().await;
+}
+
+#[tokio::test]
+async fn the_last_word_names_its_subscription() {
+    let id = json!("s");
+    for meta in [json!({}), json!({ SUBSCRIPTION: "t" }), json!({ SUBSCRIPTION: "s" })] {
+        let last = json!({ "jsonrpc": "2.0", "id": id, "result": { "resultType": "complete", "_meta": meta } });
+        let late = about(&id, "notifications/tools/list_changed", json!({}));
+        let server = streaming([event(&acknowledged(&id)), event(&last.to_string()), event(&late)]);
+        let got = whole(send(&layer(), &server, listen(id.clone())).await).await;
+        assert_eq!(got.events().len(), 2, "nothing comes after it: {}", got.text);
+        assert_eq!(got.events()[1]["result"]["_meta"], json!({ SUBSCRIPTION: "s" }));
+    }
+}
