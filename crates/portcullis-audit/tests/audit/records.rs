@@ -205,14 +205,14 @@ async fn one_decision_and_one_outcome_each() {
                 sign_in(request, &batch(messages.clone()));
                 let _ = allow(request, 0, &messages[0]);
                 deny(request, 1, &messages[1]);
-                request.trail().unwrap().note(Note::ToolError);
+                request.trail().unwrap().note(Note::RpcError { code: -32000 });
                 ok("[]")
             }),
             &[
                 "decision 0 allow r1",
                 "decision 1 deny default_deny default -32602",
                 "decision 2 undecided",
-                "outcome is_error",
+                "outcome error -32000",
                 "outcome error -32602",
                 "outcome complete",
             ],
