@@ -69,7 +69,7 @@ async fn refresh<F: Fetch>(cache: Arc<Cache>, issuer: String, fetch: F, clock: C
     let _closing = Closing(Arc::clone(&cache));
     let mut backoff = BACKOFF.0;
     loop {
-        cache.begin();
+        cache.begin(clock.instant());
         let delay = match fetch.fetch().await {
             Ok(fetched) => {
                 backoff = BACKOFF.0;
@@ -130,6 +130,7 @@ struct State {
     succeeded: bool,
     closed: bool,
     asked_at: Option<Instant>,
+    begun_at: Option<Instant>,
     unknown: UnknownKids,
 }
 
@@ -186,8 +187,10 @@ impl Cache {
             return None;
         }
         if !state.pending && state.attempted {
-            let too_soon = |asked: Instant| now.saturating_duration_since(asked) < ASK_FLOOR;
-            if state.asked_at.is_some_and(too_soon) {
+            // While the issuer fails, the task's own attempts count too.
+            let begun_at = state.begun_at.filter(|_| !state.succeeded);
+            let recent = |at: Instant| now.saturating_duration_since(at) < ASK_FLOOR;
+            if state.asked_at.is_some_and(recent) || begun_at.is_some_and(recent) {
                 return None;
             }
             state.asked_at = Some(now);
@@ -198,8 +201,9 @@ impl Cache {
         Some(Obstacle::Wait(KeyWait::new(finished)))
     }
 
-    fn begin(&self) {
+    fn begin(&self, now: Instant) {
         let mut state = self.state();
+        state.begun_at = Some(now);
         state.pending = true;
         state.wanted = false;
     }

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn one_line_one_scheme_one_token() {
         let bad = Err(Malformed(Reason::MultipleAuth));
-        let rows: &[(&str, &[&[u8]], Result<&str, NoCredentials>)] = &[
+        type Row<'a> = (&'a str, &'a [&'a [u8]], Result<&'a str, NoCredentials>);
+        let rows: &[Row<'_>] = &[
             ("plain", &[b"Bearer a.b.c"], Ok("a.b.c")),
             ("lower case scheme", &[b"bearer x"], Ok("x")),
             ("upper case scheme", &[b"BEARER x"], Ok("x")),

@@ -84,6 +84,12 @@ impl Issuer {
         }
     }
 
+    /// The issuer identifier, exactly as given to [`Issuer::new`].
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Verifies with these keys, which never change.
     pub fn keys(mut self, keys: JwkSet) -> Self {
         self.keys = Some(keys);
