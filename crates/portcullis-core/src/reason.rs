@@ -62,6 +62,10 @@ reasons! {
     CnfMismatch = "cnf_mismatch",
     /// The DPoP proof is not valid.
     DpopInvalid = "dpop_invalid",
+    /// Identity headers, but not from a peer that is trusted to set them.
+    UntrustedPeer = "untrusted_peer",
+    /// Identity headers of a trusted peer that are repeated, malformed or too large.
+    BadIdentity = "bad_identity",
     /// A scope is missing.
     InsufficientScope = "insufficient_scope",
     /// A deny rule matched.
