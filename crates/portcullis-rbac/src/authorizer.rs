@@ -27,8 +27,7 @@ use crate::{Decision, Query};
 ///     fn authorize(&self, query: &Query<'_>) -> Answer<Never> {
 ///         Answer::Now(match query.target() {
 ///             Some((_, name)) if name.starts_with("get_") => Decision::allow("read-only"),
-///             Some(_) => Decision::default_deny(),
-///             None => Decision::allow("no-target"),
+///             _ => Decision::default_deny(),
 ///         })
 ///     }
 ///
@@ -45,8 +44,11 @@ pub trait Authorizer: Send + Sync + 'static {
     /// Answers for each target of a request, and for each item of a list: one function, so that
     /// what is visible is what is callable. Must not block.
     ///
-    /// Not asked: `initialize`, `ping` and `server/discover`, which every caller may use,
-    /// and messages without a method (streams, session ends, answers to the server).
+    /// Asked about targets, so that a policy may deny whatever it does not know, and about the few
+    /// requests that have an effect without a target (`logging/setLevel`, `tasks/list`). Not asked,
+    /// and open to every caller: `initialize`, `ping` and `server/discover`, the list
+    /// methods (each item is asked about), `subscriptions/listen` without a resource,
+    /// notifications, streams, session ends and answers to the server.
     fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later>;
 
     /// The version of the policy in effect, recorded with every decision.

@@ -17,7 +17,7 @@ pub(crate) enum Outcome {
     },
     /// Answer everything with one denial.
     Whole(Denial),
-    /// Answer every request with its own denial. Without any request, the batch is just dropped.
+    /// Answer every request with its own denial.
     Each(Vec<Denial>),
 }
 
@@ -44,21 +44,16 @@ pub(crate) fn conclude(
     if refused.is_empty() {
         return Outcome::Forward { body: None, refused };
     }
-    let is_request = |element: &McpMessage| matches!(element, McpMessage::Request(_));
-    let answers: Vec<Denial> =
-        refused.iter().filter(|denial| denial.rpc_object().is_some()).cloned().collect();
     let mut pairs = elements.iter().zip(verdicts.iter());
-    let goes_on = match answers.is_empty() {
-        true => pairs.any(|(_, verdict)| verdict.is_ok()),
-        false => pairs.any(|(element, verdict)| verdict.is_ok() && is_request(element)),
-    };
-    if goes_on {
-        return Outcome::Forward { body: Some(join(elements, verdicts)), refused: answers };
+    if pairs.any(|(element, verdict)| verdict.is_ok() && matches!(element, McpMessage::Request(_)))
+    {
+        return Outcome::Forward { body: Some(join(elements, verdicts)), refused };
     }
+    // A server answers notifications with 202, which has no place for the refusals.
     for verdict in verdicts.iter_mut().filter(|verdict| verdict.is_ok()) {
         *verdict = Err(Denial::dropped(Reason::PolicyDenied));
     }
-    Outcome::Each(answers)
+    Outcome::Each(refused)
 }
 
 /// Whether a denial of one element is the answer to the whole batch.

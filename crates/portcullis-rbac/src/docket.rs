@@ -1,6 +1,6 @@
 //! Asks the authorizer about everything a message wants, one question at a time.
 
-use portcullis_core::{Caller, McpMessage, McpRequest, Method, Version};
+use portcullis_core::{Caller, McpMessage, McpRequest, Method};
 
 use crate::policy::PROTOCOL;
 use crate::{Answer, Authorizer, Decision, Query};
@@ -43,8 +43,8 @@ impl Docket {
         message: &McpMessage,
     ) -> Step<A::Later> {
         while let Some(element) = element(message, self.element) {
-            let (version, method, request) = match asked(element) {
-                Asked::About { version, method, request } => (version, method, request),
+            let request = match asked(element) {
+                Asked::About(request) => request,
                 Asked::Nothing => {
                     self.close(Finding::Decided(Decision::Allow { rule: PROTOCOL }, 0));
                     continue;
@@ -54,22 +54,22 @@ impl Docket {
                     continue;
                 }
             };
-            let target = request.and_then(|request| request.targets().nth(self.target));
+            let target = request.targets().nth(self.target);
             if target.is_none() {
                 if let Some(decision) = self.so_far.take() {
                     self.close(Finding::Decided(decision, 0));
                     continue;
                 }
-                if needs_target(method) {
+                if needs_target(request.method()) {
                     self.close(Finding::Nonsense);
                     continue;
                 }
             }
-            let mut query = Query::new(caller, version, method);
+            let mut query = Query::new(caller, request.version(), request.method());
             if let Some(target) = target {
                 query = query.on(target.kind(), target.name());
             }
-            if let Some(arguments) = request.and_then(McpRequest::arguments) {
+            if let Some(arguments) = request.arguments() {
                 query = query.with_arguments(arguments);
             }
             match authorizer.authorize(&query) {
@@ -136,7 +136,7 @@ pub(crate) fn element(message: &McpMessage, at: usize) -> Option<&McpMessage> {
 }
 
 enum Asked<'a> {
-    About { version: Version, method: Method, request: Option<&'a McpRequest> },
+    About(&'a McpRequest),
     Nothing,
     Nonsense,
 }
@@ -147,16 +147,20 @@ fn asked(message: &McpMessage) -> Asked<'_> {
             // Clients find out with these which era a server speaks. A denial would mislead
             // them, so no policy is asked.
             Method::Initialize | Method::Ping | Method::ServerDiscover => Asked::Nothing,
+            // Each item is asked about when the list is there.
+            Method::ToolsList
+            | Method::PromptsList
+            | Method::ResourcesList
+            | Method::ResourceTemplatesList => Asked::Nothing,
+            // News that lists have changed; the resources it names are asked about.
+            Method::SubscriptionsListen if request.targets().next().is_none() => Asked::Nothing,
             // Without an `id` it would execute and never answer; with one it is no notification.
             method if method.is_notification() => Asked::Nonsense,
-            method => Asked::About { version: request.version(), method, request: Some(request) },
+            _ => Asked::About(request),
         },
+        // They have no target, and a session does not survive the loss of some of them.
         McpMessage::Notification(notification) if notification.method().is_notification() => {
-            Asked::About {
-                version: notification.version(),
-                method: notification.method(),
-                request: None,
-            }
+            Asked::Nothing
         }
         McpMessage::Response(_) | McpMessage::NoMessage(_) => Asked::Nothing,
         _ => Asked::Nonsense,

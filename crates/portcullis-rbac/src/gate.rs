@@ -127,12 +127,6 @@ impl<A: Authorizer> Gate<A> {
                 refuse(Denial::miswired("portcullis-rbac got an empty batch"))
             }
             (Outcome::Whole(denial), _) => refuse(denial),
-            (Outcome::Each(denials), _) if denials.is_empty() => {
-                let dropped = verdicts.into_iter().find_map(Result::err);
-                refuse(dropped.unwrap_or_else(|| {
-                    Denial::miswired("portcullis-rbac dropped a batch without a denial")
-                }))
-            }
             (Outcome::Each(denials), _) => Next::Refuse(Refusal::Each(denials)),
         }
     }

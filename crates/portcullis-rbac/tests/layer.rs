@@ -508,30 +508,40 @@ async fn step_up_ends() {
     assert_eq!(response.denial().unwrap().reason(), Reason::PolicyDenied);
 }
 
-/// Whatever policy says, clients find out which era a server speaks.
+/// Whatever policy says, clients find out which era a server speaks, and a policy that
+/// denies what it does not know breaks no session.
 #[tokio::test]
-async fn no_policy_denies_the_handshake() {
-    let rows =
-        [(MODERN, Method::ServerDiscover), (LEGACY, Method::Initialize), (LEGACY, Method::Ping)];
-    for (version, method) in rows {
-        let service =
-            RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(Inner::default());
-        let message = message(version, method, "2", &[]);
+async fn no_policy_denies_the_protocol() {
+    let list = |method| message(MODERN, method, "2", &[]);
+    let rows = [
+        list(Method::ServerDiscover),
+        message(LEGACY, Method::Initialize, "2", &[]),
+        message(LEGACY, Method::Ping, "2", &[]),
+        list(Method::ToolsList),
+        list(Method::PromptsList),
+        list(Method::ResourcesList),
+        list(Method::ResourceTemplatesList),
+        list(Method::SubscriptionsListen),
+        notification(Method::NotificationsInitialized),
+        notification(Method::NotificationsCancelled),
+        batch(vec![
+            notification(Method::NotificationsProgress),
+            notification(Method::NotificationsProgress),
+        ]),
+    ];
+    let layer = RbacLayer::new(Says(Decision::default_deny()), challenge());
+    for message in rows {
+        let service = layer.layer(Inner::default());
+        let name = format!("{message:?}");
         let response = service.oneshot(request(anonymous(), message)).await.unwrap();
-        assert!(response.denial().is_none(), "{method}");
+        assert!(response.denial().is_none(), "{name}");
     }
-}
-
-#[tokio::test]
-async fn a_refused_notification_is_dropped() {
-    let inner = Inner::default();
-    let service = RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(inner.clone());
-    let message = notification(Method::NotificationsProgress);
-    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
-    assert_eq!(response.status(), 202);
-    assert_eq!(response.denial().unwrap().kind(), DenialKind::Policy);
-    assert_eq!(text(response).await, "");
-    assert_eq!(inner.calls(), 0);
+    for message in [message(LEGACY, Method::LoggingSetLevel, "2", &[]), list(Method::TasksList)] {
+        let service = layer.layer(Inner::default());
+        let name = format!("{message:?}");
+        let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+        assert!(response.denial().is_some(), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -989,17 +999,6 @@ async fn what_becomes_of_batches() {
     let (status, challenge, _) = answer(anonymous(), batch(vec![element("1", "share")])).await;
     assert_eq!(status, 401);
     assert!(challenge.is_some());
-}
-
-#[tokio::test]
-async fn notifications_alone_get_202() {
-    let inner = Inner::default();
-    let service = RbacLayer::new(Says(Decision::default_deny()), challenge()).layer(inner.clone());
-    let progress = || notification(Method::NotificationsProgress);
-    let message = batch(vec![progress(), progress()]);
-    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
-    assert_eq!(response.status(), 202);
-    assert_eq!(inner.calls(), 0);
 }
 
 #[tokio::test]

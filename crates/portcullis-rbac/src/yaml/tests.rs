@@ -63,6 +63,17 @@ fn a_policy_in_yaml_is_the_policy_in_code() {
     );
 }
 
+/// Scopes, URIs and stars need no quotes, except a star at the start, which is an alias in YAML.
+#[test]
+fn quotes_are_rarely_needed() {
+    let policy = Policy::from_yaml(
+        "rules:\n  - id: a\n    allow: { tools: [get_*, on], resources: [note:///**] }\n    everyone: true\n    requires_scopes: [notes:read]\n",
+    );
+    assert!(policy.is_ok(), "{policy:?}");
+    let error = Policy::from_yaml("rules:\n  - id: a\n    allow: { tools: [*_x] }\n").unwrap_err();
+    assert_eq!((error.line(), error.column()), (Some(3), Some(22)), "{error}");
+}
+
 #[test]
 fn errors_name_the_place() {
     let rows = [
