@@ -1,0 +1,115 @@
+//! Notifications: for whom they are, and what they may say (requirements 2.4, R-081).
+
+use std::ops::Range;
+
+use portcullis_core::TargetKind;
+
+use super::pass::{LISTS, Pass};
+use super::{Id, member, skip, subscription};
+use crate::json::{Kind, Scanner};
+use crate::splice::Splice;
+use crate::violation::{BAD_RPC, Violation};
+
+impl<'a> Pass<'_, '_, 'a> {
+    /// Whether the notification may pass, after filtering what it says.
+    pub(super) fn notification(
+        &mut self,
+        source: &'a [u8],
+        method: &str,
+        params: Option<Range<usize>>,
+    ) -> Result<bool, Violation> {
+        let range = params.unwrap_or(0..0);
+        let part = source.get(range.clone()).unwrap_or_default();
+        if let Some(listen) = self.facets.listen
+            && !listen.delivers(method)
+        {
+            return Ok(false);
+        }
+        let mut splice = Splice::new(part, 0);
+        std::mem::swap(&mut self.splice, &mut splice);
+        let passes = if part.is_empty() {
+            // Without parameters there is nothing to say whom it is for, or what is new.
+            Ok(self.facets.listen.is_none() && !names_something(method))
+        } else {
+            let part: &'a [u8] = part;
+            Scanner::new(part, self.facets.limits)
+                .map_err(Violation::from)
+                .and_then(|mut scanner| self.params(method, &mut scanner))
+        };
+        std::mem::swap(&mut self.splice, &mut splice);
+        if let Some(edited) = splice.finish(part.len()) {
+            // What was JSON is still JSON: only whole values went.
+            let edited = std::str::from_utf8(&edited).map_err(|_| BAD_RPC)?;
+            self.splice.replace(range, edited);
+        }
+        passes
+    }
+
+    fn params(&mut self, method: &str, scanner: &mut Scanner<'a>) -> Result<bool, Violation> {
+        let mut uri = None;
+        let mut id = Id::Absent;
+        let mut acknowledged = false;
+        scanner.object(|scanner, name| {
+            match member(name, LISTS)? {
+                Some(known) if scanner.peek()? == Kind::Array => self.list(scanner, known)?,
+                Some(_) => return Err(BAD_RPC),
+                None => match &*name.decoded() {
+                    "uri" if scanner.peek()? == Kind::String => uri = Some(scanner.string()?),
+                    "_meta" if scanner.peek()? == Kind::Object => id = subscription(scanner)?,
+                    "notifications" if scanner.peek()? == Kind::Object => {
+                        acknowledged = true;
+                        self.acknowledged(scanner)?;
+                    }
+                    _ => skip(scanner)?,
+                },
+            }
+            Ok::<_, Violation>(())
+        })?;
+        if let Some(listen) = self.facets.listen
+            && !listen.is_marked(id)
+        {
+            return Ok(false);
+        }
+        Ok(match method {
+            // The URI delivered counts, not the one subscribed to.
+            "notifications/resources/updated" => {
+                uri.is_some_and(|uri| self.judge.shows(TargetKind::Resource, uri))
+            }
+            "notifications/subscriptions/acknowledged" => acknowledged,
+            _ => true,
+        })
+    }
+
+    /// Reduces an acknowledgement to what was asked for and may be seen.
+    fn acknowledged(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let Some(listen) = self.facets.listen else {
+            return skip(scanner);
+        };
+        scanner.object(|scanner, name| {
+            let name = name.decoded();
+            match scanner.peek()? {
+                Kind::Array => self.keep(scanner, |pass, scanner| {
+                    if name != "resourceSubscriptions" || scanner.peek()? != Kind::String {
+                        scanner.skip()?;
+                        return Ok(false);
+                    }
+                    let uri = scanner.string()?;
+                    Ok(listen.asked_for(&uri.decoded())
+                        && pass.judge.shows(TargetKind::Resource, uri))
+                }),
+                _ => {
+                    let range = scanner.skip()?;
+                    if !listen.wants(&name) && scanner.slice(range.clone()) != "false" {
+                        self.splice.replace(range, "false");
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+/// Whether a notification without parameters leaves out what it is about.
+fn names_something(method: &str) -> bool {
+    matches!(method, "notifications/resources/updated" | "notifications/subscriptions/acknowledged")
+}

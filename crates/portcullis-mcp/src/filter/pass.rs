@@ -1,0 +1,236 @@
+//! One pass over one message: lists, caching hints, versions.
+
+use portcullis_core::{Reason, TargetKind, Version};
+
+use super::{Answer, Facets, RpcError, expect, member, skip, subscription};
+use crate::json::{Kind, Scanner, Str};
+use crate::judge::Judge;
+use crate::splice::Splice;
+use crate::violation::{BAD_RPC, Violation};
+
+/// The lists that a result may have, and what names their items.
+pub(super) const LISTS: &[&str] = &["tools", "prompts", "resources", "resourceTemplates", "tasks"];
+
+pub(super) fn list(name: &str) -> Option<(TargetKind, &'static str)> {
+    Some(match name {
+        "tools" => (TargetKind::Tool, "name"),
+        "prompts" => (TargetKind::Prompt, "name"),
+        "resources" => (TargetKind::Resource, "uri"),
+        "resourceTemplates" => (TargetKind::ResourceTemplate, "uriTemplate"),
+        "tasks" => (TargetKind::Task, "taskId"),
+        _ => return None,
+    })
+}
+
+/// One pass over one message.
+pub(super) struct Pass<'p, 'j, 'a> {
+    pub(super) facets: Facets<'p>,
+    pub(super) judge: &'p mut Judge<'j>,
+    pub(super) splice: Splice<'a>,
+}
+
+impl<'a> Pass<'_, '_, 'a> {
+    pub(super) fn result(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        answer: &mut Answer<'a>,
+    ) -> Result<(), Violation> {
+        let mut members = 0_usize;
+        let mut end = scanner.at() + 1;
+        let mut ttl = false;
+        let mut scope = false;
+        scanner.object(|scanner, name| {
+            members += 1;
+            match member(name, LISTS)? {
+                Some(known) => {
+                    answer.listed = true;
+                    self.list(scanner, known)?;
+                }
+                None => match &*name.decoded() {
+                    "contents" if self.facets.contents => {
+                        expect(scanner, Kind::Array)?;
+                        self.items(scanner, (TargetKind::Resource, "uri"))?;
+                    }
+                    "ttlMs" if self.facets.modern => {
+                        ttl = true;
+                        self.ttl(scanner)?;
+                    }
+                    "cacheScope" if self.facets.modern => {
+                        scope = true;
+                        self.cache_scope(scanner)?;
+                    }
+                    "supportedVersions" if self.facets.discover.is_some() => {
+                        self.versions(scanner)?;
+                    }
+                    "resultType" if self.facets.modern => {
+                        expect(scanner, Kind::String)?;
+                        answer.result_type = Some(scanner.string()?.decoded());
+                    }
+                    "isError" if scanner.peek()? == Kind::Bool => {
+                        let range = scanner.skip()?;
+                        answer.is_error = scanner.slice(range) == "true";
+                    }
+                    "protocolVersion" if scanner.peek()? == Kind::String => {
+                        answer.protocol_version = Some(scanner.string()?.decoded());
+                    }
+                    "_meta" if scanner.peek()? == Kind::Object => {
+                        answer.subscription = subscription(scanner)?;
+                    }
+                    "inputRequests" => answer.input_requests = Some(scanner.skip()?),
+                    _ => skip(scanner)?,
+                },
+            }
+            end = scanner.at();
+            Ok::<_, Violation>(())
+        })?;
+        let complete = matches!(answer.result_type.as_deref(), None | Some("complete"));
+        if self.facets.modern && complete && (self.facets.cacheable || answer.listed) {
+            let mut comma = if members == 0 { "" } else { "," };
+            for (present, text) in [(ttl, r#""ttlMs":0"#), (scope, r#""cacheScope":"private""#)] {
+                if !present {
+                    self.splice.replace(end..end, comma);
+                    self.splice.replace(end..end, text);
+                    comma = ",";
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn error(&mut self, scanner: &mut Scanner<'a>) -> Result<RpcError, Violation> {
+        let start = scanner.at();
+        let mut code = None;
+        let mut end = start;
+        scanner.object(|scanner, name| {
+            match &*name.decoded() {
+                "code" => {
+                    expect(scanner, Kind::Number)?;
+                    code = scanner.number()?.parse().ok();
+                }
+                // An error may list what there is instead of what was asked for (X-138).
+                "data" if scanner.peek()? == Kind::Object => self.lists_in(scanner)?,
+                _ => skip(scanner)?,
+            }
+            end = scanner.at();
+            Ok::<_, Violation>(())
+        })?;
+        Ok(RpcError { code: code.ok_or(BAD_RPC)?, range: start..end + 1 })
+    }
+
+    /// Filters the lists among the members of an object that has no need to have any.
+    fn lists_in(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        scanner.object(|scanner, name| match member(name, LISTS)? {
+            Some(known) => self.list(scanner, known),
+            None => skip(scanner),
+        })
+    }
+
+    pub(super) fn list(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Result<(), Violation> {
+        expect(scanner, Kind::Array)?; // X-145.
+        match list(name) {
+            Some(list) => self.items(scanner, list),
+            None => Err(BAD_RPC),
+        }
+    }
+
+    /// Filters a list whose items are objects that are named by `key`.
+    fn items(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        (kind, key): (TargetKind, &str),
+    ) -> Result<(), Violation> {
+        self.keep(scanner, |pass, scanner| {
+            let name = item_name(scanner, key)?;
+            if name.is_none() {
+                pass.judge.hide(kind, None); // It cannot be authorized (R-223).
+            }
+            Ok(name.is_some_and(|name| pass.judge.shows(kind, name)))
+        })
+    }
+
+    /// Keeps the items of an array for which `shown`, which reads one item, says so.
+    pub(super) fn keep(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        mut shown: impl FnMut(&mut Self, &mut Scanner<'a>) -> Result<bool, Violation>,
+    ) -> Result<(), Violation> {
+        let mut kept = false;
+        let mut gap = None;
+        // The end of the item before, white space included.
+        let mut end = 0;
+        scanner.array(|scanner| {
+            let start = scanner.at();
+            if shown(self, scanner)? {
+                if let Some(from) = gap.take() {
+                    self.splice.replace(from..start, if kept { "," } else { "" });
+                }
+                kept = true;
+            } else if gap.is_none() {
+                gap = Some(if kept { end } else { start });
+            }
+            end = scanner.at();
+            Ok::<_, Violation>(())
+        })?;
+        if let Some(from) = gap {
+            self.splice.replace(from..end, "");
+        }
+        Ok(())
+    }
+
+    fn ttl(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let range = scanner.skip()?;
+        let sent = scanner.slice(range.clone());
+        let allowed = match sent.parse::<u64>() {
+            Ok(sent) if sent <= self.facets.ttl_ms => return Ok(()),
+            Ok(_) => self.facets.ttl_ms,
+            // A fraction, an exponent, a negative number, or no number: no time that we promise.
+            Err(_) => 0,
+        };
+        self.splice.replace(range, &allowed.to_string());
+        Ok(())
+    }
+
+    fn cache_scope(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let range = scanner.skip()?;
+        if scanner.slice(range.clone()) != r#""private""# {
+            self.splice.replace(range, r#""private""#);
+        }
+        Ok(())
+    }
+
+    /// Offers only the versions that the gate speaks (R-045), and never none (R-087).
+    fn versions(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let Some(enabled) = self.facets.discover else { return Err(BAD_RPC) };
+        expect(scanner, Kind::Array)?;
+        let mut any = false;
+        self.keep(scanner, |_, scanner| {
+            expect(scanner, Kind::String)?;
+            let version = Version::parse(&scanner.string()?.decoded());
+            let known = version.is_some_and(|version| enabled.contains(&version));
+            any |= known;
+            Ok(known)
+        })?;
+        if any { Ok(()) } else { Err(Violation::new(Reason::BadVersion)) }
+    }
+}
+
+/// Reads one item and returns its name, if it is an object that has one.
+fn item_name<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Option<Str<'a>>, Violation> {
+    if scanner.peek()? != Kind::Object {
+        scanner.skip()?;
+        return Ok(None);
+    }
+    let mut found = None;
+    let mut twin = false;
+    scanner.object(|scanner, name| {
+        if name.eq(key) && scanner.peek()? == Kind::String {
+            found = Some(scanner.string()?);
+        } else {
+            // A client that ignores case would show it under a name that nobody checked.
+            twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
+            scanner.skip()?;
+        }
+        Ok::<_, Violation>(())
+    })?;
+    Ok(found.filter(|_| !twin))
+}

@@ -1,0 +1,274 @@
+//! What follows what: each step ends in the next state.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
+use http_body::Body;
+use portcullis_core::{
+    Buffered, Caller, Denial, GateBody, Reason, RequestFacts as _, ResponseFacts as _,
+};
+use tower_service::Service;
+
+use super::{Early, Head, Held, State, Work};
+use crate::FilterBody;
+use crate::config::InspectConfig;
+use crate::events::{Events, Stream};
+use crate::exchange::{Exchange, Place, Reading};
+use crate::inspect::{self, Disposition, Inspected, SessionUse};
+use crate::judge::Answers;
+use crate::read::Read;
+use crate::respond::{self, Treatment};
+use crate::violation::Violation;
+
+impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
+    fn done(response: Response<FilterBody<ResBody>>) -> Self {
+        Self::Done { response: Some(response) }
+    }
+
+    pub(super) fn refuse(denial: Denial) -> Self {
+        Self::done(refused(denial))
+    }
+
+    /// Calls the service with an inspected request.
+    pub(super) fn call(
+        service: &mut S,
+        config: Arc<InspectConfig>,
+        caller: Caller,
+        mut parts: request::Parts,
+        inspected: Inspected,
+    ) -> Self
+    where
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+    {
+        parts.set_message(inspected.message.clone());
+        let in_session =
+            matches!(inspected.session, SessionUse::Open { .. } | SessionUse::Ends { .. });
+        let exchange = Exchange::new(
+            config,
+            caller,
+            inspected.version,
+            &inspected.message,
+            parts.headers.contains_key("last-event-id"),
+            inspected.refused.clone(),
+            parts.trail().cloned(),
+        );
+        if inspected.disposition == Disposition::Accept202 {
+            let head = Response::new(()).into_parts().0;
+            return Self::done(nothing(head, StatusCode::ACCEPTED, &exchange));
+        }
+        inspect::rewrite_head(&inspected, &mut parts.headers);
+        rewrite_framing(&mut parts.headers);
+        let request = Request::from_parts(parts, Buffered::new(inspected.body));
+        let future = service.call(request);
+        Self::Calling { future, exchange: Some(Box::new(exchange)), in_session }
+    }
+
+    /// Judges the head of the answer.
+    pub(super) fn answered(
+        response: Response<ResBody>,
+        mut exchange: Box<Exchange>,
+        in_session: bool,
+    ) -> Self
+    where
+        ResBody: Body<Data = Bytes>,
+    {
+        match response.permit() {
+            Some(permit) => exchange.permitted(permit),
+            // A refusal from inside is not the service's answer: it is ours already.
+            None if response.denial().is_some() => {
+                return Self::done(response.map(|body| FilterBody::gate(GateBody::inner(body))));
+            }
+            None if exchange.config().require_permit => {
+                return Self::refuse(Denial::miswired("an answer that nobody authorized"));
+            }
+            None => {}
+        }
+        let (mut parts, body) = response.into_parts();
+        let treatment = respond::treat(&exchange, in_session, parts.status, &parts.headers);
+        let session_id = match respond::session_id(&parts.headers) {
+            Ok(id) => id.filter(|_| exchange.begins()),
+            Err(violation) if exchange.begins() => {
+                return Self::refuse(exchange.refuse(violation));
+            }
+            Err(_) => None,
+        };
+        match treatment {
+            Treatment::Refuse(denial) => Self::refuse(denial),
+            Treatment::Empty(status) => Self::done(nothing(parts, status, &exchange)),
+            Treatment::Json => {
+                let read = Read::new(body, exchange.config().limits.response, None);
+                let held = Some(Held { head: Head { parts, session_id }, exchange });
+                Self::Buffering { read, held }
+            }
+            Treatment::Events => {
+                respond::events_head(&mut parts.headers);
+                let begins = exchange.begins();
+                let stream = Box::pin(Stream::new(body, Events::new(*exchange)));
+                if begins {
+                    Self::Holding {
+                        stream: Some(stream),
+                        early: Early::default(),
+                        head: Some(Head { parts, session_id }),
+                    }
+                } else {
+                    Self::done(Response::from_parts(parts, FilterBody::events(stream)))
+                }
+            }
+        }
+    }
+
+    /// Reads a JSON answer.
+    pub(super) fn document(bytes: Bytes, mut held: Held, answers: Option<&Answers>) -> Self {
+        let reading = held.exchange.read(&bytes, Place::Json, answers);
+        let body = match reading {
+            Ok(Reading::Unchanged) => bytes,
+            Ok(Reading::Changed(changed)) => Bytes::from(changed),
+            Ok(Reading::Ask(question)) => {
+                return Self::Asking { question, bytes, held: Some(held) };
+            }
+            Ok(Reading::Dropped) => {
+                let violation = Violation::new(Reason::UnexpectedResponse);
+                return Self::refuse(held.exchange.refuse(violation));
+            }
+            Err(violation) => return Self::refuse(held.exchange.refuse(violation)),
+        };
+        let Held { mut head, exchange } = held;
+        respond::json_head(&mut head.parts.headers, body.len());
+        match head.named(&exchange) {
+            Ok(parts) => Self::done(Response::from_parts(parts, FilterBody::own(body))),
+            Err(violation) => Self::refuse(exchange.refuse(violation)),
+        }
+    }
+}
+
+impl Head {
+    /// The head, with the session's name in it when one begins.
+    fn named(mut self, exchange: &Exchange) -> Result<response::Parts, Violation> {
+        if let (Some(upstream_id), Some(version)) = (self.session_id, exchange.negotiated()) {
+            let config = exchange.config();
+            let now = config.clock.unix();
+            let sealed = config
+                .sessions
+                .seal(&upstream_id, version, exchange.caller(), &config.resource, now)
+                .ok_or(Violation::new(Reason::UpstreamError))?;
+            respond::set_session_id(&mut self.parts.headers, &sealed)?;
+        }
+        Ok(self.parts)
+    }
+}
+
+impl<S> Work<S> {
+    /// Inspects the request and calls the service.
+    pub(super) fn proceed<F, ReqBody, ResBody>(
+        self: &mut Box<Self>,
+        body: &Bytes,
+    ) -> State<S, F, ReqBody, ResBody>
+    where
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+    {
+        let Self { service, config, caller, parts } = &mut **self;
+        match inspect::inspect(config, caller, &parts.headers, body) {
+            Ok(inspected) => {
+                let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
+                State::call(service, Arc::clone(config), caller.clone(), parts, inspected)
+            }
+            Err(denial) => State::refuse(denial),
+        }
+    }
+}
+
+/// Takes pieces of a stream until it has answered, ended, or grown too long.
+pub(super) fn poll_hold<B: Body<Data = Bytes>>(
+    stream: &mut Option<Pin<Box<Stream<B>>>>,
+    early: &mut Early,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let Some(stream) = stream else { return Poll::Ready(()) };
+    loop {
+        let limit = stream.events().exchange().config().limits.event;
+        match ready!(stream.as_mut().poll_next(cx)) {
+            Some(Ok(piece)) if early.bytes + piece.len() <= limit => {
+                early.bytes += piece.len();
+                early.pieces.push_back(piece);
+            }
+            _ => return Poll::Ready(()),
+        }
+        if stream.events().exchange().waiting().next().is_none() {
+            return Poll::Ready(());
+        }
+    }
+}
+
+/// Lets a stream go whose head was held back.
+pub(super) fn release<S, F, ReqBody, ResBody>(
+    mut stream: Pin<Box<Stream<ResBody>>>,
+    early: Early,
+    head: Head,
+) -> State<S, F, ReqBody, ResBody> {
+    let exchange = stream.events().exchange();
+    if exchange.waiting().next().is_some() {
+        return State::refuse(exchange.refuse(Violation::new(Reason::UpstreamError)));
+    }
+    match head.named(exchange) {
+        Ok(parts) => {
+            stream.as_mut().give_back(early.pieces);
+            State::done(Response::from_parts(parts, FilterBody::events(stream)))
+        }
+        Err(violation) => State::refuse(exchange.refuse(violation)),
+    }
+}
+
+/// What was about the transfer of the request ends here, and its answer must come whole and
+/// readable.
+fn rewrite_framing(headers: &mut HeaderMap) {
+    for name in [
+        header::TRAILER,
+        header::TE,
+        header::EXPECT,
+        header::CONTENT_ENCODING,
+        header::RANGE,
+        header::IF_RANGE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+    ] {
+        headers.remove(name);
+    }
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
+pub(super) fn refused<B>(denial: Denial) -> Response<FilterBody<B>> {
+    denial.into_response().map(FilterBody::gate)
+}
+
+/// An answer without a body, or with only the answers that policy gave.
+fn nothing<B>(
+    mut parts: response::Parts,
+    status: StatusCode,
+    exchange: &Exchange,
+) -> Response<FilterBody<B>> {
+    respond::clean(&mut parts.headers);
+    parts.headers.remove(header::CONTENT_TYPE);
+    parts.status = status;
+    let body = match exchange.refusals() {
+        Some(refusals) => {
+            let json = HeaderValue::from_static("application/json");
+            parts.headers.insert(header::CONTENT_TYPE, json);
+            parts.status = StatusCode::OK;
+            Bytes::from(format!("[{refusals}]"))
+        }
+        None => Bytes::new(),
+    };
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = HeaderValue::from_static("POST");
+        parts.headers.entry(header::ALLOW).or_insert(allow);
+    }
+    if status != StatusCode::NO_CONTENT {
+        respond::json_head(&mut parts.headers, body.len());
+    }
+    Response::from_parts(parts, FilterBody::own(body))
+}
