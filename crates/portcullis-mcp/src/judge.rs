@@ -99,3 +99,48 @@ impl<'a> Judge<'a> {
         (self.later, self.hidden)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::TargetKind::Tool;
+
+    use super::*;
+    use crate::fakes::eyes;
+    use crate::json::{JsonLimits, Scanner};
+
+    fn shows(answers: Option<&Answers>, names: &[&str]) -> (Vec<bool>, usize) {
+        let eyes = eyes(Version::V2025_11_25);
+        let mut judge = Judge::new(&eyes, answers, false);
+        let shown = names.iter().map(|name| {
+            let quoted = format!("\"{name}\"");
+            let limits = JsonLimits { depth: 0, values: 1 };
+            let mut scanner = Scanner::new(quoted.as_bytes(), limits).unwrap();
+            judge.shows(Tool, scanner.string().unwrap())
+        });
+        (shown.collect(), judge.finish().0.len())
+    }
+
+    #[test]
+    fn what_cannot_be_said_yet_is_not_shown_yet() {
+        assert_eq!(shows(None, &["a", "later", "secret"]), (vec![true, false, false], 1));
+    }
+
+    #[test]
+    fn an_answer_counts_only_for_its_question() {
+        let asked = |names: &[&str], shown: &[bool]| Answers {
+            items: names.iter().map(|name| (Tool, Text::from(*name))).collect(),
+            shown: shown.to_vec(),
+        };
+        let names = ["later 1", "later 2"];
+        let cases = [
+            ("both", asked(&names, &[true, true]), [true, true]),
+            ("one", asked(&names, &[false, true]), [false, true]),
+            ("a short answer hides the rest", asked(&names, &[true]), [true, false]),
+            ("other items", asked(&["later 2", "later 1"], &[true, true]), [false, false]),
+            ("nothing was asked", asked(&[], &[true, true]), [false, false]),
+        ];
+        for (name, answers, expected) in cases {
+            assert_eq!(shows(Some(&answers), &names), (expected.to_vec(), 0), "{name}");
+        }
+    }
+}
