@@ -322,7 +322,8 @@ async fn streams_end_with_the_token() {
         let start = tokio::time::Instant::now();
         let response = send_as(caller.clone(), &layer, &server, request).await;
         sender.send(event(PROGRESS).into()).unwrap();
-        let got = whole(response).await;
+        let limit = Duration::from_secs(100);
+        let got = tokio::time::timeout(limit, whole(response)).await.expect("the stream ends");
         assert_eq!(start.elapsed().as_secs(), 60);
         assert!(got.text.starts_with(&event(PROGRESS)));
         probe.dropped().await;
@@ -431,7 +432,8 @@ async fn a_subscription_ends_in_good_order() {
     let (sender, server, probe) = live();
     let response = send_as(caller, &layer, &server, listen(json!(0))).await;
     sender.send(event(&acknowledged(&json!(0))).into()).unwrap();
-    let got = whole(response).await;
+    let limit = Duration::from_secs(100);
+    let got = tokio::time::timeout(limit, whole(response)).await.expect("the stream ends");
     let last = r#"{"jsonrpc":"2.0","id":0,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":0}}}"#;
     assert_eq!(got.text, [event(&acknowledged(&json!(0))), event(last)].concat());
     probe.dropped().await;
