@@ -8,17 +8,24 @@ use portcullis_core::{Principal, Reason};
 
 /// Verifies a signed assertion, such as the JWT in `Cf-Access-Jwt-Assertion`.
 ///
-/// Closures from the assertion's text to a future are verifiers. `portcullis_jwt::Verifier` becomes
-/// one so:
+/// Closures from the assertion's text to a future are verifiers. A `portcullis_jwt::Verifier` becomes
+/// one as below. Give it nothing to trust but the sidecar: its issuer, the audience that the sidecar
+/// has for this application, and, since such assertions are of type `JWT`, a claim that marks them
+/// (`accept_jwt_typ(["type"])` for Cloudflare Access).
 ///
-/// ```ignore
-/// move |assertion: String| {
-///     let verifier = verifier.clone();
-///     async move {
-///         verifier.verify_token(&assertion).await.map_err(|error| match error.retry_after() {
-///             Some(after) => AssertionError::unavailable(after),
-///             None => AssertionError::refused(error.reason()),
-///         })
+/// ```
+/// use portcullis_forwarded::{AssertionError, VerifyAssertion};
+/// use portcullis_jwt::Verifier;
+///
+/// fn assertions(verifier: Verifier) -> impl VerifyAssertion {
+///     move |assertion: String| {
+///         let verifier = verifier.clone();
+///         async move {
+///             verifier.verify_token(&assertion).await.map_err(|error| match error.retry_after() {
+///                 Some(after) => AssertionError::unavailable(after),
+///                 None => AssertionError::refused(error.reason()),
+///             })
+///         }
 ///     }
 /// }
 /// ```

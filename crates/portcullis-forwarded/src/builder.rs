@@ -45,7 +45,8 @@ impl ForwardedBuilder {
 
     /// Takes the identity from a signed assertion in the header `name`, in place of a
     /// [`profile`](Self::profile): `Cf-Access-Jwt-Assertion`, `X-Goog-Iap-Jwt-Assertion`,
-    /// `X-Pomerium-Jwt-Assertion`. The principal is what `verify` makes of it.
+    /// `X-Pomerium-Jwt-Assertion`. The principal is what `verify` makes of it,
+    /// issuer and method included.
     pub fn signed_header<V: VerifyAssertion>(
         self,
         name: HeaderName,

@@ -6,10 +6,15 @@
 
 use http::{HeaderMap, HeaderName};
 
-/// Claims of identity that some sidecar is known to make, as whole names.
-const IDENTITY: &[&str] = &[
+/// Claims of identity that some sidecar is known to make, and the credentials of the hop before us,
+/// which are no business of the service: a sidecar's cookie would let it act as the user at
+/// the sidecar. Whole names.
+const PRIVATE: &[&str] = &[
+    "authorization",
     "client-cert",
     "client-cert-chain",
+    "cookie",
+    "dpop",
     "eppn",
     "redirect-remote-user",
     "remote-email",
@@ -45,11 +50,12 @@ const IDENTITY: &[&str] = &[
 ];
 
 /// The same, as beginnings of names.
-const IDENTITY_PREFIXES: &[&str] = &[
+const PRIVATE_PREFIXES: &[&str] = &[
     "cf-access-",
     "impersonate-",
     "mellon-",
     "oidc-",
+    "proxy-",
     "shib-",
     "ssl-client-",
     "tailscale-",
@@ -76,11 +82,6 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "x-webauth-",
 ];
 
-/// Credentials of the hop before us; no business of the service. A sidecar's cookie would
-/// let the service act as the user at the sidecar.
-const CREDENTIALS: &[&str] = &["authorization", "cookie", "dpop"];
-const CREDENTIAL_PREFIXES: &[&str] = &["proxy-"];
-
 /// What only a trusted peer may say about where a request came from.
 const FORWARDING: &[&str] = &[
     "cf-connecting-ip",
@@ -94,9 +95,13 @@ const FORWARDING_PREFIXES: &[&str] = &["x-forwarded-", "x-original-"];
 
 /// Names with a meaning of their own, which cannot carry an identity.
 const RESERVED: &[&str] = &[
+    "authorization",
     "connection",
+    "cookie",
     "date",
+    "dpop",
     "expect",
+    "forwarded",
     "host",
     "keep-alive",
     "last-event-id",
@@ -108,19 +113,30 @@ const RESERVED: &[&str] = &[
     "upgrade",
     "user-agent",
     "via",
+    "x-forwarded-by",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-uri",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
 const RESERVED_PREFIXES: &[&str] =
-    &["accept", "access-control-", "content-", "if-", "mcp-", "sec-"];
+    &["accept", "access-control-", "content-", "if-", "mcp-", "proxy-", "sec-", "x-original-"];
 
 /// Whether two names are one to a lax reader.
 pub(crate) fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && starts_with(a, b)
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
 /// Whether `name` must never reach the service inside, whoever sent it.
 pub(crate) fn is_private(name: &str) -> bool {
-    is_listed(name, IDENTITY, IDENTITY_PREFIXES)
-        || is_listed(name, CREDENTIALS, CREDENTIAL_PREFIXES)
+    is_listed(name, PRIVATE, PRIVATE_PREFIXES)
 }
 
 /// Whether only a trusted peer may send `name`.
@@ -131,8 +147,6 @@ pub(crate) fn is_forwarding(name: &str) -> bool {
 /// Whether `name` already means something else.
 pub(crate) fn is_reserved(name: &str) -> bool {
     is_listed(name, RESERVED, RESERVED_PREFIXES)
-        || is_listed(name, CREDENTIALS, CREDENTIAL_PREFIXES)
-        || is_forwarding(name) && !is_private(name)
 }
 
 /// Removes every header that claims an identity or carries a credential, those named in `more`,
@@ -153,13 +167,24 @@ pub(crate) fn scrub(headers: &mut HeaderMap, more: &[HeaderName], trusted: bool)
     }
 }
 
-fn is_listed(name: &str, whole: &[&str], prefixes: &[&str]) -> bool {
-    whole.iter().any(|listed| same(name, listed))
-        || prefixes.iter().any(|prefix| starts_with(name, prefix))
-}
+/// Longer than any listed name.
+const ENOUGH: usize = 48;
 
-fn starts_with(name: &str, prefix: &str) -> bool {
-    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(a, b)| fold(a) == fold(b))
+/// This runs for every header of every request. Lengths and the third letter (most names begin with
+/// `x-`) tell nearly all names apart without a comparison of texts.
+fn is_listed(name: &str, whole: &[&str], prefixes: &[&str]) -> bool {
+    let mut folded = [0; ENOUGH];
+    let mut length = 0;
+    for (place, byte) in folded.iter_mut().zip(name.bytes()) {
+        *place = fold(byte);
+        length += 1;
+    }
+    let name = folded.get(..length).unwrap_or_default();
+    whole.iter().any(|listed| listed.len() == name.len() && listed.as_bytes() == name)
+        || prefixes.iter().any(|prefix| {
+            let prefix = prefix.as_bytes();
+            prefix.get(2) == name.get(2) && name.starts_with(prefix)
+        })
 }
 
 fn fold(byte: u8) -> u8 {
@@ -169,6 +194,27 @@ fn fold(byte: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_mean_what_they_say() {
+        let whole = [PRIVATE, FORWARDING, RESERVED].concat();
+        let prefixes = [PRIVATE_PREFIXES, FORWARDING_PREFIXES, RESERVED_PREFIXES].concat();
+        for name in whole.iter().chain(&prefixes) {
+            assert!(name.len() < ENOUGH && name.bytes().all(|b| fold(b) == b), "{name}");
+        }
+        assert!(prefixes.iter().all(|prefix| prefix.len() > 2));
+        for (whole, prefixes) in [(PRIVATE, PRIVATE_PREFIXES), (RESERVED, RESERVED_PREFIXES)] {
+            for name in whole {
+                assert!(is_listed(name, whole, prefixes), "{name}");
+                assert!(!is_listed(&format!("a{name}"), whole, prefixes), "a{name}");
+            }
+            for prefix in prefixes {
+                for end in ["", "_", "0", "zzz", &"~".repeat(99)] {
+                    assert!(is_listed(&format!("{prefix}{end}"), whole, prefixes), "{prefix}{end}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn spelling_makes_no_difference() {
@@ -206,7 +252,13 @@ mod tests {
         {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["x-forwarded-user", "x-gate-secret", "remote-user", "oidc_claim_sub"] {
+        for name in [
+            "x-forwarded-user",
+            "x-forwarded-login",
+            "x-gate-secret",
+            "remote-user",
+            "oidc_claim_sub",
+        ] {
             assert!(!is_reserved(name), "{name}");
         }
     }

@@ -206,16 +206,14 @@ impl Profile {
     }
 
     /// The same names with `-` in place of `_`.
-    ///
-    /// # Errors
-    /// Never for the families of this crate, and for no name that HTTP allows.
-    pub fn hyphenated(mut self) -> Result<Self, ConfigError> {
+    pub fn hyphenated(mut self) -> Self {
         for name in self.names_mut() {
-            let hyphenated = name.as_str().replace('_', "-");
-            *name = HeaderName::try_from(hyphenated)
-                .map_err(|_| ConfigError::new("a name of the profile cannot be hyphenated"))?;
+            // Infallible: what was a header name still is.
+            if let Ok(hyphenated) = HeaderName::try_from(name.as_str().replace('_', "-")) {
+                *name = hyphenated;
+            }
         }
-        Ok(self)
+        self
     }
 
     /// Every header of the family.

@@ -116,3 +116,7 @@ fn field<'a, T>(
 pub(crate) fn strings(items: &[String]) -> Value {
     items.iter().map(String::as_str).collect()
 }
+
+#[cfg(test)]
+#[path = "read/tests.rs"]
+mod tests;

@@ -54,7 +54,7 @@ const FAMILIES: &[Family] = &[
     ),
     (
         "openidc with hyphens",
-        || Profile::apache_openidc().hyphenated().unwrap(),
+        || Profile::apache_openidc().hyphenated(),
         ["oidc-claim-sub", "oidc-claim-email", "oidc-claim-groups"],
     ),
     ("mellon", Profile::apache_mellon, ["mellon_name_id", "mellon_email", "mellon_groups"]),

@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};
-use portcullis_core::{Caller, Challenge, Principal, Reason, ResponseFacts as _};
+use portcullis_core::{Caller, Challenge, Denial, Principal, Reason, ResponseFacts as _};
 use portcullis_forwarded::{
     AssertionError, ForwardedBuilder, ForwardedLayer, Peer, PeerInfo, VerifyAssertion,
 };
-use portcullis_test::FakeMcp;
+use portcullis_jwt::{Issuer, JwkSet, Verifier};
+use portcullis_test::{FakeMcp, Mint};
 use tokio::sync::Semaphore;
 use tower::{Layer as _, Service as _, ServiceBuilder, ServiceExt as _};
 
@@ -193,6 +194,65 @@ async fn the_ready_service_waits_with_the_verifier() {
     // An abandoned request gives the permit back.
     drop(ready(&mut service).await.call(request(SIDECAR, &[(HEADER, b"good")])));
     ready(&mut service).await;
+}
+
+/// With a real verifier, and the claims that Cloudflare Access puts into an assertion.
+#[tokio::test]
+async fn a_token_verifier_verifies_assertions() {
+    let mint = Mint::es256("https://team.cloudflareaccess.com");
+    let other = Mint::es256("https://team.cloudflareaccess.com");
+    let issuer = Issuer::new(mint.issuer())
+        .keys(JwkSet::from_json(mint.jwks()).unwrap())
+        .audience("4714c1358e65fe4b")
+        .accept_jwt_typ(["type"]);
+    let verifier = Verifier::builder("https://mcp.example.com/mcp").issuer(issuer).build().unwrap();
+    let verify = move |assertion: String| {
+        let verifier = verifier.clone();
+        async move {
+            verifier.verify_token(&assertion).await.map_err(|error| match error.retry_after() {
+                Some(after) => AssertionError::unavailable(after),
+                None => AssertionError::refused(error.reason()),
+            })
+        }
+    };
+    let server = FakeMcp::new();
+    let service = ForwardedLayer::builder(challenge())
+        .signed_header(HeaderName::from_static(HEADER), verify)
+        .trust(Peer::network("10.0.0.0/8").unwrap())
+        .peer(|parts| parts.extensions.get::<PeerInfo>().cloned())
+        .build()
+        .unwrap()
+        .layer(server.clone());
+    let assertion = |mint: &Mint| {
+        mint.token()
+            .header("typ", "JWT")
+            .without("client_id")
+            .claim("aud", vec!["4714c1358e65fe4b"])
+            .claim("type", "app")
+            .claim("email", "alice@example.com")
+            .claim("identity_nonce", "6ei69kawdKzMIAPF")
+            .subject("7335d417-61da-459d-899c-0a01c76a2f94")
+    };
+    for (name, token, expected) in [
+        ("good", assertion(&mint).sign(), None),
+        ("another key", assertion(&other).header("kid", mint.kid()).sign(), Some(Reason::BadSig)),
+        ("another application", assertion(&mint).audience("x").sign(), Some(Reason::BadAud)),
+        ("expired", assertion(&mint).at(1_000).sign(), Some(Reason::Expired)),
+        ("a service token", assertion(&mint).subject("").sign(), Some(Reason::BadClaim)),
+    ] {
+        let headers = [(HEADER, token.as_bytes())];
+        let response = service.clone().oneshot(request(SIDECAR, &headers)).await.unwrap();
+        let reason = response.denial().map(Denial::reason);
+        assert_eq!(reason, expected, "{name}");
+    }
+    assert_eq!(server.count(), 1);
+    match server.last().caller.unwrap() {
+        Caller::Verified(alice) => {
+            assert_eq!(alice.issuer(), "https://team.cloudflareaccess.com");
+            assert_eq!(alice.subject(), "7335d417-61da-459d-899c-0a01c76a2f94");
+        }
+        caller => panic!("{caller:?}"),
+    }
 }
 
 async fn ready<S: tower::Service<Request<String>>>(service: &mut S) -> &mut S {

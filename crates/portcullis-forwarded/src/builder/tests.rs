@@ -42,7 +42,7 @@ fn complete_configurations_build() {
         Profile::forwarded_user(),
         Profile::vouch(),
         Profile::apache_openidc(),
-        Profile::apache_openidc().hyphenated().unwrap(),
+        Profile::apache_openidc().hyphenated(),
         Profile::apache_mellon(),
         Profile::remote_user(),
         Profile::authentik(),
