@@ -98,6 +98,8 @@ reasons! {
     BadOrigin = "bad_origin",
     /// The `Host` is not allowed.
     BadHost = "bad_host",
+    /// The framing of the HTTP request contradicts itself.
+    BadFraming = "bad_framing",
     /// No MCP endpoint at this path.
     BadPath = "bad_path",
     /// The HTTP method is not offered.

@@ -54,11 +54,11 @@ fn post(config: &InspectConfig, headers: &HeaderMap) -> Result<(), Denial> {
             match length.map(|text| text.parse::<usize>().unwrap_or(usize::MAX)) {
                 Some(length) if length <= config.limits.body => Ok(()),
                 Some(_) => Err(Denial::body_too_large()),
-                None => Err(Denial::bad_http(Reason::BadRpc)),
+                None => Err(Denial::bad_http(Reason::BadFraming)),
             }
         }
         // Even when they are equal.
-        (Some(_), Some(_)) => Err(Denial::bad_http(Reason::BadRpc)),
+        (Some(_), Some(_)) => Err(Denial::bad_http(Reason::BadFraming)),
     }
 }
 

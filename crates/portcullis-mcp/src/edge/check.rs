@@ -1,4 +1,4 @@
-//! What the edge refuses.
+//! What the edge refuses.
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use portcullis_core::{Denial, Reason};
@@ -33,7 +33,8 @@ pub(crate) enum Pass {
 
 /// Checks the head, in the order of requirements 0.3.
 pub(crate) fn check(config: &EdgeConfig, head: Head<'_>) -> Verdict {
-    let origin = within_limits(config, head.headers)
+    let origin = framing(head.headers)
+        .and_then(|()| within_limits(config, head.headers))
         .and_then(|()| host(config, head))
         .and_then(|host| origin(config, head.headers, host));
     match origin {
@@ -49,6 +50,16 @@ pub(crate) fn check(config: &EdgeConfig, head: Head<'_>) -> Verdict {
             Verdict { origin: origin.cloned(), outcome }
         }
     }
+}
+
+/// Refuses lengths that another server could read differently. The HTTP server in front
+/// should have; this is for those that do not.
+fn framing(headers: &HeaderMap) -> Result<(), Denial> {
+    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
+    if lengths > 1 || lengths == 1 && headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Denial::bad_http(Reason::BadFraming));
+    }
+    Ok(())
 }
 
 fn within_limits(config: &EdgeConfig, headers: &HeaderMap) -> Result<(), Denial> {

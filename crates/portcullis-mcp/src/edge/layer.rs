@@ -19,6 +19,7 @@ use crate::{ConfigError, Edge, Limits};
 /// * an `Origin` that is not allowed: 403. Without the field a request passes: it is not
 ///   from a web page
 /// * too many or too large header fields: 431
+/// * two lengths, or a length beside a transfer coding: 400
 ///
 /// It answers CORS preflights and adds CORS headers for allowed origins to every answer, refusals
 /// included. It removes what callers have no business to send inward: identity

@@ -325,6 +325,25 @@ async fn header_limits() {
     check("one more", &exact, post("/mcp", &[host, ("a", "bc")]), 431, too).await;
 }
 
+///
+#[tokio::test]
+async fn lengths_that_contradict_are_refused() {
+    let host = ("host", "mcp.example.com");
+    let (length, other) = (("content-length", "5"), ("content-length", "6"));
+    let chunked = ("transfer-encoding", "chunked");
+    let refused = Some(Reason::BadFraming);
+    let rows: [(&str, Fields<'_>, u16, Option<Reason>); 5] = [
+        ("length", &[host, length], 200, None),
+        ("chunked", &[host, chunked], 200, None),
+        ("both", &[host, length, chunked], 400, refused),
+        ("two lengths", &[host, length, other], 400, refused),
+        ("equal lengths", &[host, length, length], 400, refused),
+    ];
+    for (name, fields, status, reason) in rows {
+        check(name, &edge(), post("/mcp", fields), status, reason).await;
+    }
+}
+
 #[tokio::test]
 async fn what_callers_may_not_send_is_removed() {
     let stripped = [

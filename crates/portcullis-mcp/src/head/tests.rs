@@ -97,7 +97,7 @@ fn heads_of_posts() {
     let config = InspectConfig { limits, ..config() };
     let (media, large) = (Err((415, Reason::BadMedia)), Err((413, Reason::TooLarge)));
     let length = |value| ("content-length", value);
-    let bad = Err((400, Reason::BadRpc));
+    let bad = Err((400, Reason::BadFraming));
     let rows: &[(&str, Fields<'_>, Expected)] = &[
         ("plain", &[TYPE, ACCEPT], Ok(true)),
         ("no type", &[ACCEPT], media),
