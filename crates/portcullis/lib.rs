@@ -1,1 +1,97 @@
-//! portcullis
+//! Enterprise access control in front of any MCP server, as one tower layer.
+//!
+//! Wrap the MCP service itself, not the router around it, so that nothing added later is left open:
+//!
+//! ```
+//! use portcullis::{Issuer, JwkSet, Policy, Portcullis};
+//! use tower::Layer as _;
+//! # use portcullis_test::{FakeMcp, Mint};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let jwks = Mint::es256("https://id.example.com").jwks();
+//! # let my_mcp_service = FakeMcp::new();
+//!
+//! let gate = Portcullis::builder()
+//!     .resource("https://mcp.example.com/mcp")
+//!     .issuer(Issuer::new("https://id.example.com").keys(JwkSet::from_json(&jwks)?))
+//!     .policy(Policy::from_yaml(
+//!         "
+//! roles:
+//!   reader: { groups: [staff] }
+//! rules:
+//!   - id: staff-read
+//!     roles: [reader]
+//!     allow: { tools: [list_notes, read_note] }
+//! ",
+//!     )?)
+//!     .build()?;
+//! let service = gate.layer(my_mcp_service);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The gate then answers, in this order: audit record opened → metadata (RFC 9728) → `Host`, `Origin`,
+//! limits → access token → MCP message → policy → your service. The order is fixed here; you choose
+//! the parts, in any reading order.
+//!
+//! # Who is calling, inside a tool
+//! The verified [`Caller`] and the [`Permit`] travel in the request. With rmcp:
+//!
+//! ```
+//! use portcullis::RequestFacts as _;
+//!
+//! fn who(parts: &http::request::Parts) -> Option<&str> {
+//!     parts.caller()?.principal().map(|principal| principal.subject())
+//! }
+//! # assert!(who(&http::Request::new(()).into_parts().0).is_none());
+//! ```
+//!
+//! # What it refuses by default
+//! A request without a token that one of your issuers signed for this very resource; a message that
+//! two JSON parsers could read differently; a method its protocol revision does not have; every tool,
+//! prompt and resource that no rule allows, which callers do not even see in lists. A stack wired by
+//! hand with a layer missing answers 500.
+//!
+//! # What it does not do
+//! It issues no tokens, terminates no TLS and keeps no sessions of its own. It does not rewrite your
+//! server: tools see the same requests, less the caller's token and any header that claims an identity.
+//!
+//! # Where to put it
+//! Directly around the MCP service. At the root of a server the gate serves its own metadata path; for
+//! an axum application, `PortcullisLayer::router` (feature `axum`) yields one router with both
+//! routes. Set `TCP_NODELAY` on your listener: without it each streamed answer waits about 40 ms.
+//!
+//! # The parts
+//! Each layer is a crate of its own and can be used alone: [`jwt`], [`prm`], [`mcp`], [`rbac`],
+//! [`audit`], over the vocabulary of [`core`].
+//!
+//! # Features
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod error;
+mod layer;
+#[cfg(feature = "axum")]
+mod router;
+pub mod testing;
+
+pub use portcullis_audit as audit;
+pub use portcullis_core as core;
+pub use portcullis_jwt as jwt;
+pub use portcullis_mcp as mcp;
+pub use portcullis_prm as prm;
+pub use portcullis_rbac as rbac;
+
+pub use builder::{Builder, Chosen, Missing, Portcullis};
+pub use error::BuildError;
+pub use layer::{Gate, PortcullisLayer, Stack};
+#[cfg(feature = "audit-file")]
+pub use portcullis_audit::JsonLines;
+pub use portcullis_audit::{AuditLayer, TracingSink};
+pub use portcullis_core::{
+    Caller, Clock, Denial, Permit, Principal, RequestFacts, ResponseFacts, Version,
+};
+pub use portcullis_jwt::{Issuer, JwkSet, Verifier};
+pub use portcullis_mcp::{Limits, SessionKeys};
+pub use portcullis_prm::ResourceMetadata;
+pub use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query};

@@ -19,6 +19,9 @@ pub(crate) struct JsonLimits {
     pub(crate) values: u32,
 }
 
+/// How the member names begin that `serde_json` keeps for itself.
+const RESERVED: &str = "$serde_json::private::";
+
 /// Why a document is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum JsonError {
@@ -26,6 +29,10 @@ pub(crate) enum JsonError {
     Syntax,
     /// A member name appears twice in one object.
     Duplicate,
+    /// A member name that `serde_json` keeps for itself: with its `raw_value` or
+    /// `arbitrary_precision` feature on, which any crate of a tree can do, an object of that name
+    /// reads as whatever its string holds. The server behind the gate would see another document.
+    Reserved,
     /// Past the limits.
     Limit,
 }
@@ -141,6 +148,9 @@ impl<'a> Scanner<'a> {
                 return Err(JsonError::Syntax.into());
             }
             let name = self.quoted()?;
+            if name.decoded().starts_with(RESERVED) {
+                return Err(JsonError::Reserved.into());
+            }
             names.insert(self.text, name)?;
             if self.token()? != b':' {
                 return Err(JsonError::Syntax.into());

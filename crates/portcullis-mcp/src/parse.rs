@@ -123,6 +123,7 @@ pub(crate) fn parse<'a>(body: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, D
     let parsed = scan(body, limits, &mut fault).map_err(|error| match error {
         JsonError::Syntax | JsonError::Limit => Denial::parse_error(),
         JsonError::Duplicate => Denial::invalid_request(Reason::DupKey),
+        JsonError::Reserved => Denial::invalid_request(Reason::BadJson),
     })?;
     match (fault, parsed) {
         (None, Some(parsed)) => Ok(parsed),

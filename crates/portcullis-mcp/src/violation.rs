@@ -43,7 +43,7 @@ impl From<JsonError> for Violation {
     fn from(error: JsonError) -> Self {
         Self::new(match error {
             JsonError::Duplicate => Reason::DupKey,
-            JsonError::Syntax | JsonError::Limit => Reason::BadJson,
+            JsonError::Syntax | JsonError::Reserved | JsonError::Limit => Reason::BadJson,
         })
     }
 }

@@ -74,6 +74,12 @@ fn documents() {
         ("nested duplicate", br#"{"x":[{"y":{"a":1,"a":1}}]}"#, Err(Duplicate)),
         ("escaped duplicate", br#"{"name":1,"n\u0061me":2}"#, Err(Duplicate)),
         ("two escaped duplicates", br#"{"\u0061":1,"\u0061":2}"#, Err(Duplicate)),
+        (
+            "a name of serde_json's",
+            br#"{"a":{"$serde_json::private::RawValue":"{}"}}"#,
+            Err(Reserved),
+        ),
+        ("the same, escaped", br#"{"\u0024serde_json::private::Number":"1"}"#, Err(Reserved)),
         ("empty names", br#"{"":1,"":2}"#, Err(Duplicate)),
         ("slash escape", br#"{"a/b":1,"a\/b":2}"#, Err(Duplicate)),
         ("same names in siblings", br#"[{"a":1},{"a":1}]"#, Ok(())),

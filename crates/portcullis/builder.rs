@@ -1,0 +1,294 @@
+//! The builder: required choices are type states, order is not yours to get wrong.
+
+use std::fmt;
+
+use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
+use portcullis_core::{Clock, Version};
+use portcullis_jwt::{Issuer, JwtLayer, Verifier};
+use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
+use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
+use portcullis_rbac::{Authorizer, Policy, RbacLayer};
+
+use crate::{BuildError, PortcullisLayer};
+
+/// The gate: see the [crate docs](crate).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Portcullis;
+
+impl Portcullis {
+    /// Starts a gate. Three choices are required, in any order: [`resource`](Builder::resource),
+    /// [`issuer`](Builder::issuer) and [`policy`](Builder::policy).
+    pub fn builder() -> Builder<Missing, Missing, Missing> {
+        Builder {
+            resource: Missing(()),
+            issuers: Missing(()),
+            authorizer: Missing(()),
+            options: Options::default(),
+        }
+    }
+}
+
+/// A required choice that has not been made.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing(());
+
+/// A required choice that has been made.
+pub struct Chosen<T>(T);
+
+impl<T> fmt::Debug for Chosen<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chosen")
+    }
+}
+
+/// Collects the parts of a gate and nests them in the one safe order.
+///
+/// `R`, `I` and `P` say whether the resource, the issuers and the policy have been chosen:
+/// [`build`](Builder::build) exists only when all three have.
+#[must_use = "nothing is guarded until the built layer is applied"]
+pub struct Builder<R, I, P> {
+    resource: R,
+    issuers: I,
+    authorizer: P,
+    options: Options,
+}
+
+type Customize = Box<dyn FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send>;
+
+#[derive(Default)]
+struct Options {
+    scopes: Vec<String>,
+    metadata: Option<Customize>,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    nested: bool,
+    versions: Option<Vec<Version>>,
+    limits: Option<Limits>,
+    session_keys: Option<SessionKeys>,
+    clock: Option<Clock>,
+    audit: Audit,
+}
+
+#[derive(Default)]
+enum Audit {
+    /// Nothing was said: records go to `tracing`.
+    #[default]
+    Tracing,
+    Sinks(AuditLayerBuilder),
+    Layer(AuditLayer),
+    Off,
+}
+
+impl<R, I, P> fmt::Debug for Builder<R, I, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl<I, P> Builder<Missing, I, P> {
+    /// The canonical URI of the MCP endpoint: exactly what users type into their clients, and the
+    /// audience of their tokens. `https`, except on loopback hosts.
+    pub fn resource(self, uri: impl Into<String>) -> Builder<Chosen<String>, I, P> {
+        let Self { resource: _, issuers, authorizer, options } = self;
+        Builder { resource: Chosen(uri.into()), issuers, authorizer, options }
+    }
+}
+
+impl<R, P> Builder<R, Missing, P> {
+    /// Who may vouch for callers. Call it again for further issuers.
+    pub fn issuer(self, issuer: Issuer) -> Builder<R, Chosen<Vec<Issuer>>, P> {
+        let Self { resource, issuers: _, authorizer, options } = self;
+        Builder { resource, issuers: Chosen(vec![issuer]), authorizer, options }
+    }
+}
+
+impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
+    /// One more issuer that may vouch for callers.
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuers.0.push(issuer);
+        self
+    }
+}
+
+impl<R, I> Builder<R, I, Missing> {
+    /// Permits what `authorizer` grants and denies everything else: a [`Policy`], or an
+    /// [`Authorizer`] of your own.
+    pub fn policy<A: Authorizer>(self, authorizer: A) -> Builder<R, I, Chosen<A>> {
+        let Self { resource, issuers, authorizer: _, options } = self;
+        Builder { resource, issuers, authorizer: Chosen(authorizer), options }
+    }
+
+    /// Lets every verified caller use every tool, prompt and resource.
+    pub fn danger_permit_all(self) -> Builder<R, I, Chosen<Policy>> {
+        self.policy(Policy::danger_permit_all())
+    }
+}
+
+/// Choices with a default.
+impl<R, I, P> Builder<R, I, P> {
+    /// Adds a base scope: what a client without a token is told to ask for, and what the metadata
+    /// lists. None by default.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.options.scopes.push(scope.into());
+        self
+    }
+
+    /// Adjusts the metadata document (RFC 9728): names, documentation, policy links.
+    pub fn metadata(
+        mut self,
+        customize: impl FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send + 'static,
+    ) -> Self {
+        self.options.metadata = Some(Box::new(customize));
+        self
+    }
+
+    /// Adds a `Host` that requests may name, besides the resource's own.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.options.hosts.push(host.into());
+        self
+    }
+
+    /// Adds an `Origin` whose browser pages may call. None by default.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.options.origins.push(origin.into());
+        self
+    }
+
+    /// Says that a router strips the resource's path before the gate sees it. The gate then cannot
+    /// serve its metadata: prefer `PortcullisLayer::router`, or route the full path.
+    pub fn nested(mut self) -> Self {
+        self.options.nested = true;
+        self
+    }
+
+    /// The protocol revisions to accept; all that are known by default.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
+        self.options.versions = Some(versions.into_iter().collect());
+        self
+    }
+
+    /// Limits on size, time and nesting.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = Some(limits);
+        self
+    }
+
+    /// The keys that bind legacy session ids to their caller. Random at start by default, which is
+    /// right for one process; replicas must share them.
+    pub fn session_keys(mut self, keys: SessionKeys) -> Self {
+        self.options.session_keys = Some(keys);
+        self
+    }
+
+    /// Where the time comes from, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.options.clock = Some(clock);
+        self
+    }
+
+    /// Adds a place for audit records. Without any, records become `tracing` events with the
+    /// target `portcullis::audit`.
+    pub fn audit(mut self, sink: impl Sink) -> Self {
+        let builder = match self.options.audit {
+            Audit::Sinks(builder) => builder,
+            Audit::Tracing | Audit::Layer(_) | Audit::Off => AuditLayer::builder(),
+        };
+        self.options.audit = Audit::Sinks(builder.sink(sink));
+        self
+    }
+
+    /// Uses an audit layer that you have built, in place of sinks.
+    pub fn audit_layer(mut self, layer: AuditLayer) -> Self {
+        self.options.audit = Audit::Layer(layer);
+        self
+    }
+
+    /// Keeps no record of who called what.
+    pub fn danger_no_audit(mut self) -> Self {
+        self.options.audit = Audit::Off;
+        self
+    }
+}
+
+impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
+    /// The gate as one layer.
+    ///
+    /// # Errors
+    /// When a part's configuration is not valid; the source names what and why.
+    pub fn build(self) -> Result<PortcullisLayer<A>, BuildError> {
+        let Self { resource: Chosen(resource), issuers: Chosen(issuers), authorizer, options } =
+            self;
+        let clock = options.clock.unwrap_or_default();
+
+        let mut metadata = ResourceMetadata::builder(&resource);
+        for issuer in &issuers {
+            metadata = metadata.authorization_server(issuer.name());
+        }
+        for scope in options.scopes {
+            metadata = metadata.scope(scope);
+        }
+        if let Some(customize) = options.metadata {
+            metadata = customize(metadata);
+        }
+        let metadata = metadata.build().map_err(|e| BuildError::new("metadata", e))?;
+        let challenge = metadata.challenge();
+
+        let mut verifier = Verifier::builder(&resource).clock(clock.clone());
+        for issuer in issuers {
+            verifier = verifier.issuer(issuer);
+        }
+        let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
+
+        let mut inspect = InspectLayer::new().resource(&resource).clock(clock.clone());
+        let mut edge = EdgeLayer::new(&resource).map_err(|e| BuildError::new("edge", e))?;
+        for host in &options.hosts {
+            edge = edge.allow_host(host).map_err(|e| BuildError::new("edge", e))?;
+        }
+        for origin in &options.origins {
+            edge = edge.allow_origin(origin).map_err(|e| BuildError::new("edge", e))?;
+        }
+        if options.nested {
+            edge = edge.nested();
+        }
+        if let Some(versions) = options.versions {
+            let legacy = versions.iter().any(|v| v.era() == portcullis_core::Era::Legacy);
+            edge = edge.sessions(legacy);
+            inspect = inspect.versions(versions).map_err(|e| BuildError::new("edge", e))?;
+        }
+        if let Some(limits) = options.limits {
+            edge = edge.limits(limits.clone());
+            inspect = inspect.limits(limits);
+        }
+        if let Some(keys) = options.session_keys {
+            inspect = inspect.session_keys(keys);
+        }
+
+        let audit = match options.audit {
+            Audit::Layer(layer) => layer,
+            Audit::Off => AuditLayer::danger_off(),
+            Audit::Tracing => {
+                audit(AuditLayer::builder().sink(TracingSink::new()), &resource, clock)?
+            }
+            Audit::Sinks(builder) => audit(builder, &resource, clock)?,
+        };
+
+        Ok(PortcullisLayer {
+            audit,
+            prm: PrmLayer::new(metadata.clone()),
+            edge,
+            jwt: JwtLayer::new(verifier, challenge.clone()),
+            inspect,
+            rbac: RbacLayer::new(authorizer.0, challenge),
+            metadata,
+        })
+    }
+}
+
+fn audit(
+    builder: AuditLayerBuilder,
+    resource: &str,
+    clock: Clock,
+) -> Result<AuditLayer, BuildError> {
+    builder.resource(resource).clock(clock).build().map_err(|e| BuildError::new("audit", e))
+}

@@ -1,0 +1,115 @@
+//! The composed layer and the service it makes.
+
+use std::fmt;
+use std::task::{Context, Poll};
+
+use http::Request;
+use portcullis_audit::{Audit, AuditLayer};
+use portcullis_jwt::{Jwt, JwtLayer};
+use portcullis_mcp::{Edge, EdgeLayer, Inspect, InspectLayer};
+use portcullis_prm::{Prm, PrmLayer, ResourceMetadata};
+use portcullis_rbac::{Rbac, RbacLayer};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// All layers of the gate as one; made by [`Portcullis::builder`](crate::Portcullis::builder).
+///
+/// Outside in: audit, metadata, edge, token, message, policy. Metadata stands outside the edge
+/// because it is public and must ignore `Host` and `Origin`; everything else is behind both.
+#[must_use = "nothing is guarded until the layer is applied"]
+pub struct PortcullisLayer<A> {
+    pub(crate) audit: AuditLayer,
+    pub(crate) prm: PrmLayer,
+    pub(crate) edge: EdgeLayer,
+    pub(crate) jwt: JwtLayer,
+    pub(crate) inspect: InspectLayer,
+    pub(crate) rbac: RbacLayer<A>,
+    pub(crate) metadata: ResourceMetadata,
+}
+
+impl<A> PortcullisLayer<A> {
+    /// The metadata document that clients are led to.
+    #[must_use]
+    pub fn metadata(&self) -> &ResourceMetadata {
+        &self.metadata
+    }
+
+    /// The audit layer, for example to flush it before the process ends.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLayer {
+        &self.audit
+    }
+}
+
+// By hand: deriving would ask that the authorizer be `Clone`, and it is shared.
+impl<A> Clone for PortcullisLayer<A> {
+    fn clone(&self) -> Self {
+        Self {
+            audit: self.audit.clone(),
+            prm: self.prm.clone(),
+            edge: self.edge.clone(),
+            jwt: self.jwt.clone(),
+            inspect: self.inspect.clone(),
+            rbac: self.rbac.clone(),
+            metadata: self.metadata.clone(),
+        }
+    }
+}
+
+impl<A> fmt::Debug for PortcullisLayer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortcullisLayer")
+            .field("resource", &self.metadata.resource())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The nested services of a gate around `S`, outermost first.
+pub type Stack<S, A> = Audit<Prm<Edge<Jwt<Inspect<Rbac<S, A>>>>>>;
+
+impl<S, A> Layer<S> for PortcullisLayer<A> {
+    type Service = Gate<S, A>;
+
+    fn layer(&self, inner: S) -> Gate<S, A> {
+        let inner = self.inspect.layer(self.rbac.layer(inner));
+        let inner = self.edge.layer(self.jwt.layer(inner));
+        Gate { stack: self.audit.layer(self.prm.layer(inner)) }
+    }
+}
+
+/// A guarded service; made by [`PortcullisLayer`].
+///
+/// Answers every request itself unless a verified caller sends a well-formed message that policy
+/// permits. `Error` is the inner service's own: a refusal is a response.
+pub struct Gate<S, A> {
+    stack: Stack<S, A>,
+}
+
+impl<S: Clone, A> Clone for Gate<S, A> {
+    fn clone(&self) -> Self {
+        Self { stack: self.stack.clone() }
+    }
+}
+
+impl<S, A> fmt::Debug for Gate<S, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl<S, A, B> Service<Request<B>> for Gate<S, A>
+where
+    Stack<S, A>: Service<Request<B>>,
+{
+    type Response = <Stack<S, A> as Service<Request<B>>>::Response;
+    type Error = <Stack<S, A> as Service<Request<B>>>::Error;
+    type Future = <Stack<S, A> as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.stack.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.stack.call(request)
+    }
+}

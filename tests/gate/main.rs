@@ -1,0 +1,18 @@
+//! The whole gate, over real sockets, in front of an upstream that we script.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod differential;
+mod disconnect;
+mod era;
+mod lists;
+mod miswired;
+mod support;
+mod wire;
