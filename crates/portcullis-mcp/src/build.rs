@@ -126,8 +126,8 @@ fn arguments(at: &ArgumentsAt, body: &Bytes) -> Result<Option<Arguments>, &'stat
             // INVARIANT: the scanner found `range` in `body`.
             let mut arguments = Arguments::new(body.slice(range.clone()));
             for name in names.iter().take(*total) {
-                let offset = |at: usize| at.saturating_sub(range.start);
-                arguments.push_key(offset(name.start)..offset(name.end));
+                let offset = |at: u32| (at as usize).saturating_sub(range.start);
+                arguments.push_key(offset(name.0)..offset(name.1));
             }
             for _ in names.len()..*total {
                 arguments.push_key(0..0); // Past the recorded ones only the count grows.

@@ -7,24 +7,26 @@ use std::iter;
 pub(crate) fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
     let mut rest = bytes.get(from..)?;
     let mut at = from;
-    // Most strings are short: two words before the block loop pays off.
-    for _ in 0..2 {
-        let Some((word, tail)) = rest.split_first_chunk() else { return tail(rest, at) };
-        if let Some(offset) = special_in_word(u64::from_le_bytes(*word)) {
-            return Some(at + offset);
+    loop {
+        // Most strings are short: a few words before the block loop pays off, and again to find
+        // the byte at which that stopped.
+        for _ in 0..4 {
+            let Some((word, tail)) = rest.split_first_chunk() else { return tail(rest, at) };
+            if let Some(offset) = special_in_word(u64::from_le_bytes(*word)) {
+                return Some(at + offset);
+            }
+            rest = tail;
+            at += 8;
         }
-        rest = tail;
-        at += 8;
-    }
-    // The compiler turns the fold into vector instructions.
-    while let Some((block, tail)) = rest.split_first_chunk::<32>() {
-        if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
-            break;
+        // The compiler turns the fold into vector instructions.
+        while let Some((block, tail)) = rest.split_first_chunk::<32>() {
+            if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
+                break;
+            }
+            rest = tail;
+            at += 32;
         }
-        rest = tail;
-        at += 32;
     }
-    tail(rest, at)
 }
 
 fn tail(rest: &[u8], at: usize) -> Option<usize> {

@@ -4,10 +4,12 @@
 //! differently is refused here, at every depth: duplicate member names, lone surrogates, invalid
 //! UTF-8, a byte order mark, trailing data, unbounded nesting (R-023, R-024).
 
+mod seen;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Range;
 
+use self::seen::{Names, Seen};
 use crate::chars;
 
 /// Bounds of one document.
@@ -92,16 +94,23 @@ pub(crate) struct Scanner<'a> {
     at: usize,
     depth_left: u16,
     values_left: u32,
+    names: Names,
 }
 
 impl<'a> Scanner<'a> {
     /// A scanner at the start of `bytes`, which must be UTF-8.
     pub(crate) fn new(bytes: &'a [u8], limits: JsonLimits) -> Result<Self, JsonError> {
-        if u32::try_from(bytes.len()).is_err() {
-            return Err(JsonError::Limit); // Offsets of names are kept in 32 bits.
+        if bytes.len() > Names::MAX_OFFSET {
+            return Err(JsonError::Limit);
         }
         let text = simdutf8::basic::from_utf8(bytes).map_err(|_| JsonError::Syntax)?;
-        Ok(Self { text, at: 0, depth_left: limits.depth, values_left: limits.values })
+        Ok(Self {
+            text,
+            at: 0,
+            depth_left: limits.depth,
+            values_left: limits.values,
+            names: Names::new(),
+        })
     }
 
     /// The offset of the next token.
@@ -142,16 +151,13 @@ impl<'a> Scanner<'a> {
         if self.token()? == b'}' {
             return self.close();
         }
-        let mut names = Names::new();
+        let mut seen = self.names.object();
         loop {
             if self.token()? != b'"' {
                 return Err(JsonError::Syntax.into());
             }
             let name = self.quoted()?;
-            if name.decoded().starts_with(RESERVED) {
-                return Err(JsonError::Reserved.into());
-            }
-            names.insert(self.text, name)?;
+            self.check_name(name, &mut seen)?;
             if self.token()? != b':' {
                 return Err(JsonError::Syntax.into());
             }
@@ -159,7 +165,10 @@ impl<'a> Scanner<'a> {
             member(self, name)?;
             match self.token()? {
                 b',' => self.at += 1,
-                b'}' => return self.close(),
+                b'}' => {
+                    self.names.end(&seen);
+                    return self.close();
+                }
                 _ => return Err(JsonError::Syntax.into()),
             }
         }
@@ -202,24 +211,29 @@ impl<'a> Scanner<'a> {
 
     /// Reads any value, with all checks, and returns where it is.
     pub(crate) fn skip(&mut self) -> Result<Range<usize>, JsonError> {
-        let first = self.token()?;
+        self.token()?;
         let start = self.at;
-        match first {
-            b'{' => self.object(|scanner, _| scanner.skip().map(drop))?,
-            b'[' => self.array(|scanner| scanner.skip().map(drop))?,
+        self.pass()?;
+        Ok(start..self.at)
+    }
+
+    /// Reads any value, with all checks.
+    pub(crate) fn pass(&mut self) -> Result<(), JsonError> {
+        match self.token()? {
+            b'{' => self.object(|scanner, _| scanner.pass()),
+            b'[' => self.array(Self::pass),
             b'"' => {
                 self.count()?;
-                self.quoted()?;
+                self.quoted().map(drop)
             }
-            b't' => self.literal("true")?,
-            b'f' => self.literal("false")?,
-            b'n' => self.literal("null")?,
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
             _ => {
                 self.count()?;
-                self.digits_and_signs()?;
+                self.digits_and_signs().map(drop)
             }
         }
-        Ok(start..self.at)
     }
 
     /// Says whether the document ends here.
@@ -237,6 +251,14 @@ impl<'a> Scanner<'a> {
                 None => return Err(JsonError::Syntax),
             }
         }
+    }
+
+    fn check_name(&mut self, name: Str<'a>, seen: &mut Seen<'a>) -> Result<(), JsonError> {
+        let reserved = |text: &str| text.starts_with(RESERVED);
+        if if name.escaped { reserved(&name.decoded()) } else { reserved(name.raw) } {
+            return Err(JsonError::Reserved);
+        }
+        self.names.insert(self.text, name, seen)
     }
 
     fn count(&mut self) -> Result<(), JsonError> {
@@ -305,85 +327,6 @@ impl<'a> Scanner<'a> {
 
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
-
-/// The member names seen in one object.
-struct Names<'a> {
-    few: [Name; Names::FEW],
-    len: usize,
-    /// Takes over from `few` in wide objects, so that they do not cost quadratic time. Its hashes
-    /// are seeded at random: nobody can choose names that collide.
-    many: Option<HashSet<Cow<'a, str>>>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Name {
-    /// Length, first and last byte: tells most different names apart without looking at them.
-    print: u32,
-    start: u32,
-    end: u32,
-    escaped: bool,
-}
-
-impl Name {
-    fn new(name: Str<'_>) -> Self {
-        let decoded = name.decoded();
-        let bytes = decoded.as_bytes();
-        let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX) & 0xFFFF;
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            print: length << 16 | byte(bytes.first()) << 8 | byte(bytes.last()),
-            start: offset(name.range().start),
-            end: offset(name.range().end),
-            escaped: name.escaped,
-        }
-    }
-
-    fn read<'a>(&self, text: &'a str) -> Str<'a> {
-        let start = self.start as usize;
-        let raw = text.get(start..self.end as usize).unwrap_or_default();
-        Str { raw, start, escaped: self.escaped }
-    }
-}
-
-impl<'a> Names<'a> {
-    const FEW: usize = 16;
-
-    fn new() -> Self {
-        Self { few: [Name::default(); Self::FEW], len: 0, many: None }
-    }
-
-    fn insert(&mut self, text: &'a str, name: Str<'a>) -> Result<(), JsonError> {
-        if let Some(many) = &mut self.many {
-            return if many.insert(name.decoded()) { Ok(()) } else { Err(JsonError::Duplicate) };
-        }
-        let new = Name::new(name);
-        let seen = self.few.get(..self.len).unwrap_or_default();
-        let same = |old: &Name| {
-            old.print == new.print && {
-                let old = old.read(text);
-                if old.escaped || name.escaped {
-                    old.decoded() == name.decoded()
-                } else {
-                    old.raw == name.raw
-                }
-            }
-        };
-        if seen.iter().any(same) {
-            return Err(JsonError::Duplicate);
-        }
-        if let Some(slot) = self.few.get_mut(self.len) {
-            *slot = new;
-            self.len += 1;
-        } else {
-            let mut many: HashSet<_> =
-                self.few.iter().map(|old| old.read(text).decoded()).collect();
-            many.insert(name.decoded());
-            self.many = Some(many);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 //! The whole document is scanned before anything is said about it, so that a body which is not
 //! strict JSON is always answered as such, whatever else is wrong with it.
 
+mod params;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
-use portcullis_core::{Arguments, Denial, Reason};
+use portcullis_core::{Denial, Reason};
 
+pub(crate) use self::params::{ArgumentsAt, Member, Params};
 use crate::Limits;
-use crate::json::{JsonError, Kind, Scanner, Str};
+use crate::json::{JsonError, Kind, Scanner};
 use crate::names::{self, is_variant};
 
 /// How long an id or a method name may be, in bytes.
@@ -45,89 +48,20 @@ pub(crate) struct Message<'a> {
     pub(crate) params: Params<'a>,
 }
 
-/// The members of `params` that policy, version and session rules read.
-#[derive(Debug, Default)]
-pub(crate) struct Params<'a> {
-    pub(crate) name: Member<'a>,
-    pub(crate) uri: Member<'a>,
-    pub(crate) protocol_version: Member<'a>,
-    pub(crate) arguments: ArgumentsAt,
-    pub(crate) meta: Meta<'a>,
-    pub(crate) reference: Reference<'a>,
-    pub(crate) listen: Option<Listen<'a>>,
-}
-
-/// A member that should be a string.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Member<'a> {
-    #[default]
-    Absent,
-    /// Present, and something else than a string.
-    Wrong,
-    Text(Str<'a>),
-}
-
-/// Where `params.arguments` is.
-#[derive(Debug, Default)]
-#[expect(clippy::large_enum_variant, reason = "part of a value that is never moved far")]
-pub(crate) enum ArgumentsAt {
-    /// Not there, or `null`.
-    #[default]
-    Absent,
-    /// Present, and something else than an object.
-    Wrong,
-    Object {
-        range: Range<usize>,
-        /// The first names, as places in the body.
-        names: [Range<usize>; Arguments::MAX_KEYS],
-        total: usize,
-    },
-}
-
-/// `params._meta`.
-#[derive(Debug, Default)]
-pub(crate) struct Meta<'a> {
-    /// Where it is, when it is an object.
-    pub(crate) range: Option<Range<usize>>,
-    pub(crate) version: Member<'a>,
-    /// Whether `clientCapabilities` is there and an object.
-    pub(crate) capabilities: bool,
-    /// Whether it has any member that belongs to modern requests only.
-    pub(crate) modern: bool,
-}
-
-/// `params.ref` of `completion/complete`.
-#[derive(Debug, Default)]
-pub(crate) struct Reference<'a> {
-    pub(crate) kind: Member<'a>,
-    pub(crate) name: Member<'a>,
-    pub(crate) uri: Member<'a>,
-}
-
-/// `params.notifications` of `subscriptions/listen`.
-#[derive(Debug, Default)]
-pub(crate) struct Listen<'a> {
-    pub(crate) resources: Vec<Str<'a>>,
-    /// Whether `taskIds` is there.
-    pub(crate) tasks: bool,
-    /// Whether something has the wrong type.
-    pub(crate) wrong: bool,
-}
-
 /// Reads `body` as one message or a batch.
 ///
 /// # Errors
 /// Recipe 4.11: `-32700` for what is not strict JSON, `-32600` for what is not JSON-RPC.
 pub(crate) fn parse<'a>(body: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, Denial> {
+    let mut parsed = Parsed::One(Message::default());
     let mut fault = None;
-    let parsed = scan(body, limits, &mut fault).map_err(|error| match error {
-        JsonError::Syntax | JsonError::Limit => Denial::parse_error(),
-        JsonError::Duplicate => Denial::invalid_request(Reason::DupKey),
-        JsonError::Reserved => Denial::invalid_request(Reason::BadJson),
-    })?;
-    match (fault, parsed) {
-        (None, Some(parsed)) => Ok(parsed),
-        (fault, _) => Err(Denial::invalid_request(fault.unwrap_or(Reason::BadRpc))),
+    let scanned = scan(body, limits, &mut parsed, &mut fault);
+    match (scanned, fault) {
+        (Ok(()), None) => Ok(parsed),
+        (Ok(()), Some(reason)) => Err(Denial::invalid_request(reason)),
+        (Err(JsonError::Syntax | JsonError::Limit), _) => Err(Denial::parse_error()),
+        (Err(JsonError::Duplicate), _) => Err(Denial::invalid_request(Reason::DupKey)),
+        (Err(JsonError::Reserved), _) => Err(Denial::invalid_request(Reason::BadJson)),
     }
 }
 
@@ -137,37 +71,47 @@ type Fault = Option<Reason>;
 fn scan<'a>(
     body: &'a [u8],
     limits: &Limits,
+    parsed: &mut Parsed<'a>,
     fault: &mut Fault,
-) -> Result<Option<Parsed<'a>>, JsonError> {
+) -> Result<(), JsonError> {
     let mut scanner = Scanner::new(body, limits.json())?;
-    let parsed = match scanner.peek()? {
-        Kind::Object => Some(Parsed::One(message(&mut scanner, fault)?)),
+    match scanner.peek()? {
+        Kind::Object => {
+            if let Parsed::One(one) = parsed {
+                message(&mut scanner, one, fault)?;
+            }
+        }
         Kind::Array => {
             let mut batch = Vec::new();
             scanner.array(|scanner| {
                 if scanner.peek()? != Kind::Object || batch.len() >= limits.batch {
                     fault.get_or_insert(Reason::BatchRefused);
-                    return scanner.skip().map(drop);
+                    return scanner.pass();
                 }
-                batch.push(message(scanner, fault)?);
-                Ok::<_, JsonError>(())
+                let mut element = Message::default();
+                message(scanner, &mut element, fault)?;
+                batch.push(element);
+                Ok(())
             })?;
             if batch.is_empty() {
                 fault.get_or_insert(Reason::BatchRefused);
             }
-            Some(Parsed::Batch(batch))
+            *parsed = Parsed::Batch(batch);
         }
         _ => {
-            scanner.skip()?;
-            None
+            fault.get_or_insert(Reason::BadRpc);
+            scanner.pass()?;
         }
-    };
-    scanner.finish()?;
-    Ok(parsed)
+    }
+    scanner.finish()
 }
 
-fn message<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Message<'a>, JsonError> {
-    let mut message = Message::default();
+/// Reads a message into `message`, which is large and therefore not returned.
+fn message<'a>(
+    scanner: &mut Scanner<'a>,
+    message: &mut Message<'a>,
+    fault: &mut Fault,
+) -> Result<(), JsonError> {
     let (mut version, mut method, mut result, mut error) = (false, false, false, false);
     let mut has_params = false;
     let start = scanner.at();
@@ -187,17 +131,17 @@ fn message<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Message<'
             "id" => message.id = Some(id(scanner, fault)?),
             "params" if scanner.peek()? == Kind::Object => {
                 has_params = true;
-                message.params = params(scanner, fault)?;
+                params::read(scanner, &mut message.params, fault)?;
             }
             "params" => {
                 fault.get_or_insert(Reason::BadRpc);
-                scanner.skip()?;
+                scanner.pass()?;
             }
             other => {
                 result |= other == "result";
                 error |= other == "error";
                 refuse_unclear(other, names::ROOT, fault);
-                scanner.skip()?;
+                scanner.pass()?;
             }
         }
         Ok::<_, JsonError>(())
@@ -215,7 +159,7 @@ fn message<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Message<'
     if !version {
         fault.get_or_insert(Reason::BadRpc);
     }
-    Ok(message)
+    Ok(())
 }
 
 /// A string or an integer token.
@@ -237,132 +181,11 @@ fn id(scanner: &mut Scanner<'_>, fault: &mut Fault) -> Result<Range<usize>, Json
     Ok(range)
 }
 
-fn params<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Params<'a>, JsonError> {
-    let mut params = Params::default();
-    scanner.object(|scanner, name| {
-        match &*name.decoded() {
-            "name" => params.name = text(scanner)?,
-            "uri" => params.uri = text(scanner)?,
-            "protocolVersion" => params.protocol_version = text(scanner)?,
-            "arguments" => params.arguments = arguments(scanner)?,
-            "_meta" if scanner.peek()? == Kind::Object => params.meta = meta(scanner, fault)?,
-            "ref" if scanner.peek()? == Kind::Object => {
-                params.reference = reference(scanner, fault)?;
-            }
-            "notifications" if scanner.peek()? == Kind::Object => {
-                params.listen = Some(listen(scanner, fault)?);
-            }
-            "task" if scanner.peek()? == Kind::Object => {
-                scanner.object(|scanner, name| {
-                    refuse_variant(&name.decoded(), names::TASK, fault);
-                    scanner.skip().map(drop)
-                })?;
-            }
-            other => {
-                refuse_unclear(other, names::PARAMS, fault);
-                scanner.skip()?;
-            }
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    Ok(params)
-}
-
-fn arguments(scanner: &mut Scanner<'_>) -> Result<ArgumentsAt, JsonError> {
-    match scanner.peek()? {
-        Kind::Object => {}
-        Kind::Null => {
-            scanner.skip()?;
-            return Ok(ArgumentsAt::Absent);
-        }
-        _ => {
-            scanner.skip()?;
-            return Ok(ArgumentsAt::Wrong);
-        }
-    }
-    let start = scanner.at();
-    let mut names = [const { 0..0 }; Arguments::MAX_KEYS];
-    let mut total = 0;
-    scanner.object(|scanner, name| {
-        if let Some(slot) = names.get_mut(total) {
-            *slot = name.range();
-        }
-        total += 1;
-        scanner.skip().map(drop)
-    })?;
-    Ok(ArgumentsAt::Object { range: start..scanner.at_end(), names, total })
-}
-
-fn meta<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Meta<'a>, JsonError> {
-    let mut meta = Meta::default();
-    let start = scanner.at();
-    scanner.object(|scanner, name| {
-        let name = name.decoded();
-        meta.modern |= names::MODERN_META.contains(&&*name);
-        match &*name {
-            names::META_VERSION => meta.version = text(scanner)?,
-            names::META_CAPABILITIES => {
-                meta.capabilities = scanner.peek()? == Kind::Object;
-                scanner.skip()?;
-            }
-            other => {
-                refuse_variant(other, names::META, fault);
-                scanner.skip()?;
-            }
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    meta.range = Some(start..scanner.at_end());
-    Ok(meta)
-}
-
-fn reference<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Reference<'a>, JsonError> {
-    let mut reference = Reference::default();
-    scanner.object(|scanner, name| {
-        match &*name.decoded() {
-            "type" => reference.kind = text(scanner)?,
-            "name" => reference.name = text(scanner)?,
-            "uri" => reference.uri = text(scanner)?,
-            other => {
-                refuse_variant(other, names::REF, fault);
-                scanner.skip()?;
-            }
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    Ok(reference)
-}
-
-fn listen<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Listen<'a>, JsonError> {
-    let mut listen = Listen::default();
-    scanner.object(|scanner, name| {
-        match &*name.decoded() {
-            "resourceSubscriptions" if scanner.peek()? == Kind::Array => {
-                scanner.array(|scanner| {
-                    match text(scanner)? {
-                        Member::Text(uri) => listen.resources.push(uri),
-                        Member::Absent | Member::Wrong => listen.wrong = true,
-                    }
-                    Ok::<_, JsonError>(())
-                })?;
-            }
-            other => {
-                listen.wrong |= other == "resourceSubscriptions";
-                listen.tasks |= other == "taskIds";
-                refuse_variant(other, names::NOTIFICATIONS, fault);
-                scanner.skip()?;
-            }
-        }
-        Ok::<_, JsonError>(())
-    })?;
-    Ok(listen)
-}
-
 fn text<'a>(scanner: &mut Scanner<'a>) -> Result<Member<'a>, JsonError> {
     if scanner.peek()? == Kind::String {
         return scanner.string().map(Member::Text);
     }
-    scanner.skip()?;
+    scanner.pass()?;
     Ok(Member::Wrong)
 }
 
