@@ -257,7 +257,7 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
             inspect = inspect.versions(versions).map_err(|e| BuildError::new("edge", e))?;
         }
         if let Some(limits) = options.limits {
-            edge = edge.limits(limits.clone());
+            edge = edge.limits(limits);
             inspect = inspect.limits(limits);
         }
         if let Some(keys) = options.session_keys {

@@ -35,7 +35,6 @@ impl<A> PortcullisLayer<A> {
     }
 
     /// The audit layer, for example to flush it before the process ends.
-    #[must_use]
     pub fn audit(&self) -> &AuditLayer {
         &self.audit
     }

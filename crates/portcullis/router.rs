@@ -12,8 +12,8 @@ use tower_service::Service;
 use crate::{Gate, PortcullisLayer};
 
 impl<A> PortcullisLayer<A> {
-    /// A router with two routes, both answered by the gate around `service`: the resource's path and
-    /// its metadata path. Merge it into your application's router.
+    /// A router whose routes are all answered by the gate around `service`: the resource's path and
+    /// its metadata paths. Merge it into your application's router.
     ///
     /// The routes see the full path, unlike `nest_service`, which strips the prefix: so the gate can
     /// tell `/mcp` from `/mcp/` and serves its own metadata. Layers that you add to the
@@ -30,8 +30,9 @@ impl<A> PortcullisLayer<A> {
             "" => "/",
             path => path,
         };
-        Router::new()
-            .route_service(path, gate.clone())
-            .route_service(self.metadata().well_known_path(), gate)
+        let router = Router::new().route_service(path, gate.clone());
+        self.metadata()
+            .well_known_paths()
+            .fold(router, |router, path| router.route_service(path, gate.clone()))
     }
 }

@@ -86,6 +86,7 @@ impl Notes {
     }
 
     #[tool(description = "Add a note, signed with your name")]
+    #[allow(clippy::needless_pass_by_value, reason = "rmcp hands the context over by value")]
     fn add_note(
         &self,
         Parameters(Note { title, text }): Parameters<Note>,

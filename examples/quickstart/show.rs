@@ -46,7 +46,7 @@ impl Show {
     }
 
     pub fn fact(self, name: &str, value: impl Display) {
-        println!("   {:<13} {value}", name);
+        println!("   {name:<13} {value}");
     }
 
     pub fn line(self, text: impl Display) {

@@ -48,8 +48,10 @@ impl Stage {
             let person = Person::new(name).groups([group]).scopes(["notes:read", "notes:write"]);
             issuer = issuer.person(person);
         }
-        let issuer =
-            issuer.bind(loopback(issuer_port)).await.map_err(|error| in_use(issuer_port, error))?;
+        let issuer = issuer
+            .bind(loopback(issuer_port))
+            .await
+            .map_err(|error| in_use(issuer_port, &error))?;
 
         let layer = Portcullis::builder()
             .resource(&mcp)
@@ -73,10 +75,10 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 async fn bind(port: u16) -> Result<TcpListener> {
-    TcpListener::bind(loopback(port)).await.map_err(|error| in_use(port, error))
+    TcpListener::bind(loopback(port)).await.map_err(|error| in_use(port, &error))
 }
 
-fn in_use(port: u16, error: std::io::Error) -> Box<dyn Error> {
+fn in_use(port: u16, error: &std::io::Error) -> Box<dyn Error> {
     format!("cannot listen on port {port}: {error}").into()
 }
 

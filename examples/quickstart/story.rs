@@ -36,9 +36,11 @@ pub async fn run(options: &Options) -> Result<()> {
 
     show.step(2, "It reads where to get one");
     let document = metadata(&challenge).await?;
-    let list = |member: &str| match &document[member] {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        other => other.as_str().unwrap_or_default().to_owned(),
+    let list = |member: &str| match document.get(member) {
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        other => other.and_then(Value::as_str).unwrap_or_default().to_owned(),
     };
     show.fact("resource", list("resource"));
     show.fact("issuer", list("authorization_servers"));

@@ -32,7 +32,7 @@ fn parts() -> Parts {
     let mint = Mint::es256(ISSUER);
     let metadata =
         ResourceMetadata::builder(RESOURCE).authorization_server(ISSUER).build().unwrap();
-    let issuer = Issuer::new(ISSUER).keys(JwkSet::from_json(&mint.jwks()).unwrap());
+    let issuer = Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap());
     let verifier = Verifier::builder(RESOURCE).issuer(issuer).build().unwrap();
     Parts {
         jwt: JwtLayer::new(verifier, metadata.challenge()),

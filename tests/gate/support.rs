@@ -48,7 +48,6 @@ rules:
 /// What reached the upstream.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: Method,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -159,7 +158,7 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            let seen = Seen { method: parts.method, headers: parts.headers, body };
+            let seen = Seen { headers: parts.headers, body };
             let answer = (this.script)(&seen);
             this.seen.lock().unwrap().push(seen);
             let mut response = Response::new(UpstreamBody(answer.chunks.into_iter()));
@@ -227,7 +226,7 @@ impl Rig {
 pub fn layer(setup: Setup, mint: &Mint, records: MemorySink) -> PortcullisLayer<Policy> {
     let mut builder = Portcullis::builder()
         .policy(Policy::from_yaml(POLICY).unwrap())
-        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(&mint.jwks()).unwrap()))
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
         .resource(RESOURCE)
         .scope("mcp:read")
         .metadata(|document| document.resource_name("Example MCP"))
