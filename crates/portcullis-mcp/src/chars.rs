@@ -4,6 +4,7 @@ use std::iter;
 
 /// The offset of the first byte at or after `from` that ends or interrupts a string: a quote, a
 /// backslash or a control character.
+#[inline]
 pub(crate) fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
     let mut rest = bytes.get(from..)?;
     let mut at = from;

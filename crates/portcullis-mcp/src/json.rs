@@ -75,6 +75,7 @@ impl<'a> Str<'a> {
     }
 
     /// The text that the string stands for.
+    #[inline]
     pub(crate) fn decoded(&self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(chars::unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
@@ -242,6 +243,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips white space and returns the byte after it.
+    #[inline]
     fn token(&mut self) -> Result<u8, JsonError> {
         let bytes = self.text.as_bytes();
         loop {
@@ -253,9 +255,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn check_name(&mut self, name: Str<'a>, seen: &mut Seen<'a>) -> Result<(), JsonError> {
-        let reserved = |text: &str| text.starts_with(RESERVED);
-        if if name.escaped { reserved(&name.decoded()) } else { reserved(name.raw) } {
+        if name.escaped && name.decoded().starts_with(RESERVED) || name.raw.starts_with(RESERVED) {
             return Err(JsonError::Reserved);
         }
         self.names.insert(self.text, name, seen)
@@ -294,6 +296,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string whose opening quote is the next byte.
+    #[inline]
     fn quoted(&mut self) -> Result<Str<'a>, JsonError> {
         let start = self.at + 1;
         let mut end = start;

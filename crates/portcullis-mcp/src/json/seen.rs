@@ -33,6 +33,7 @@ struct Name {
 }
 
 impl Name {
+    #[inline]
     fn new(name: Str<'_>) -> Self {
         let range = name.range();
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -47,18 +48,18 @@ impl Name {
         Str { raw, start, escaped: self.end & 1 == 1 }
     }
 
-    fn is(&self, text: &str, print: u32, name: Str<'_>) -> bool {
-        self.print == print && {
-            let old = self.read(text);
-            if old.escaped || name.escaped {
-                old.decoded() == name.decoded()
-            } else {
-                old.raw == name.raw
-            }
+    /// Whether it is the same name; asked only when the prints are equal.
+    fn is(&self, text: &str, name: Str<'_>) -> bool {
+        let old = self.read(text);
+        if old.escaped || name.escaped {
+            old.decoded() == name.decoded()
+        } else {
+            old.raw == name.raw
         }
     }
 }
 
+#[inline]
 fn print(name: &str) -> u32 {
     let bytes = name.as_bytes();
     let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
@@ -88,7 +89,33 @@ impl Names {
     }
 
     /// Adds a name to the innermost object, unless that has it.
+    #[inline]
     pub(super) fn insert<'a>(
+        &mut self,
+        text: &'a str,
+        name: Str<'a>,
+        seen: &mut Seen<'a>,
+    ) -> Result<(), JsonError> {
+        let count = self.len - seen.base;
+        if count >= Self::FEW || self.len >= Self::NEAR {
+            return self.insert_elsewhere(text, name, seen);
+        }
+        let new = Name::new(name);
+        for old in self.near.get(seen.base..self.len).unwrap_or_default() {
+            if old.print == new.print && old.is(text, name) {
+                return Err(JsonError::Duplicate);
+            }
+        }
+        if let Some(slot) = self.near.get_mut(self.len) {
+            *slot = new;
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    /// The same for wide objects and deep ones.
+    #[cold]
+    fn insert_elsewhere<'a>(
         &mut self,
         text: &'a str,
         name: Str<'a>,
@@ -100,19 +127,16 @@ impl Names {
         let new = Name::new(name);
         let near = self.near.get(seen.base..self.len.min(Self::NEAR)).unwrap_or_default();
         let far = self.far.get(seen.base.saturating_sub(Self::NEAR)..).unwrap_or_default();
-        let same = |old: &Name| old.is(text, new.print, name);
-        if near.iter().any(same) || far.iter().any(same) {
+        let mut all = near.iter().chain(far);
+        if all.clone().any(|old| old.print == new.print && old.is(text, name)) {
             return Err(JsonError::Duplicate);
         }
         if self.len - seen.base >= Self::FEW {
-            let all = near.iter().chain(far).map(|old| old.read(text).decoded());
-            seen.many = Some(all.chain([name.decoded()]).collect());
+            let names = all.by_ref().map(|old| old.read(text).decoded());
+            seen.many = Some(names.chain([name.decoded()]).collect());
             return Ok(());
         }
-        match self.near.get_mut(self.len) {
-            Some(slot) => *slot = new,
-            None => self.far.push(new),
-        }
+        self.far.push(new);
         self.len += 1;
         Ok(())
     }
