@@ -10,13 +10,15 @@ pub(crate) const INVALID_TOKEN: &str = "The access token is invalid or expired";
 pub(crate) const INVALID_REQUEST: &str =
     "Exactly one access token in the Authorization header is required";
 pub(crate) const MORE_SCOPE: &str = "Additional permission required";
+const STRONGER_AUTHENTICATION: &str = "A more recent or stronger sign-in is required";
 
 /// How a client is told to get a token: the metadata document to read and the scopes to ask for.
 ///
 /// Built once from configuration, never from a request (R-157), and rendered ahead of time: every
 /// challenge is one field line that starts with `Bearer`, with the parameters in the order
 /// `error`, `scope`, `resource_metadata`, `error_description` (R-159, R-162), because deployed
-/// clients read only the first line and search it with regular expressions.
+/// clients read only the first line and search it with regular expressions. With
+/// [`dpop`](Self::dpop), a second line for the scheme `DPoP` follows, or replaces it.
 #[derive(Clone, Debug)]
 pub struct Challenge(Arc<Rendered>);
 
@@ -27,6 +29,18 @@ struct Rendered {
     no_token: HeaderValue,
     invalid_token: HeaderValue,
     invalid_request: HeaderValue,
+    dpop: Option<Dpop>,
+}
+
+/// What is said in the scheme `DPoP` (RFC 9449 §7.1).
+#[derive(Debug)]
+struct Dpop {
+    algs: String,
+    required: bool,
+    /// The line that follows the one for `Bearer`.
+    offer: HeaderValue,
+    invalid_proof: HeaderValue,
+    use_nonce: HeaderValue,
 }
 
 impl Challenge {
@@ -43,7 +57,8 @@ impl Challenge {
         if !resource_metadata.bytes().all(is_url_byte) || resource_metadata.is_empty() {
             return Err(ChallengeError("the metadata URL is not a plain ASCII URL".into()));
         }
-        Self::render(Some(resource_metadata.to_owned()), scopes)
+        let scopes = checked(scopes)?;
+        Self::render(Some(resource_metadata.to_owned()), scopes, None)
     }
 
     /// A challenge without metadata. MCP clients cannot find the authorization server from it:
@@ -54,7 +69,40 @@ impl Challenge {
     pub fn without_metadata<S: AsRef<str>>(
         scopes: impl IntoIterator<Item = S>,
     ) -> Result<Self, ChallengeError> {
-        Self::render(None, scopes)
+        Self::render(None, checked(scopes)?, None)
+    }
+
+    /// Offers DPoP too (RFC 9449 §7.1), with proofs signed by one of `algs`: a second field line
+    /// after the one for `Bearer`. Where it is `required`, there is only the line for `DPoP`
+    /// (R-169).
+    ///
+    /// # Errors
+    /// When there is no algorithm, or one that is not letters and digits.
+    pub fn dpop<'a>(
+        &self,
+        algs: impl IntoIterator<Item = &'a str>,
+        required: bool,
+    ) -> Result<Self, ChallengeError> {
+        let algs: Vec<_> = algs.into_iter().collect();
+        let name = |alg: &&str| !alg.is_empty() && alg.bytes().all(|b| b.is_ascii_alphanumeric());
+        if algs.is_empty() || !algs.iter().all(name) {
+            return Err(ChallengeError("DPoP needs the names of its algorithms".into()));
+        }
+        let (metadata, scopes) = (self.0.resource_metadata.clone(), self.0.scopes.clone());
+        Self::render(metadata, scopes, Some((algs.join(" "), required)))
+    }
+
+    /// Whether a challenge may name `acr`, an authentication context class, in `acr_values`
+    /// (RFC 9470 §3): visible ASCII without quotes and backslashes.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn check_acr(acr: &str) -> Result<(), ChallengeError> {
+        if is_quotable_word(acr) {
+            Ok(())
+        } else {
+            Err(ChallengeError(format!("{acr:?} cannot stand in acr_values")))
+        }
     }
 
     /// The URL of the metadata document.
@@ -75,8 +123,7 @@ impl Challenge {
     /// # Errors
     /// Says why not.
     pub fn check_scope(scope: &str) -> Result<(), ChallengeError> {
-        let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if scope.is_empty() || !scope.bytes().all(token) {
+        if !is_quotable_word(scope) {
             return Err(ChallengeError(format!("{scope:?} is not a scope (RFC 6749 section 3.3)")));
         }
         if matches!(scope, "offline_access" | "openid") {
@@ -90,26 +137,26 @@ impl Challenge {
         Ok(())
     }
 
-    fn render<S: AsRef<str>>(
+    fn render(
         resource_metadata: Option<String>,
-        scopes: impl IntoIterator<Item = S>,
+        scopes: Vec<String>,
+        dpop: Option<(String, bool)>,
     ) -> Result<Self, ChallengeError> {
-        let scopes: Vec<String> = scopes.into_iter().map(|s| s.as_ref().to_owned()).collect();
-        scopes.iter().try_for_each(|scope| Self::check_scope(scope))?;
         let scope = scopes.join(" ");
         let metadata = resource_metadata.as_deref();
-        let line = |error, description| parameters(error, &scope, metadata, description);
+        let dpop =
+            dpop.map(|(algs, required)| Dpop::render(algs, required, metadata)).transpose()?;
+        let line = |error: Option<&str>, scope: &str, description| {
+            let algs = required_algs(dpop.as_ref());
+            parameters(algs, error, &[], scope, metadata, description)
+        };
         Ok(Self(Arc::new(Rendered {
-            no_token: line(None, None)?,
-            invalid_token: line(Some("invalid_token"), Some(INVALID_TOKEN))?,
-            invalid_request: parameters(
-                Some("invalid_request"),
-                "",
-                metadata,
-                Some(INVALID_REQUEST),
-            )?,
+            no_token: line(None, &scope, None)?,
+            invalid_token: line(Some("invalid_token"), &scope, Some(INVALID_TOKEN))?,
+            invalid_request: line(Some("invalid_request"), "", Some(INVALID_REQUEST))?,
             resource_metadata,
             scopes,
+            dpop,
         })))
     }
 
@@ -125,29 +172,97 @@ impl Challenge {
         self.0.invalid_request.clone()
     }
 
+    /// The line that follows the first one of a 401.
+    pub(crate) fn second_line(&self) -> Option<HeaderValue> {
+        self.0.dpop.as_ref().filter(|dpop| !dpop.required).map(|dpop| dpop.offer.clone())
+    }
+
+    pub(crate) fn invalid_dpop_proof(&self) -> Option<HeaderValue> {
+        self.0.dpop.as_ref().map(|dpop| dpop.invalid_proof.clone())
+    }
+
+    pub(crate) fn use_dpop_nonce(&self) -> Option<HeaderValue> {
+        self.0.dpop.as_ref().map(|dpop| dpop.use_nonce.clone())
+    }
+
     pub(crate) fn insufficient_scope(&self, scope: &str) -> Result<HeaderValue, ChallengeError> {
         scope.split(' ').try_for_each(Self::check_scope)?;
         let metadata = self.resource_metadata();
-        parameters(Some("insufficient_scope"), scope, metadata, Some(MORE_SCOPE))
+        let algs = required_algs(self.0.dpop.as_ref());
+        parameters(algs, Some("insufficient_scope"), &[], scope, metadata, Some(MORE_SCOPE))
+    }
+
+    pub(crate) fn insufficient_authentication(
+        &self,
+        acr_values: &[String],
+        max_age: Option<u64>,
+    ) -> Result<HeaderValue, ChallengeError> {
+        acr_values.iter().try_for_each(|acr| Self::check_acr(acr))?;
+        let (acr_values, max_age) = (acr_values.join(" "), max_age.map(|age| age.to_string()));
+        let needs = [
+            ("acr_values", (!acr_values.is_empty()).then_some(acr_values.as_str())),
+            ("max_age", max_age.as_deref()),
+        ];
+        parameters(
+            required_algs(self.0.dpop.as_ref()),
+            Some("insufficient_user_authentication"),
+            &needs,
+            &self.0.scopes.join(" "),
+            self.resource_metadata(),
+            Some(STRONGER_AUTHENTICATION),
+        )
     }
 }
 
+impl Dpop {
+    fn render(
+        algs: String,
+        required: bool,
+        metadata: Option<&str>,
+    ) -> Result<Self, ChallengeError> {
+        let line = |error| parameters(Some(&algs), error, &[], "", metadata, None);
+        Ok(Self {
+            offer: line(None)?,
+            invalid_proof: line(Some("invalid_dpop_proof"))?,
+            use_nonce: line(Some("use_dpop_nonce"))?,
+            algs,
+            required,
+        })
+    }
+}
+
+/// The algorithms of DPoP proofs, where challenges are to be in that scheme.
+fn required_algs(dpop: Option<&Dpop>) -> Option<&str> {
+    dpop.filter(|dpop| dpop.required).map(|dpop| dpop.algs.as_str())
+}
+
+fn checked<S: AsRef<str>>(
+    scopes: impl IntoIterator<Item = S>,
+) -> Result<Vec<String>, ChallengeError> {
+    let scopes: Vec<String> = scopes.into_iter().map(|s| s.as_ref().to_owned()).collect();
+    scopes.iter().try_for_each(|scope| Challenge::check_scope(scope))?;
+    Ok(scopes)
+}
+
+/// One challenge: of the scheme `DPoP` when there are `algs`, else of the scheme `Bearer`.
 fn parameters(
+    algs: Option<&str>,
     error: Option<&str>,
+    needs: &[(&str, Option<&str>)],
     scope: &str,
     resource_metadata: Option<&str>,
     description: Option<&str>,
 ) -> Result<HeaderValue, ChallengeError> {
     let scope = (!scope.is_empty()).then_some(scope);
-    let all = [
-        ("error", error),
+    let first = [("error", error), ("algs", algs)];
+    let last = [
         ("scope", scope),
         ("resource_metadata", resource_metadata),
         ("error_description", description),
     ];
-    let mut line = String::from("Bearer");
+    let mut line = String::from(if algs.is_some() { "DPoP" } else { "Bearer" });
     let mut separator = " ";
-    for (name, value) in all {
+    for (name, value) in first.iter().chain(needs).chain(&last) {
         if let Some(value) = value {
             // Infallible: writing to a `String`.
             let _ = write!(line, "{separator}{name}=\"{value}\"");
@@ -155,6 +270,11 @@ fn parameters(
         }
     }
     HeaderValue::try_from(line).map_err(|_| ChallengeError("the challenge is not ASCII".into()))
+}
+
+/// `scope-token` (RFC 6749 §3.3): visible ASCII that needs no escape in a quoted string.
+fn is_quotable_word(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 /// Bytes of a URI (RFC 3986 §2); all of them may stand in a quoted string.
@@ -193,6 +313,50 @@ mod tests {
     fn without_metadata_and_scopes_the_challenge_is_bare() {
         let challenge = Challenge::without_metadata::<&str>([]).unwrap();
         assert_eq!(challenge.no_token(), "Bearer");
+    }
+
+    #[test]
+    fn dpop_comes_second_or_alone() {
+        let challenge = Challenge::new(METADATA, ["mcp:read"]).unwrap();
+        assert_eq!(challenge.second_line(), None);
+        assert_eq!(challenge.invalid_dpop_proof(), None);
+        let optional = challenge.dpop(["ES256", "EdDSA"], false).unwrap();
+        assert_eq!(optional.no_token(), challenge.no_token(), "the first line is as before");
+        assert_eq!(
+            optional.second_line().unwrap(),
+            format!("DPoP algs=\"ES256 EdDSA\", resource_metadata=\"{METADATA}\"").as_str()
+        );
+        let required = challenge.dpop(["ES256"], true).unwrap();
+        assert_eq!(required.second_line(), None);
+        assert_eq!(
+            required.no_token(),
+            format!("DPoP algs=\"ES256\", scope=\"mcp:read\", resource_metadata=\"{METADATA}\"")
+                .as_str()
+        );
+        let more = required.insufficient_scope("a").unwrap();
+        assert!(more.to_str().unwrap().starts_with("DPoP error=\"insufficient_scope\""));
+        for algs in [&[][..], &[""], &["ES 256"], &["\""]] {
+            assert!(challenge.dpop(algs.iter().copied(), false).is_err(), "{algs:?}");
+        }
+    }
+
+    #[test]
+    fn authentication_strength_is_named() {
+        let challenge = Challenge::new(METADATA, ["mcp:read"]).unwrap();
+        let acr = ["urn:mfa".to_owned(), "phr".to_owned()];
+        let line = challenge.insufficient_authentication(&acr, Some(300)).unwrap();
+        assert_eq!(
+            line,
+            format!(
+                "Bearer error=\"insufficient_user_authentication\", acr_values=\"urn:mfa phr\", \
+                 max_age=\"300\", scope=\"mcp:read\", resource_metadata=\"{METADATA}\", \
+                 error_description=\"A more recent or stronger sign-in is required\""
+            )
+            .as_str()
+        );
+        for acr in ["", "a b", "a\"b", "ä"] {
+            assert!(challenge.insufficient_authentication(&[acr.to_owned()], None).is_err());
+        }
     }
 
     /// How TypeScript, Python (regular expressions) and rmcp (substring) find `scope`.

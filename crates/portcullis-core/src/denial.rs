@@ -194,6 +194,14 @@ impl Denial {
         self.with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
+    /// What is said of DPoP besides `Bearer` (R-169).
+    fn and_second_line(self, challenge: &Challenge) -> Self {
+        match challenge.second_line() {
+            Some(line) => self.with(header::WWW_AUTHENTICATE, line),
+            None => self,
+        }
+    }
+
     /// A refusal whose body is a JSON-RPC error. Without `id`, the member is left out: MCP forbids
     /// `null` there (requirements 6.3 no. 16).
     fn rpc(
@@ -233,6 +241,7 @@ impl Denial {
             challenge.no_token(),
             r#"{"error":"unauthorized","error_description":"Authentication required"}"#,
         )
+        .and_second_line(challenge)
     }
 
     /// Credentials that do not verify: the same 401 whatever `reason` says (recipe 4.2, R-133).
@@ -246,6 +255,61 @@ impl Denial {
             StatusCode::UNAUTHORIZED,
             challenge.invalid_token(),
             BODY,
+        )
+        .and_second_line(challenge)
+    }
+
+    /// A DPoP proof that is missing, does not verify or was used before: the same 401 whatever
+    /// `reason` says (recipe 4.2, R-137).
+    #[must_use]
+    pub fn invalid_dpop_proof(challenge: &Challenge, reason: Reason) -> Self {
+        let Some(line) = challenge.invalid_dpop_proof() else {
+            return Self::miswired("a DPoP proof was asked for, and no challenge says so");
+        };
+        Self::oauth(
+            DenialKind::InvalidToken,
+            reason,
+            StatusCode::UNAUTHORIZED,
+            line,
+            r#"{"error":"invalid_dpop_proof","error_description":"The DPoP proof is invalid"}"#,
+        )
+    }
+
+    /// A DPoP proof without a nonce of ours: 401 with the one to use (RFC 9449 §9, R-138).
+    #[must_use]
+    pub fn use_dpop_nonce(challenge: &Challenge, nonce: &str) -> Self {
+        let (Some(line), Ok(nonce)) = (challenge.use_dpop_nonce(), HeaderValue::try_from(nonce))
+        else {
+            return Self::miswired("a DPoP nonce was asked for, and no challenge can carry it");
+        };
+        Self::oauth(
+            DenialKind::InvalidToken,
+            Reason::DpopNonce,
+            StatusCode::UNAUTHORIZED,
+            line,
+            r#"{"error":"use_dpop_nonce","error_description":"The DPoP proof needs this nonce"}"#,
+        )
+        .with(HeaderName::from_static("dpop-nonce"), nonce)
+    }
+
+    /// A person who signed in too weakly or too long ago: 401 that names what is accepted
+    /// (RFC 9470 §3, R-140). `max_age` is said in whole seconds.
+    #[must_use]
+    pub fn insufficient_authentication(
+        challenge: &Challenge,
+        acr_values: &[String],
+        max_age: Option<Duration>,
+    ) -> Self {
+        let max_age = max_age.map(|age| age.as_secs());
+        let Ok(line) = challenge.insufficient_authentication(acr_values, max_age) else {
+            return Self::miswired("an authentication is required that no challenge can carry");
+        };
+        Self::oauth(
+            DenialKind::InvalidToken,
+            Reason::WeakAuthentication,
+            StatusCode::UNAUTHORIZED,
+            line,
+            r#"{"error":"insufficient_user_authentication","error_description":"A more recent or stronger sign-in is required"}"#,
         )
     }
 

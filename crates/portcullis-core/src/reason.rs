@@ -62,6 +62,16 @@ reasons! {
     CnfMismatch = "cnf_mismatch",
     /// The DPoP proof is not valid.
     DpopInvalid = "dpop_invalid",
+    /// The DPoP proof has been used before.
+    DpopReplayed = "dpop_replayed",
+    /// The DPoP proof has no nonce of ours, or an old one.
+    DpopNonce = "dpop_nonce",
+    /// It cannot be said whether a DPoP proof has been used before.
+    ReplayUnavailable = "replay_unavailable",
+    /// The person signed in too weakly, or too long ago (RFC 9470).
+    WeakAuthentication = "weak_authentication",
+    /// No such API key.
+    BadApiKey = "bad_api_key",
     /// Identity headers, but not from a peer that is trusted to set them.
     UntrustedPeer = "untrusted_peer",
     /// Identity headers of a trusted peer that are repeated, malformed or too large.

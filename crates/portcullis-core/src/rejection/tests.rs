@@ -12,6 +12,10 @@ fn challenge() -> Challenge {
     Challenge::new(METADATA, ["mcp:read"]).unwrap()
 }
 
+fn dpop_challenge() -> Challenge {
+    challenge().dpop(["ES256", "EdDSA"], false).unwrap()
+}
+
 fn id(raw: &str) -> Text {
     Text::from(raw)
 }
@@ -71,6 +75,35 @@ fn recipes() -> Vec<Recipe> {
                 NO_STORE,
             ],
             body: r#"{"error":"invalid_token","error_description":"The access token is invalid or expired"}"#,
+        },
+        Recipe {
+            name: "4.2 DPoP",
+            denial: Denial::invalid_dpop_proof(&dpop_challenge(), Reason::DpopInvalid),
+            status: 401,
+            length: 78,
+            headers: &[
+                (
+                    "www-authenticate",
+                    r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp""#,
+                ),
+                NO_STORE,
+            ],
+            body: r#"{"error":"invalid_dpop_proof","error_description":"The DPoP proof is invalid"}"#,
+        },
+        Recipe {
+            name: "4.2 DPoP nonce (RFC 9449 section 9)",
+            denial: Denial::use_dpop_nonce(&dpop_challenge(), "abc"),
+            status: 401,
+            length: 80,
+            headers: &[
+                (
+                    "www-authenticate",
+                    r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp""#,
+                ),
+                ("dpop-nonce", "abc"),
+                NO_STORE,
+            ],
+            body: r#"{"error":"use_dpop_nonce","error_description":"The DPoP proof needs this nonce"}"#,
         },
         Recipe {
             name: "4.2 malformed credentials",
@@ -411,5 +444,28 @@ fn futures_now<F: Future>(future: F) -> F::Output {
     match future.as_mut().poll(&mut cx) {
         std::task::Poll::Ready(output) => output,
         std::task::Poll::Pending => panic!("an own body never waits"),
+    }
+}
+
+/// R-169: the line of `Bearer` first, because deployed clients read no other.
+#[test]
+fn dpop_is_offered_in_a_second_line() {
+    let dpop = dpop_challenge();
+    for denial in [Denial::no_token(&dpop), Denial::invalid_token(&dpop, Reason::BadAud)] {
+        let response = denial.into_response::<Empty<Bytes>>();
+        let lines: Vec<_> = response.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].to_str().unwrap().starts_with("Bearer "));
+        assert!(lines[1].to_str().unwrap().starts_with("DPoP algs="));
+    }
+}
+
+#[test]
+fn a_dpop_challenge_that_was_not_set_up_is_our_own_fault() {
+    for denial in [
+        Denial::invalid_dpop_proof(&challenge(), Reason::DpopInvalid),
+        Denial::use_dpop_nonce(&challenge(), "abc"),
+    ] {
+        assert_eq!(denial.kind(), DenialKind::Miswired);
     }
 }
