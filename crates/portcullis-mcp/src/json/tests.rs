@@ -131,6 +131,27 @@ fn wide_objects_find_duplicates_too() {
     }
 }
 
+/// Names beyond those that are kept near, at every level, before and after inner objects end.
+#[test]
+fn deep_objects_find_duplicates_too() {
+    /// An object of ten names at each of `levels`, with `k0` again at level `twice`.
+    fn nest(levels: usize, twice: Option<usize>) -> String {
+        let names: Vec<_> = (0..10).map(|i| format!(r#""k{i}":{i}"#)).collect();
+        let inner = if levels == 0 {
+            "0".to_owned()
+        } else {
+            nest(levels - 1, twice.and_then(|level| level.checked_sub(1)))
+        };
+        let again = if twice == Some(0) { r#","k0":1"# } else { "" };
+        format!(r#"{{{},"in":{inner},"in2":{inner}{again}}}"#, names.join(","))
+    }
+    assert_eq!(check(nest(7, None).as_bytes()), Ok(()));
+    for level in 0..=7 {
+        let document = nest(7, Some(level));
+        assert_eq!(check(document.as_bytes()), Err(JsonError::Duplicate), "level {level}");
+    }
+}
+
 #[test]
 fn strings_say_what_they_stand_for() {
     let document = r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00x\u0000""#;
