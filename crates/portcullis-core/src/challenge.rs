@@ -78,12 +78,7 @@ impl Challenge {
     ///
     /// # Errors
     /// When there is no algorithm, or one that is not letters and digits.
-    pub fn dpop<'a>(
-        &self,
-        algs: impl IntoIterator<Item = &'a str>,
-        required: bool,
-    ) -> Result<Self, ChallengeError> {
-        let algs: Vec<_> = algs.into_iter().collect();
+    pub fn dpop(&self, algs: &[&str], required: bool) -> Result<Self, ChallengeError> {
         let name = |alg: &&str| !alg.is_empty() && alg.bytes().all(|b| b.is_ascii_alphanumeric());
         if algs.is_empty() || !algs.iter().all(name) {
             return Err(ChallengeError("DPoP needs the names of its algorithms".into()));
@@ -320,13 +315,13 @@ mod tests {
         let challenge = Challenge::new(METADATA, ["mcp:read"]).unwrap();
         assert_eq!(challenge.second_line(), None);
         assert_eq!(challenge.invalid_dpop_proof(), None);
-        let optional = challenge.dpop(["ES256", "EdDSA"], false).unwrap();
+        let optional = challenge.dpop(&["ES256", "EdDSA"], false).unwrap();
         assert_eq!(optional.no_token(), challenge.no_token(), "the first line is as before");
         assert_eq!(
             optional.second_line().unwrap(),
             format!("DPoP algs=\"ES256 EdDSA\", resource_metadata=\"{METADATA}\"").as_str()
         );
-        let required = challenge.dpop(["ES256"], true).unwrap();
+        let required = challenge.dpop(&["ES256"], true).unwrap();
         assert_eq!(required.second_line(), None);
         assert_eq!(
             required.no_token(),
@@ -336,7 +331,7 @@ mod tests {
         let more = required.insufficient_scope("a").unwrap();
         assert!(more.to_str().unwrap().starts_with("DPoP error=\"insufficient_scope\""));
         for algs in [&[][..], &[""], &["ES 256"], &["\""]] {
-            assert!(challenge.dpop(algs.iter().copied(), false).is_err(), "{algs:?}");
+            assert!(challenge.dpop(algs, false).is_err(), "{algs:?}");
         }
     }
 

@@ -13,7 +13,7 @@ fn challenge() -> Challenge {
 }
 
 fn dpop_challenge() -> Challenge {
-    challenge().dpop(["ES256", "EdDSA"], false).unwrap()
+    challenge().dpop(&["ES256", "EdDSA"], false).unwrap()
 }
 
 fn id(raw: &str) -> Text {
