@@ -55,34 +55,40 @@ impl fmt::Display for FetchError {
     }
 }
 
-/// Fetches over HTTP/1.1. Each fetch opens a connection of its own, so that the address is looked
-/// up and checked every time.
-pub(crate) struct HttpFetch {
+/// An HTTP/1.1 client that distrusts the network. Each request opens a connection of its own, so
+/// that the address is looked up and checked every time.
+pub(crate) struct HttpGet {
     client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
-    url: Uri,
 }
 
-impl HttpFetch {
-    pub(crate) fn new(url: &str, internal: bool) -> Result<Self, ConfigError> {
-        let url = check_url(url, internal)?;
+/// What a GET brought.
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    pub(crate) lifetime: Duration,
+}
+
+impl HttpGet {
+    /// A client for `url`, and for others that [`check_url`] lets pass.
+    pub(crate) fn new(url: &Uri, internal: bool) -> Result<Self, ConfigError> {
         let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(internal));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(TIMEOUT));
         // Plain `http` is allowed where `check_url` says so, and there is no redirect.
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&url)?)
+            .with_tls_config(tls(url)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
         let client =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { client, url })
+        Ok(Self { client })
     }
 
-    async fn get(&self) -> Result<Fetched, FetchError> {
+    /// The JSON document at `url`, which went through [`check_url`]. Sets no time limit.
+    pub(crate) async fn json(&self, url: &Uri) -> Result<Answer, FetchError> {
         let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.url.clone();
+        *request.uri_mut() = url.clone();
         let accept = "application/jwk-set+json, application/json";
         request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static(accept));
         let response =
@@ -99,18 +105,43 @@ impl HttpFetch {
             .collect()
             .await
             .map_err(|_| FetchError::new("the body broke off or is larger than 512 KiB"))?;
-        let keys = JwkSet::from_json(body.to_bytes())
-            .map_err(|error| FetchError::new(error.to_string()))?;
+        Ok(Answer { body: body.to_bytes(), lifetime })
+    }
+
+    /// The key set at `url`.
+    pub(crate) async fn keys(&self, url: &Uri) -> Result<Fetched, FetchError> {
+        let Answer { body, lifetime } = self.json(url).await?;
+        let keys = JwkSet::from_json(body).map_err(|error| FetchError::new(error.to_string()))?;
         Ok(Fetched { keys, lifetime })
+    }
+}
+
+/// Fetches a key set from a URL that is known.
+pub(crate) struct HttpFetch {
+    http: HttpGet,
+    url: Uri,
+}
+
+impl HttpFetch {
+    pub(crate) fn new(url: &str, internal: bool) -> Result<Self, ConfigError> {
+        let url = check_url(url, internal)?;
+        Ok(Self { http: HttpGet::new(&url, internal)?, url })
     }
 }
 
 impl Fetch for HttpFetch {
     async fn fetch(&self) -> Result<Fetched, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.get())
-            .await
-            .unwrap_or_else(|_| Err(FetchError::new("no answer within 5 seconds")))
+        within_time(self.http.keys(&self.url)).await
     }
+}
+
+/// What `fetch` brings within 5 seconds, all its steps together.
+pub(crate) async fn within_time<T>(
+    fetch: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
+    tokio::time::timeout(TIMEOUT, fetch)
+        .await
+        .unwrap_or_else(|_| Err(FetchError::new("no answer within 5 seconds")))
 }
 
 /// The crypto provider is named, so that another crate's choice of a process default, or the lack
@@ -120,18 +151,23 @@ fn tls(url: &Uri) -> Result<ClientConfig, ConfigError> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| ConfigError::new("no TLS version is available"))?;
-    let builder = if url.scheme_str() == Some("https") {
-        builder.with_native_roots().map_err(|_| {
-            ConfigError::new("the platform has no root certificates to verify the issuer with")
-        })?
-    } else {
-        builder.with_root_certificates(RootCertStore::empty())
+    // A document at a plain `http` address may name keys at an `https` one.
+    let builder = match builder.clone().with_native_roots() {
+        Ok(builder) => builder,
+        Err(_) if url.scheme_str() != Some("https") => {
+            builder.with_root_certificates(RootCertStore::empty())
+        }
+        Err(_) => {
+            return Err(ConfigError::new(
+                "the platform has no root certificates to verify the issuer with",
+            ));
+        }
     };
     Ok(builder.with_no_client_auth())
 }
 
 /// `https`, or `http` to a loopback address written out when `internal`; no user information.
-fn check_url(url: &str, internal: bool) -> Result<Uri, ConfigError> {
+pub(crate) fn check_url(url: &str, internal: bool) -> Result<Uri, ConfigError> {
     let url: Uri = url.parse().map_err(|_| ConfigError::new("the URL for keys is not a URL"))?;
     let host = url.host().unwrap_or_default();
     if host.is_empty() || url.authority().is_some_and(|authority| authority.as_str().contains('@'))
