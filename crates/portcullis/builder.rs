@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
-use portcullis_core::{Clock, Version};
+use portcullis_core::{Challenge, Clock, Era, Version};
 use portcullis_jwt::{Issuer, JwtLayer, Verifier};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
@@ -219,76 +219,88 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
     pub fn build(self) -> Result<PortcullisLayer<A>, BuildError> {
         let Self { resource: Chosen(resource), issuers: Chosen(issuers), authorizer, options } =
             self;
-        let clock = options.clock.unwrap_or_default();
-
         let mut metadata = ResourceMetadata::builder(&resource);
         for issuer in &issuers {
             metadata = metadata.authorization_server(issuer.name());
         }
-        for scope in options.scopes {
+        let mut verifier = Verifier::builder(&resource).clock(options.clock());
+        for issuer in issuers {
+            verifier = verifier.issuer(issuer);
+        }
+        options.build(&resource, metadata, authorizer.0, |challenge| {
+            let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
+            Ok(JwtLayer::new(verifier, challenge))
+        })
+    }
+}
+
+impl Options {
+    fn clock(&self) -> Clock {
+        self.clock.clone().unwrap_or_default()
+    }
+
+    /// Everything but who callers are, which `sign_in` says.
+    fn build<A: Authorizer, C>(
+        self,
+        resource: &str,
+        mut metadata: ResourceMetadataBuilder,
+        authorizer: A,
+        sign_in: impl FnOnce(Challenge) -> Result<C, BuildError>,
+    ) -> Result<PortcullisLayer<A, C>, BuildError> {
+        let clock = self.clock();
+        for scope in self.scopes {
             metadata = metadata.scope(scope);
         }
-        if let Some(customize) = options.metadata {
+        if let Some(customize) = self.metadata {
             metadata = customize(metadata);
         }
         let metadata = metadata.build().map_err(|e| BuildError::new("metadata", e))?;
         let challenge = metadata.challenge();
 
-        let mut verifier = Verifier::builder(&resource).clock(clock.clone());
-        for issuer in issuers {
-            verifier = verifier.issuer(issuer);
-        }
-        let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
-
-        let mut inspect = InspectLayer::new().resource(&resource).clock(clock.clone());
-        let mut edge = EdgeLayer::new(&resource).map_err(|e| BuildError::new("edge", e))?;
-        for host in &options.hosts {
+        let mut inspect = InspectLayer::new().resource(resource).clock(clock.clone());
+        let mut edge = EdgeLayer::new(resource).map_err(|e| BuildError::new("edge", e))?;
+        for host in &self.hosts {
             edge = edge.allow_host(host).map_err(|e| BuildError::new("edge", e))?;
         }
-        for origin in &options.origins {
+        for origin in &self.origins {
             edge = edge.allow_origin(origin).map_err(|e| BuildError::new("edge", e))?;
         }
-        if options.nested {
+        if self.nested {
             edge = edge.nested();
         }
-        if let Some(versions) = options.versions {
-            let legacy = versions.iter().any(|v| v.era() == portcullis_core::Era::Legacy);
+        if let Some(versions) = self.versions {
+            let legacy = versions.iter().any(|v| v.era() == Era::Legacy);
             edge = edge.sessions(legacy);
             inspect = inspect.versions(versions).map_err(|e| BuildError::new("edge", e))?;
         }
-        if let Some(limits) = options.limits {
+        if let Some(limits) = self.limits {
             edge = edge.limits(limits);
             inspect = inspect.limits(limits);
         }
-        if let Some(keys) = options.session_keys {
+        if let Some(keys) = self.session_keys {
             inspect = inspect.session_keys(keys);
         }
 
-        let audit = match options.audit {
-            Audit::Layer(layer) => layer,
-            Audit::Off => AuditLayer::danger_off(),
-            Audit::Tracing => {
-                audit(AuditLayer::builder().sink(TracingSink::new()), &resource, clock)?
-            }
-            Audit::Sinks(builder) => audit(builder, &resource, clock)?,
-        };
-
         Ok(PortcullisLayer {
-            audit,
+            audit: self.audit.build(resource, clock)?,
             prm: PrmLayer::new(metadata.clone()),
             edge,
-            jwt: JwtLayer::new(verifier, challenge.clone()),
+            sign_in: sign_in(challenge.clone())?,
             inspect,
-            rbac: RbacLayer::new(authorizer.0, challenge),
+            rbac: RbacLayer::new(authorizer, challenge),
             metadata,
         })
     }
 }
 
-fn audit(
-    builder: AuditLayerBuilder,
-    resource: &str,
-    clock: Clock,
-) -> Result<AuditLayer, BuildError> {
-    builder.resource(resource).clock(clock).build().map_err(|e| BuildError::new("audit", e))
+impl Audit {
+    fn build(self, resource: &str, clock: Clock) -> Result<AuditLayer, BuildError> {
+        let builder = match self {
+            Self::Layer(layer) => return Ok(layer),
+            Self::Off => return Ok(AuditLayer::danger_off()),
+            Self::Tracing => AuditLayer::builder().sink(TracingSink::new()),
+            Self::Sinks(builder) => builder,
+        };
+        builder.resource(resource).clock(clock).build().map_err(|e| BuildError::new("audit", e))
+    }
 }

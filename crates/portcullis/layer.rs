@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::Request;
 use portcullis_audit::{Audit, AuditLayer};
-use portcullis_jwt::{Jwt, JwtLayer};
+use portcullis_jwt::JwtLayer;
 use portcullis_mcp::{Edge, EdgeLayer, Inspect, InspectLayer};
 use portcullis_prm::{Prm, PrmLayer, ResourceMetadata};
 use portcullis_rbac::{Rbac, RbacLayer};
@@ -16,18 +16,19 @@ use tower_service::Service;
 ///
 /// Outside in: audit, metadata, edge, token, message, policy. Metadata stands outside the edge
 /// because it is public and must ignore `Host` and `Origin`; everything else is behind both.
+/// `A` decides what callers may do, `C` says who they are.
 #[must_use = "nothing is guarded until the layer is applied"]
-pub struct PortcullisLayer<A> {
+pub struct PortcullisLayer<A, C = JwtLayer> {
     pub(crate) audit: AuditLayer,
     pub(crate) prm: PrmLayer,
     pub(crate) edge: EdgeLayer,
-    pub(crate) jwt: JwtLayer,
+    pub(crate) sign_in: C,
     pub(crate) inspect: InspectLayer,
     pub(crate) rbac: RbacLayer<A>,
     pub(crate) metadata: ResourceMetadata,
 }
 
-impl<A> PortcullisLayer<A> {
+impl<A, C> PortcullisLayer<A, C> {
     /// The metadata document that clients are led to.
     #[must_use]
     pub fn metadata(&self) -> &ResourceMetadata {
@@ -41,13 +42,13 @@ impl<A> PortcullisLayer<A> {
 }
 
 // By hand: deriving would ask that the authorizer be `Clone`, and it is shared.
-impl<A> Clone for PortcullisLayer<A> {
+impl<A, C: Clone> Clone for PortcullisLayer<A, C> {
     fn clone(&self) -> Self {
         Self {
             audit: self.audit.clone(),
             prm: self.prm.clone(),
             edge: self.edge.clone(),
-            jwt: self.jwt.clone(),
+            sign_in: self.sign_in.clone(),
             inspect: self.inspect.clone(),
             rbac: self.rbac.clone(),
             metadata: self.metadata.clone(),
@@ -55,7 +56,7 @@ impl<A> Clone for PortcullisLayer<A> {
     }
 }
 
-impl<A> fmt::Debug for PortcullisLayer<A> {
+impl<A, C> fmt::Debug for PortcullisLayer<A, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PortcullisLayer")
             .field("resource", &self.metadata.resource())
@@ -64,14 +65,20 @@ impl<A> fmt::Debug for PortcullisLayer<A> {
 }
 
 /// The nested services of a gate around `S`, outermost first.
-pub type Stack<S, A> = Audit<Prm<Edge<Jwt<Inspect<Rbac<S, A>>>>>>;
+pub type Stack<S, A, C = JwtLayer> = Audit<Prm<Edge<SignIn<S, A, C>>>>;
 
-impl<S, A> Layer<S> for PortcullisLayer<A> {
-    type Service = Gate<S, A>;
+/// The service that `C` makes around inspection and policy.
+type SignIn<S, A, C> = <C as Layer<Inspect<Rbac<S, A>>>>::Service;
 
-    fn layer(&self, inner: S) -> Gate<S, A> {
+impl<S, A, C> Layer<S> for PortcullisLayer<A, C>
+where
+    C: Layer<Inspect<Rbac<S, A>>>,
+{
+    type Service = Gate<S, A, C>;
+
+    fn layer(&self, inner: S) -> Gate<S, A, C> {
         let inner = self.inspect.layer(self.rbac.layer(inner));
-        let inner = self.edge.layer(self.jwt.layer(inner));
+        let inner = self.edge.layer(self.sign_in.layer(inner));
         Gate { stack: self.audit.layer(self.prm.layer(inner)) }
     }
 }
@@ -80,29 +87,40 @@ impl<S, A> Layer<S> for PortcullisLayer<A> {
 ///
 /// Answers every request itself unless a verified caller sends a well-formed message that policy
 /// permits. `Error` is the inner service's own: a refusal is a response.
-pub struct Gate<S, A> {
-    stack: Stack<S, A>,
+pub struct Gate<S, A, C = JwtLayer>
+where
+    C: Layer<Inspect<Rbac<S, A>>>,
+{
+    stack: Stack<S, A, C>,
 }
 
-impl<S: Clone, A> Clone for Gate<S, A> {
+impl<S, A, C> Clone for Gate<S, A, C>
+where
+    C: Layer<Inspect<Rbac<S, A>>>,
+    SignIn<S, A, C>: Clone,
+{
     fn clone(&self) -> Self {
         Self { stack: self.stack.clone() }
     }
 }
 
-impl<S, A> fmt::Debug for Gate<S, A> {
+impl<S, A, C> fmt::Debug for Gate<S, A, C>
+where
+    C: Layer<Inspect<Rbac<S, A>>>,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").finish_non_exhaustive()
     }
 }
 
-impl<S, A, B> Service<Request<B>> for Gate<S, A>
+impl<S, A, C, B> Service<Request<B>> for Gate<S, A, C>
 where
-    Stack<S, A>: Service<Request<B>>,
+    C: Layer<Inspect<Rbac<S, A>>>,
+    Stack<S, A, C>: Service<Request<B>>,
 {
-    type Response = <Stack<S, A> as Service<Request<B>>>::Response;
-    type Error = <Stack<S, A> as Service<Request<B>>>::Error;
-    type Future = <Stack<S, A> as Service<Request<B>>>::Future;
+    type Response = <Stack<S, A, C> as Service<Request<B>>>::Response;
+    type Error = <Stack<S, A, C> as Service<Request<B>>>::Error;
+    type Future = <Stack<S, A, C> as Service<Request<B>>>::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.stack.poll_ready(cx)

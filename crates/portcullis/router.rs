@@ -6,12 +6,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::Request;
-use tower_layer::Layer as _;
+use portcullis_mcp::Inspect;
+use portcullis_rbac::Rbac;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{Gate, PortcullisLayer};
 
-impl<A> PortcullisLayer<A> {
+impl<A, C> PortcullisLayer<A, C> {
     /// A router whose routes are all answered by the gate around `service`: the resource's path and
     /// its metadata paths. Merge it into your application's router.
     ///
@@ -20,10 +22,11 @@ impl<A> PortcullisLayer<A> {
     /// merged router run outside the gate.
     pub fn router<S, State>(&self, service: S) -> Router<State>
     where
+        C: Layer<Inspect<Rbac<S, A>>>,
         State: Clone + Send + Sync + 'static,
-        Gate<S, A>: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
-        <Gate<S, A> as Service<Request<Body>>>::Response: IntoResponse,
-        <Gate<S, A> as Service<Request<Body>>>::Future: Send + 'static,
+        Gate<S, A, C>: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+        <Gate<S, A, C> as Service<Request<Body>>>::Response: IntoResponse,
+        <Gate<S, A, C> as Service<Request<Body>>>::Future: Send + 'static,
     {
         let gate = self.layer(service);
         let path = match self.metadata().path() {
