@@ -4,6 +4,7 @@ use std::fmt;
 
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Version};
+use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
 use portcullis_jwt::{Issuer, JwtLayer, Verifier};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
@@ -63,6 +64,8 @@ struct Options {
     hosts: Vec<String>,
     origins: Vec<String>,
     nested: bool,
+    /// Identity headers are for the sign-in layer to read and remove.
+    forwarded: bool,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
     session_keys: Option<SessionKeys>,
@@ -100,6 +103,30 @@ impl<R, P> Builder<R, Missing, P> {
     pub fn issuer(self, issuer: Issuer) -> Builder<R, Chosen<Vec<Issuer>>, P> {
         let Self { resource, issuers: _, authorizer, options } = self;
         Builder { resource, issuers: Chosen(vec![issuer]), authorizer, options }
+    }
+}
+
+impl<R, P> Builder<R, Missing, P> {
+    /// Takes callers from a sidecar that has signed them in, in place of tokens: `sidecar` says
+    /// which family of headers, and from which peer they are believed.
+    ///
+    /// Name the authorization server through [`metadata`](Builder::metadata): the document must
+    /// have one (RFC 9728 §2).
+    pub fn forwarded<V, F>(self, sidecar: F) -> Builder<R, Chosen<Sidecar<F>>, P>
+    where
+        F: FnOnce(ForwardedBuilder) -> ForwardedBuilder<V>,
+    {
+        let Self { resource, issuers: _, authorizer, options } = self;
+        Builder { resource, issuers: Chosen(Sidecar(sidecar)), authorizer, options }
+    }
+}
+
+/// Who is calling, when a sidecar says so; made by [`Builder::forwarded`].
+pub struct Sidecar<F>(F);
+
+impl<F> fmt::Debug for Sidecar<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sidecar")
     }
 }
 
@@ -234,6 +261,26 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
     }
 }
 
+impl<A: Authorizer, F, V> Builder<Chosen<String>, Chosen<Sidecar<F>>, Chosen<A>>
+where
+    F: FnOnce(ForwardedBuilder) -> ForwardedBuilder<V>,
+{
+    /// The gate as one layer.
+    ///
+    /// # Errors
+    /// When a part's configuration is not valid; the source names what and why.
+    pub fn build(self) -> Result<PortcullisLayer<A, ForwardedLayer<V>>, BuildError> {
+        let Self { resource: Chosen(resource), issuers: Chosen(sidecar), authorizer, mut options } =
+            self;
+        let metadata = ResourceMetadata::builder(&resource);
+        options.forwarded = true;
+        options.build(&resource, metadata, authorizer.0, |challenge| {
+            let builder = sidecar.0(ForwardedLayer::builder(challenge));
+            builder.build().map_err(|e| BuildError::new("sidecar", e))
+        })
+    }
+}
+
 impl Options {
     fn clock(&self) -> Clock {
         self.clock.clone().unwrap_or_default()
@@ -267,6 +314,9 @@ impl Options {
         }
         if self.nested {
             edge = edge.nested();
+        }
+        if self.forwarded {
+            edge = edge.danger_keep_identity_headers();
         }
         if let Some(versions) = self.versions {
             let legacy = versions.iter().any(|v| v.era() == Era::Legacy);

@@ -61,12 +61,17 @@
 //! routes. Set `TCP_NODELAY` on your listener: without it each streamed answer waits about 40 ms.
 //!
 //! # The parts
-//! Each layer is a crate of its own and can be used alone: [`jwt`], [`prm`], [`mcp`], [`rbac`],
-//! [`audit`], over the vocabulary of [`core`].
+//! Each layer is a crate of its own and can be used alone: [`jwt`] or [`forwarded`], [`prm`], [`mcp`],
+//! [`rbac`], [`audit`], over the vocabulary of [`core`].
 //!
 //! # Features
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// The program in README.md compiles.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 mod builder;
 mod error;
@@ -77,12 +82,13 @@ pub mod testing;
 
 pub use portcullis_audit as audit;
 pub use portcullis_core as core;
+pub use portcullis_forwarded as forwarded;
 pub use portcullis_jwt as jwt;
 pub use portcullis_mcp as mcp;
 pub use portcullis_prm as prm;
 pub use portcullis_rbac as rbac;
 
-pub use builder::{Builder, Chosen, Missing, Portcullis};
+pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
 pub use layer::{Gate, PortcullisLayer, Stack};
 #[cfg(feature = "audit-file")]

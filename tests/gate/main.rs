@@ -14,5 +14,6 @@ mod disconnect;
 mod era;
 mod lists;
 mod miswired;
+mod sidecar;
 mod support;
 mod wire;

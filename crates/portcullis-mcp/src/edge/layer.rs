@@ -43,6 +43,8 @@ pub(crate) struct EdgeConfig {
     pub(crate) limits: Limits,
     /// `Access-Control-Allow-Methods`.
     pub(crate) methods: HeaderValue,
+    /// Whether headers that say who is calling stay.
+    pub(crate) keep_identity: bool,
 }
 
 impl EdgeLayer {
@@ -81,6 +83,7 @@ impl EdgeLayer {
             origins: Vec::new(),
             limits: Limits::default(),
             methods: HeaderValue::from_static("GET, POST, DELETE"),
+            keep_identity: false,
         };
         Ok(Self { config: Arc::new(config) })
     }
@@ -123,6 +126,14 @@ impl EdgeLayer {
     pub fn sessions(self, enabled: bool) -> Self {
         let methods = if enabled { "GET, POST, DELETE" } else { "POST" };
         self.change(|config| config.methods = HeaderValue::from_static(methods))
+    }
+
+    /// Leaves the headers that say who is calling, and `Connection`, in the request.
+    ///
+    /// Only for a layer directly inside that reads and removes them, as `portcullis-forwarded`
+    /// does. Without one, anybody could claim to be anybody before the service.
+    pub fn danger_keep_identity_headers(self) -> Self {
+        self.change(|config| config.keep_identity = true)
     }
 
     fn change(mut self, change: impl FnOnce(&mut EdgeConfig)) -> Self {

@@ -50,7 +50,7 @@ where
                 EdgeFuture::own(cors::preflight(&self.config, origin, request.headers()))
             }
             (Ok(Pass::Preflight | Pass::Forward), origin) => {
-                strip::strip(request.headers_mut());
+                strip::strip(request.headers_mut(), self.config.keep_identity);
                 EdgeFuture::forward(self.inner.call(request), origin)
             }
             (Err(denial), origin) => {

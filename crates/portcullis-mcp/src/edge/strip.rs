@@ -4,42 +4,31 @@ use http::{HeaderMap, HeaderName, header};
 
 /// Names that start with one of these, with `_` read as `-`: some servers hand both to an
 /// application under one name.
-const PREFIXES: &[&str] = &[
-    "x-auth-",
-    "x-user-",
-    "x-remote-user",
-    "remote-user",
-    "x-mcp-principal",
-    "x-forwarded-",
-    "proxy-",
-    "x-http-method",
-    "x-method-override",
-    "x-original-",
-    "x-rewrite-url",
-];
+const PREFIXES: &[&str] =
+    &["proxy-", "x-http-method", "x-method-override", "x-original-", "x-rewrite-url"];
+
+/// The same, for names that say who is calling.
+const IDENTITY_PREFIXES: &[&str] =
+    &["x-auth-", "x-user-", "x-remote-user", "remote-user", "x-mcp-principal", "x-forwarded-"];
 
 /// Whole names, read the same way.
-const NAMES: &[&str] = &[
-    "forwarded",
-    "cookie",
-    "cookie2",
-    "x-real-ip",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+const NAMES: &[&str] =
+    &["cookie", "cookie2", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Removes them, and whatever `Connection` names (RFC 9110 section 7.6.1).
-pub(crate) fn strip(headers: &mut HeaderMap) {
+/// The same, for names that say who is calling, and for `Connection`, with which a client can make
+/// a sidecar drop such a name.
+const IDENTITY_NAMES: &[&str] = &["forwarded", "x-real-ip", "connection"];
+
+/// Removes them, and whatever `Connection` names (RFC 9110 section 7.6.1). With `keep_identity`,
+/// who the request says is calling stays for the layer inside that reads it.
+pub(crate) fn strip(headers: &mut HeaderMap, keep_identity: bool) {
     let mut gone: Vec<HeaderName> =
-        headers.keys().filter(|name| is_stripped(name.as_str())).cloned().collect();
+        headers.keys().filter(|name| is_stripped(name.as_str(), keep_identity)).cloned().collect();
     if gone.is_empty() {
         return;
     }
-    for value in headers.get_all(header::CONNECTION) {
+    let connection = headers.get_all(header::CONNECTION);
+    for value in connection.iter().filter(|_| !keep_identity) {
         let names = value.to_str().unwrap_or_default().split(',');
         gone.extend(names.filter_map(|name| name.trim().parse().ok()));
     }
@@ -51,10 +40,13 @@ pub(crate) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-fn is_stripped(name: &str) -> bool {
+fn is_stripped(name: &str, keep_identity: bool) -> bool {
     let same = |name: &str, listed: &str| {
         name.bytes().zip(listed.bytes()).all(|(a, b)| a == b || (a, b) == (b'_', b'-'))
     };
-    PREFIXES.iter().any(|prefix| name.len() >= prefix.len() && same(name, prefix))
-        || NAMES.iter().any(|whole| name.len() == whole.len() && same(name, whole))
+    let listed = |prefixes: &[&str], names: &[&str]| {
+        prefixes.iter().any(|prefix| name.len() >= prefix.len() && same(name, prefix))
+            || names.iter().any(|whole| name.len() == whole.len() && same(name, whole))
+    };
+    listed(PREFIXES, NAMES) || !keep_identity && listed(IDENTITY_PREFIXES, IDENTITY_NAMES)
 }
