@@ -141,12 +141,12 @@ impl<A: Authorizer> Gate<A> {
         let facts = request.caller().zip(request.message());
         docket.findings().enumerate().filter_map(move |(at, finding)| {
             let (caller, message) = facts?;
-            let decision_id = request.trail().and_then(|trail| trail.decision_id(at));
             let circumstances = Circumstances {
                 caller,
                 challenge: &self.challenge,
                 policy_version,
-                decision_id: decision_id.as_ref(),
+                trail: request.trail(),
+                element: at,
             };
             Some(settle(finding, element(message, at)?, &circumstances))
         })

@@ -1,7 +1,8 @@
 //! Turns a decision about one message into a rule to pass by, or a denial.
 
 use portcullis_core::{
-    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, Text, Version,
+    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, Text, Trail,
+    Version,
 };
 
 use crate::docket::{Finding, add_scopes};
@@ -16,7 +17,9 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) challenge: &'a Challenge,
     pub(crate) policy_version: &'a Text,
-    pub(crate) decision_id: Option<&'a Text>,
+    /// Names the record of an explained denial. Asked only then: each name costs an allocation.
+    pub(crate) trail: Option<&'a Trail>,
+    pub(crate) element: usize,
 }
 
 /// The rule that lets `message` pass, or the answer that refuses it.
@@ -99,8 +102,9 @@ fn denied(
             Denial::tool_result(request, reason)
         }
         DenialStyle::Explain | DenialStyle::ToolResult => {
-            let id = circumstances.decision_id.map_or("unrecorded", Text::as_str);
-            Denial::explained(request, id, reason)
+            let Circumstances { trail, element, .. } = *circumstances;
+            let id = trail.and_then(|trail| trail.decision_id(element));
+            Denial::explained(request, id.as_ref().map_or("unrecorded", Text::as_str), reason)
         }
     }
 }
