@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_core::Reason;
 use serde_json::Value;
 
+use crate::binding::Confirmation;
 use crate::claim::{self, Claims};
 use crate::issuer::Rules;
 use crate::jose::Token;
@@ -25,9 +26,8 @@ pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(
     typ(rules, token.typ.as_deref(), claims)?;
     audience(rules, claims.get("aud"))?;
     times(rules, claims, now)?;
-    if claims.contains_key("cnf") {
-        return Err(Reason::CnfMismatch);
-    }
+    // Whether the sender can prove it is asked of each request, not of the token.
+    Confirmation::of(claims)?;
     let subject = claim::text(claims, "sub")?.ok_or(Reason::BadClaim)?;
     if subject.chars().count() > MAX_SUBJECT {
         return Err(Reason::BadClaim);

@@ -1,13 +1,26 @@
-//! The access token in a request, and nowhere else but in `Authorization` (RFC 6750 §2.1).
+//! The access token in a request, and nowhere else but in `Authorization` (RFC 6750 §2.1,
+//! RFC 9449 §7.1).
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Uri};
 use portcullis_core::Reason;
 
-/// A bearer token as sent. No `Debug`: it is a secret.
+/// The name of the field with the proof.
+const DPOP: &str = "dpop";
+
+/// An access token as sent. No `Debug`: it is a secret.
 pub(crate) struct Credentials {
+    scheme: Scheme,
     line: HeaderValue,
     start: usize,
+    proof: Option<HeaderValue>,
+}
+
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Scheme {
+    Bearer,
+    Dpop,
 }
 
 /// What a request carries instead of one well-formed bearer token.
@@ -22,15 +35,21 @@ pub(crate) enum NoCredentials {
 }
 
 impl Credentials {
-    /// Takes the credentials out of a request: whatever comes of it, no `Authorization` line is
-    /// left to forward.
-    pub(crate) fn take(uri: &Uri, headers: &mut HeaderMap) -> Result<Self, NoCredentials> {
-        let found = Self::find(uri, headers);
+    /// Takes the credentials out of a request: whatever comes of it, no `Authorization` and no
+    /// `DPoP` line is left to forward. `dpop` says whether that scheme is one of
+    /// ours.
+    pub(crate) fn take(
+        uri: &Uri,
+        headers: &mut HeaderMap,
+        dpop: bool,
+    ) -> Result<Self, NoCredentials> {
+        let found = Self::find(uri, headers, dpop);
         headers.remove(AUTHORIZATION);
+        headers.remove(DPOP);
         found
     }
 
-    fn find(uri: &Uri, headers: &HeaderMap) -> Result<Self, NoCredentials> {
+    fn find(uri: &Uri, headers: &HeaderMap, dpop: bool) -> Result<Self, NoCredentials> {
         if uri.query().is_some_and(has_access_token) {
             return Err(NoCredentials::Malformed(Reason::QueryToken));
         }
@@ -45,16 +64,31 @@ impl Credentials {
         if scheme.is_empty() || !scheme.bytes().all(is_token_byte) {
             return Err(malformed);
         }
-        if !scheme.eq_ignore_ascii_case("Bearer") {
+        let scheme = if scheme.eq_ignore_ascii_case("Bearer") {
+            Scheme::Bearer
+        } else if dpop && scheme.eq_ignore_ascii_case("DPoP") {
+            Scheme::Dpop
+        } else {
             return Err(NoCredentials::OtherScheme);
-        }
+        };
         let token = rest.trim_start_matches(' ');
         if !is_b64token(token) {
             return Err(malformed);
         }
         let mut line = line.clone();
         line.set_sensitive(true);
-        Ok(Self { start: text.len() - token.len(), line })
+        Ok(Self { scheme, start: text.len() - token.len(), line, proof: one_proof(headers) })
+    }
+
+    /// How the token is presented.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The DPoP proof, if there is exactly one line of it.
+    #[cfg_attr(not(feature = "aws-lc-rs"), expect(dead_code, reason = "no proof is checked"))]
+    pub(crate) fn proof(&self) -> Option<&HeaderValue> {
+        self.proof.as_ref()
     }
 
     /// The token.
@@ -62,6 +96,13 @@ impl Credentials {
         // Infallible, as found: an empty token would be refused like any other bad one.
         self.line.to_str().ok().and_then(|line| line.get(self.start..)).unwrap_or_default()
     }
+}
+
+fn one_proof(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(DPOP).iter();
+    let mut proof = lines.next()?.clone();
+    proof.set_sensitive(true);
+    lines.next().is_none().then_some(proof)
 }
 
 /// `token68` (RFC 9110 §11.2), which RFC 6750 §2.1 calls `b64token`.
@@ -107,14 +148,33 @@ mod tests {
     use super::*;
 
     fn take(lines: &[&[u8]], query: &str) -> Result<String, NoCredentials> {
+        found(lines, query, false).map(|credentials| credentials.token().to_owned())
+    }
+
+    fn found(lines: &[&[u8]], query: &str, dpop: bool) -> Result<Credentials, NoCredentials> {
         let uri = format!("/mcp{query}").parse().unwrap();
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());
         }
-        let found = Credentials::take(&uri, &mut headers);
+        headers.append(DPOP, HeaderValue::from_static("proof"));
+        let found = Credentials::take(&uri, &mut headers, dpop);
         assert!(headers.is_empty(), "no line is left");
-        found.map(|credentials| credentials.token().to_owned())
+        found
+    }
+
+    #[test]
+    fn the_scheme_dpop_only_where_it_is_on() {
+        for line in ["DPoP x", "dpop x", "DPOP   x"] {
+            let credentials = found(&[line.as_bytes()], "", true).ok().unwrap();
+            assert_eq!((credentials.scheme(), credentials.token()), (Scheme::Dpop, "x"), "{line}");
+            assert_eq!(found(&[line.as_bytes()], "", false).err(), Some(OtherScheme), "{line}");
+        }
+        let bearer = found(&[b"Bearer x"], "", true).ok().unwrap();
+        assert_eq!(bearer.scheme(), Scheme::Bearer);
+        let malformed = Some(Malformed(Reason::MultipleAuth));
+        assert_eq!(found(&[b"DPoP"], "", true).err(), malformed);
+        assert_eq!(found(&[b"DPoP a", b"Bearer a"], "", true).err(), malformed);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use pin_project_lite::pin_project;
 use portcullis_core::{Denial, GateBody};
 use tower_service::Service;
 
-use crate::service::Parked;
+use crate::replay::FirstUse;
+use crate::service::{Admitted, Parked};
 use crate::wait::KeyWait;
 
 pin_project! {
@@ -27,6 +28,7 @@ pin_project! {
         Forward { #[pin] inner: F },
         Deny { denial: Option<Denial> },
         Wait { #[pin] keys: KeyWait, parked: Option<Parked<S, B>> },
+        Ask { #[pin] first_use: FirstUse, admitted: Option<Admitted<S, B>> },
     }
 }
 
@@ -42,11 +44,15 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     pub(crate) fn wait(keys: KeyWait, parked: Parked<S, B>) -> Self {
         Self { state: State::Wait { keys, parked: Some(parked) } }
     }
+
+    pub(crate) fn ask(first_use: FirstUse, admitted: Admitted<S, B>) -> Self {
+        Self { state: State::Ask { first_use, admitted: Some(admitted) } }
+    }
 }
 
 impl<S, B, F, ResBody, E> Future for ResponseFuture<S, B, F>
 where
-    S: Service<Request<B>, Future = F>,
+    S: Service<Request<B>, Future = F> + Clone,
     F: Future<Output = Result<Response<ResBody>, E>>,
 {
     type Output = Result<Response<GateBody<ResBody>>, E>;
@@ -67,6 +73,13 @@ where
                 StateProj::Wait { keys, parked } => {
                     ready!(keys.poll(cx));
                     match parked.take().map(Parked::resume) {
+                        Some(next) => next.state,
+                        None => return Poll::Pending,
+                    }
+                }
+                StateProj::Ask { first_use, admitted } => {
+                    let proof = ready!(first_use.poll(cx));
+                    match admitted.take().map(|admitted| admitted.resume(proof)) {
                         Some(Ok(inner)) => State::Forward { inner },
                         Some(Err(denial)) => State::Deny { denial: Some(denial) },
                         None => return Poll::Pending,

@@ -6,6 +6,9 @@ use crate::algorithm::Algorithm;
 use crate::claim::ClaimPath;
 use crate::{ConfigError, JwkSet};
 
+/// The issuer of callers with API keys; see `ApiKeys::ISSUER`.
+pub(crate) const API_KEY_ISSUER: &str = "portcullis:api-keys";
+
 const MAX_LEEWAY: Duration = Duration::from_secs(120);
 
 /// An issuer whose tokens are accepted, and the rules they must keep.
@@ -214,6 +217,9 @@ impl Issuer {
         // A placeholder would trust every tenant of a shared identity provider.
         if name.contains(['{', '}']) {
             return Err(ConfigError::new(format!("the issuer {name} holds a placeholder")));
+        }
+        if name == API_KEY_ISSUER {
+            return Err(ConfigError::new(format!("the issuer {name} is that of API keys")));
         }
         let rules = &mut self.rules;
         let fault = if rules.algorithms.is_empty() {

@@ -39,11 +39,7 @@ impl<'a> Token<'a> {
         if token.len() > MAX_TOKEN {
             return Err(MALFORMED);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(MALFORMED)?;
-        let (header, claims) = signed.split_once('.').ok_or(MALFORMED)?;
-        if claims.contains('.') {
-            return Err(MALFORMED);
-        }
+        let Jws { signed, header, claims, signature } = split(token).ok_or(MALFORMED)?;
         let header = decode(header).and_then(|text| json::object(&text)).ok_or(MALFORMED)?;
         let algorithm = match header.get("alg") {
             Some(Value::String(name)) => Algorithm::parse(name).ok_or(Reason::BadAlg)?,
@@ -61,6 +57,22 @@ impl<'a> Token<'a> {
         let claims = decode(claims).and_then(|text| json::object(&text)).ok_or(MALFORMED)?;
         Ok(Self { algorithm, kid, typ, claims, signed: signed.as_bytes(), signature })
     }
+}
+
+/// The parts of a compact serialization, still encoded.
+pub(crate) struct Jws<'a> {
+    /// The bytes that were signed: header and claims, as they are.
+    pub(crate) signed: &'a str,
+    pub(crate) header: &'a str,
+    pub(crate) claims: &'a str,
+    pub(crate) signature: &'a str,
+}
+
+/// Takes the three parts apart.
+pub(crate) fn split(jws: &str) -> Option<Jws<'_>> {
+    let (signed, signature) = jws.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    (!claims.contains('.')).then_some(Jws { signed, header, claims, signature })
 }
 
 /// Base64url without padding; refuses other alphabets, padding, white space and trailing bits, so

@@ -138,6 +138,17 @@ impl Jwk {
     }
 }
 
+/// The key that the header of a DPoP proof brings along (RFC 9449 §4.2): public, and of the kind
+/// that `algorithm` needs.
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) fn embedded(jwk: &Map<String, Value>, algorithm: Algorithm) -> Option<PublicKey> {
+    if PRIVATE.iter().chain(&["k"]).any(|name| jwk.contains_key(*name)) {
+        return None;
+    }
+    let named = jwk.get("alg").is_none_or(|name| name == algorithm.as_str());
+    public_key(jwk).filter(|key| named && key.kind() == algorithm.key_kind())
+}
+
 fn public_key(jwk: &Map<String, Value>) -> Option<PublicKey> {
     let text = |name: &str| jwk.get(name)?.as_str();
     let bytes = |name: &str| decode(text(name)?);

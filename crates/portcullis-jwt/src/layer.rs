@@ -1,9 +1,18 @@
 //! Configuration time.
 
+use std::sync::Arc;
+
+#[cfg(feature = "aws-lc-rs")]
+use bytes::Bytes;
+#[cfg(feature = "aws-lc-rs")]
+use http::request::Parts;
 use portcullis_core::Challenge;
 use tower_layer::Layer;
 
-use crate::{Jwt, Verifier};
+use crate::admission::Admission;
+#[cfg(feature = "aws-lc-rs")]
+use crate::{ApiKeys, ConfigError, Dpop};
+use crate::{Jwt, StepUp, Verifier};
 
 /// Lets in only requests with a valid bearer token; see the [crate docs](crate).
 #[derive(Clone, Debug)]
@@ -12,12 +21,61 @@ pub struct JwtLayer {
     verifier: Verifier,
     challenge: Challenge,
     anonymous: bool,
+    admission: Admission,
 }
 
 impl JwtLayer {
     /// Requires a token that `verifier` accepts, and answers others with `challenge`.
     pub fn new(verifier: Verifier, challenge: Challenge) -> Self {
-        Self { verifier, challenge, anonymous: false }
+        Self { verifier, challenge, anonymous: false, admission: Admission::default() }
+    }
+
+    /// Accepts tokens that are bound to a key, with the scheme `DPoP` and a proof for the
+    /// resource's own URI (RFC 9449). Challenges say so from now on.
+    ///
+    /// # Errors
+    /// When the resource's URI is not one that proofs can name.
+    #[cfg(feature = "aws-lc-rs")]
+    pub fn dpop(mut self, dpop: Dpop) -> Result<Self, ConfigError> {
+        let dpop = dpop.for_resource(self.verifier.resource())?;
+        self.challenge = dpop.challenge(&self.challenge)?;
+        self.admission.dpop = Some(dpop);
+        Ok(self)
+    }
+
+    /// Accepts tokens that are bound to a TLS client certificate (RFC 8705 §3), which
+    /// `certificate` says: the leaf certificate in DER that the client proved to have in the
+    /// handshake of this very connection, as your TLS layer left it in the request's extensions.
+    ///
+    /// Never take it from a header: anybody can send one.
+    #[cfg(feature = "aws-lc-rs")]
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Fn(&Parts) -> Option<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.admission.certificate = Some(Arc::new(certificate));
+        self
+    }
+
+    /// Accepts API keys besides tokens. A credential that starts with `pck_` is then never taken
+    /// for a token.
+    #[cfg(feature = "aws-lc-rs")]
+    pub fn api_keys(mut self, keys: ApiKeys) -> Self {
+        self.admission.api_keys = Some(keys);
+        self
+    }
+
+    /// Lets in only people who signed in as `step_up` says; others are answered 401 with what is
+    /// accepted (RFC 9470).
+    pub fn step_up(mut self, step_up: StepUp) -> Self {
+        self.admission.step_up = Some(step_up);
+        self
+    }
+
+    /// The challenge that refused requests get, for other layers that answer with it.
+    #[must_use]
+    pub fn challenge(&self) -> &Challenge {
+        &self.challenge
     }
 
     /// Lets requests without any `Authorization` in, as
@@ -33,6 +91,7 @@ impl<S> Layer<S> for JwtLayer {
     type Service = Jwt<S>;
 
     fn layer(&self, inner: S) -> Jwt<S> {
-        Jwt::new(inner, self.verifier.clone(), self.challenge.clone(), self.anonymous)
+        let (verifier, challenge) = (self.verifier.clone(), self.challenge.clone());
+        Jwt::new(inner, verifier, challenge, self.anonymous, Arc::new(self.admission.clone()))
     }
 }

@@ -46,7 +46,8 @@
 //! * Headers that name keys (`jku`, `x5u`, `jwk`, `x5c`) or extensions (`crit`, `b64`).
 //! * Any `iss` and `aud` that is not, byte for byte, a configured one; no `aud`; no `exp`.
 //! * Types other than `at+jwt`; see [`Issuer::accept_jwt_typ`] for issuers that do not set it.
-//! * Tokens bound to a key (`cnf`): presented as plain bearer tokens they prove nothing.
+//! * Tokens bound to a key or a certificate (`cnf`), unless the layer is told how that is proved:
+//!   [`JwtLayer::dpop`] (RFC 9449), [`JwtLayer::client_certificate`] (RFC 8705).
 //! * Two tokens, tokens in the query, repeated member names, lax base64 and tokens over 16 KiB.
 //!
 //! The sender of a bad token always sees the same bytes. The cause is in the
@@ -55,8 +56,8 @@
 //! so that clients do not throw good tokens away.
 //!
 //! # What it does not do
-//! It does not issue or introspect tokens, discover issuers, verify DPoP proofs or client
-//! certificates, or say what a caller may do: that is `portcullis-rbac`.
+//! It does not issue or introspect tokens, discover issuers, terminate TLS, or say what a caller
+//! may do: that is `portcullis-rbac`.
 //!
 //! # Where to put it
 //! Outside `portcullis-mcp` and `portcullis-rbac`, inside `portcullis-audit`. Wrap the service, not
@@ -70,36 +71,58 @@
 
 #[cfg(feature = "jwks-client")]
 mod address;
+mod admission;
 mod algorithm;
+#[cfg(feature = "aws-lc-rs")]
+mod api_key;
+mod binding;
 #[cfg(feature = "jwks-client")]
 mod cache;
 mod check;
 mod claim;
 mod credentials;
+#[cfg(feature = "aws-lc-rs")]
+mod dpop;
 mod error;
 #[cfg(feature = "jwks-client")]
 mod fetch;
 mod future;
+#[cfg(feature = "aws-lc-rs")]
+mod htu;
 mod issuer;
 mod jose;
 mod json;
 mod jwk;
 mod keys;
 mod layer;
+#[cfg(feature = "aws-lc-rs")]
+mod nonce;
 mod principal;
+#[cfg(feature = "aws-lc-rs")]
+mod proof;
+mod replay;
 #[cfg(feature = "jwks-client")]
 mod resolver;
 mod service;
 mod signature;
+mod step_up;
+#[cfg(feature = "aws-lc-rs")]
+mod thumbprint;
 mod verifier;
 mod verify;
 mod wait;
 
 pub use algorithm::Algorithm;
+#[cfg(feature = "aws-lc-rs")]
+pub use api_key::{ApiKey, ApiKeys, MintedKey};
+#[cfg(feature = "aws-lc-rs")]
+pub use dpop::{Dpop, DpopBuilder};
 pub use error::{ConfigError, TokenError};
 pub use future::ResponseFuture;
 pub use issuer::Issuer;
 pub use jwk::JwkSet;
 pub use layer::JwtLayer;
+pub use replay::{FirstUse, FirstUseSender, MemoryReplay, ProofId, ProofUse, ReplayStore};
 pub use service::Jwt;
+pub use step_up::StepUp;
 pub use verifier::{Verifier, VerifierBuilder};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_core::{Actor, Principal, Reason, TokenInfo};
 use serde_json::Value;
 
+use crate::binding::Confirmation;
 use crate::check::client_id;
 use crate::claim::{self, Claims};
 use crate::issuer::Rules;
@@ -24,7 +25,7 @@ pub(crate) fn principal(
     let client = client_id(rules, &claims)?;
     let expires = claim::date(&claims, "exp")?.ok_or(Reason::BadClaim)?;
     let mut principal = Principal::builder(issuer, subject)
-        .method("bearer")
+        .method(Confirmation::of(&claims)?.method())
         .expires_at(Duration::from_secs(expires))
         .audiences(audiences(&claims))
         .scopes(scopes(rules, &claims))

@@ -9,9 +9,11 @@ use portcullis_core::{
 };
 use tower_service::Service;
 
+use crate::admission::{self, Admission};
 use crate::credentials::{Credentials, NoCredentials};
 use crate::future::ResponseFuture;
 use crate::keys::Obstacle;
+use crate::replay::ProofUse;
 use crate::{TokenError, Verifier};
 
 /// Lets in only requests with a valid bearer token; made by [`JwtLayer`](crate::JwtLayer).
@@ -22,11 +24,56 @@ pub struct Jwt<S> {
     verifier: Verifier,
     challenge: Challenge,
     anonymous: bool,
+    admission: Arc<Admission>,
 }
 
 impl<S> Jwt<S> {
-    pub(crate) fn new(inner: S, verifier: Verifier, challenge: Challenge, anonymous: bool) -> Self {
-        Self { inner, verifier, challenge, anonymous }
+    pub(crate) fn new(
+        inner: S,
+        verifier: Verifier,
+        challenge: Challenge,
+        anonymous: bool,
+        admission: Arc<Admission>,
+    ) -> Self {
+        Self { inner, verifier, challenge, anonymous, admission }
+    }
+
+    /// Lets the request of `principal`, whose token is good, in: now, or when it is certain that
+    /// its DPoP proof was not used before.
+    fn enter<B>(
+        &mut self,
+        mut request: Request<B>,
+        principal: Arc<Principal>,
+        credentials: &Credentials,
+    ) -> ResponseFuture<S, B, S::Future>
+    where
+        S: Service<Request<B>> + Clone,
+    {
+        let now = self.verifier.now();
+        let (parts, body) = request.into_parts();
+        let asked = self.admission.check(&parts, credentials, &principal, now, &self.challenge);
+        request = Request::from_parts(parts, body);
+        match asked {
+            Ok(None) => {
+                admit(&mut request, principal);
+                ResponseFuture::forward(self.inner.call(request))
+            }
+            Ok(Some(first_use)) => {
+                let inner = self.take_ready();
+                let challenge = self.challenge.clone();
+                ResponseFuture::ask(first_use, Admitted { inner, request, principal, challenge })
+            }
+            Err(denial) => ResponseFuture::deny(denial),
+        }
+    }
+
+    /// The service that was polled ready, which is the one to call later; a clone is not.
+    fn take_ready(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        std::mem::replace(&mut self.inner, clone)
     }
 }
 
@@ -47,7 +94,8 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         request.clear_caller();
         let uri = request.uri().clone();
-        let credentials = match Credentials::take(&uri, request.headers_mut()) {
+        let dpop = self.admission.takes_dpop();
+        let credentials = match Credentials::take(&uri, request.headers_mut(), dpop) {
             Ok(credentials) => credentials,
             Err(NoCredentials::Absent) if self.anonymous => {
                 request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
@@ -60,24 +108,20 @@ where
                 return ResponseFuture::deny(Denial::invalid_credentials(&self.challenge, reason));
             }
         };
-        match self.verifier.verify(credentials.token()) {
-            Ok(principal) => {
-                admit(&mut request, principal);
-                ResponseFuture::forward(self.inner.call(request))
+        match self.admission.api_key(&credentials, self.verifier.now()) {
+            Some(Ok(principal)) => return self.enter(request, principal, &credentials),
+            Some(Err(reason)) => {
+                return ResponseFuture::deny(Denial::invalid_token(&self.challenge, reason));
             }
+            None => {}
+        }
+        match self.verifier.verify(credentials.token()) {
+            Ok(principal) => self.enter(request, principal.into(), &credentials),
             Err(Obstacle::Refused(error)) => ResponseFuture::deny(denial(error, &self.challenge)),
             Err(Obstacle::Wait(keys)) => {
-                // The service that was polled ready is the one to call later; a clone is not.
-                let clone = self.inner.clone();
-                let inner = std::mem::replace(&mut self.inner, clone);
-                let parked = Parked {
-                    inner,
-                    request,
-                    credentials,
-                    verifier: self.verifier.clone(),
-                    challenge: self.challenge.clone(),
-                };
-                ResponseFuture::wait(keys, parked)
+                let waiting = self.clone();
+                let ready = std::mem::replace(self, waiting);
+                ResponseFuture::wait(keys, Parked { ready, request, credentials })
             }
         }
     }
@@ -85,31 +129,46 @@ where
 
 /// A request that waits for keys, with the ready service it is for.
 pub(crate) struct Parked<S, B> {
-    inner: S,
+    ready: Jwt<S>,
     request: Request<B>,
     credentials: Credentials,
-    verifier: Verifier,
-    challenge: Challenge,
 }
 
 impl<S, B> Parked<S, B>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>> + Clone,
 {
     /// The keys have come, or have not: decides now.
-    pub(crate) fn resume(mut self) -> Result<S::Future, Denial> {
-        match self.verifier.verify_again(self.credentials.token()) {
-            Ok(principal) => {
-                admit(&mut self.request, principal);
-                Ok(self.inner.call(self.request))
-            }
-            Err(error) => Err(denial(error, &self.challenge)),
+    pub(crate) fn resume(mut self) -> ResponseFuture<S, B, S::Future> {
+        match self.ready.verifier.verify_again(self.credentials.token()) {
+            Ok(principal) => self.ready.enter(self.request, principal.into(), &self.credentials),
+            Err(error) => ResponseFuture::deny(denial(error, &self.ready.challenge)),
         }
     }
 }
 
-fn admit<B>(request: &mut Request<B>, principal: Principal) {
-    request.set_caller(Caller::Verified(Arc::new(principal)));
+/// A request that may go in once its DPoP proof is known to be new.
+pub(crate) struct Admitted<S, B> {
+    inner: S,
+    request: Request<B>,
+    principal: Arc<Principal>,
+    challenge: Challenge,
+}
+
+impl<S, B> Admitted<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// The store has answered.
+    pub(crate) fn resume(mut self, proof: ProofUse) -> Result<S::Future, Denial> {
+        admission::first(proof, &self.challenge)?;
+        admit(&mut self.request, self.principal);
+        Ok(self.inner.call(self.request))
+    }
+}
+
+fn admit<B>(request: &mut Request<B>, principal: Arc<Principal>) {
+    request.set_caller(Caller::Verified(principal));
 }
 
 fn denial(error: TokenError, challenge: &Challenge) -> Denial {

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use portcullis_core::{Clock, Principal, Reason};
 
+use crate::binding::Confirmation;
 use crate::issuer::Rules;
 use crate::keys::{KeySource, Obstacle, Turn};
 use crate::{ConfigError, Issuer, TokenError};
@@ -48,22 +50,33 @@ impl Verifier {
         self.0.issuers.keys().map(String::as_str)
     }
 
-    /// Verifies `token`, the bare token without a scheme, as [`JwtLayer`](crate::JwtLayer) would.
-    /// Waits for keys when they are being fetched: at most about 5 seconds.
+    /// Verifies `token`, the bare token without a scheme, as [`JwtLayer`](crate::JwtLayer) would
+    /// verify a bearer token. Waits for keys when they are being fetched: at most about 5 seconds.
+    /// A token that is bound to a key or a certificate is refused: there is no proof here.
     ///
     /// # Errors
     /// Says why the token is not accepted. Do not pass that on to the sender.
     pub async fn verify_token(&self, token: &str) -> Result<Principal, TokenError> {
-        match self.verify(token) {
-            Ok(principal) => Ok(principal),
-            Err(Obstacle::Refused(error)) => Err(error),
+        let principal = match self.verify(token) {
+            Ok(principal) => principal,
+            Err(Obstacle::Refused(error)) => return Err(error),
             Err(Obstacle::Wait(keys)) => {
                 keys.await;
-                self.verify_again(token)
+                self.verify_again(token)?
             }
-        }
+        };
+        Confirmation::of(principal.claims())
+            .and_then(Confirmation::bearer_only)
+            .map_err(TokenError::refused)?;
+        Ok(principal)
     }
 
+    pub(crate) fn now(&self) -> Duration {
+        self.0.clock.unix()
+    }
+
+    // INVARIANT: whether the sender may use a token that is bound (`cnf`) is for the caller of this
+    // and of `verify_again` to ask.
     pub(crate) fn verify(&self, token: &str) -> Result<Principal, Obstacle> {
         self.0.verify(token, Turn::First)
     }

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::TokenBuilder;
 use crate::key::{Algorithm, Key};
+use crate::{ProofBuilder, TokenBuilder};
 
 /// Signs access tokens as an issuer would, and publishes the key to verify them.
 ///
@@ -132,6 +132,18 @@ impl Mint {
     /// A token that a strict verifier accepts for `https://mcp.example.com/mcp`, unless changed.
     pub fn token(&self) -> TokenBuilder {
         TokenBuilder::new(self.clone())
+    }
+
+    /// The thumbprint of the key (RFC 7638), as `cnf.jkt` of a token that is bound to it.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        self.key.thumbprint()
+    }
+
+    /// A DPoP proof by this key, which a strict verifier accepts for a request with `method` and
+    /// `token` to `uri`, unless changed.
+    pub fn proof(&self, method: &str, uri: &str, token: &str) -> ProofBuilder {
+        ProofBuilder::new(self.clone(), &self.key.public_jwk(), method, uri, token)
     }
 
     /// Signs exactly these bytes, which need not be JSON: duplicate members, odd spacing and odd

@@ -1,0 +1,169 @@
+//! What is asked of a request besides a good token: that its sender may use that token.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "aws-lc-rs")]
+use bytes::Bytes;
+use http::request::Parts;
+use portcullis_core::{Challenge, Denial, Principal, Reason};
+
+#[cfg(feature = "aws-lc-rs")]
+use crate::api_key::ApiKeys;
+use crate::binding::Confirmation;
+use crate::credentials::{Credentials, Scheme};
+#[cfg(feature = "aws-lc-rs")]
+use crate::dpop::{Dpop, Presented};
+use crate::replay::{FirstUse, ProofUse};
+use crate::step_up::StepUp;
+#[cfg(feature = "aws-lc-rs")]
+use crate::thumbprint;
+
+/// When a store cannot say whether a proof was used, ask again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(feature = "aws-lc-rs")]
+type Certificate = dyn Fn(&Parts) -> Option<Bytes> + Send + Sync;
+
+/// What a layer asks for besides a token. By default nothing, and bound tokens are refused.
+#[derive(Clone, Default)]
+pub(crate) struct Admission {
+    pub(crate) step_up: Option<StepUp>,
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) dpop: Option<Dpop>,
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) certificate: Option<Arc<Certificate>>,
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) api_keys: Option<ApiKeys>,
+}
+
+impl Admission {
+    /// Whether the sender of this request may speak for `principal`, whose token is good. What may
+    /// be left to wait for is whether a DPoP proof is used for the first time.
+    pub(crate) fn check(
+        &self,
+        parts: &Parts,
+        credentials: &Credentials,
+        principal: &Principal,
+        now: Duration,
+        challenge: &Challenge,
+    ) -> Result<Option<FirstUse>, Denial> {
+        let bound = Confirmation::of(principal.claims())
+            .map_err(|reason| Denial::invalid_token(challenge, reason))?;
+        let first_use = self.possession(parts, credentials, bound, now, challenge)?;
+        if let Some(step_up) = &self.step_up
+            && !step_up.is_met_by(principal, now)
+        {
+            let (acr_values, max_age) = step_up.accepted();
+            return Err(Denial::insufficient_authentication(challenge, acr_values, max_age));
+        }
+        match first_use.map(FirstUse::settled) {
+            None => Ok(None),
+            Some(Ok(answer)) => first(answer, challenge).map(|()| None),
+            Some(Err(asked)) => Ok(Some(asked)),
+        }
+    }
+}
+
+#[cfg(feature = "aws-lc-rs")]
+impl Admission {
+    /// Whether `DPoP` is a scheme of ours.
+    pub(crate) fn takes_dpop(&self) -> bool {
+        self.dpop.is_some()
+    }
+
+    /// Whose API key was sent, when it is one that was sent and API keys are accepted.
+    pub(crate) fn api_key(
+        &self,
+        credentials: &Credentials,
+        now: Duration,
+    ) -> Option<Result<Arc<Principal>, Reason>> {
+        let keys = self.api_keys.as_ref()?;
+        let key = credentials.token();
+        ApiKeys::claims(key).then(|| keys.verify(key, now))
+    }
+
+    /// Whether the sender has what the token is bound to.
+    fn possession(
+        &self,
+        parts: &Parts,
+        credentials: &Credentials,
+        bound: Confirmation<'_>,
+        now: Duration,
+        challenge: &Challenge,
+    ) -> Result<Option<FirstUse>, Denial> {
+        let first_use = match (credentials.scheme(), bound.key, &self.dpop) {
+            (Scheme::Bearer, None, None) => None,
+            (Scheme::Bearer, None, Some(dpop)) if !dpop.is_required() => None,
+            (Scheme::Dpop, Some(key), Some(dpop)) => {
+                let (method, token) = (&parts.method, credentials.token());
+                let request = Presented { method, token, key, now };
+                Some(dpop.verify(credentials.proof(), &request, challenge)?)
+            }
+            // A bound token without its proof, or a proof for a token that is not bound.
+            _ => return Err(Denial::invalid_token(challenge, Reason::CnfMismatch)),
+        };
+        if let Some(expected) = bound.certificate {
+            let presented = self.certificate.as_ref().and_then(|certificate| certificate(parts));
+            if presented.is_none_or(|der| thumbprint::sha256(&der) != expected) {
+                return Err(Denial::invalid_token(challenge, Reason::CnfMismatch));
+            }
+        }
+        Ok(first_use)
+    }
+}
+
+/// Without a library for digests no proof can be checked: bound tokens are refused.
+#[cfg(not(feature = "aws-lc-rs"))]
+#[expect(clippy::unused_self, reason = "as the other implementation")]
+impl Admission {
+    pub(crate) fn takes_dpop(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn api_key(
+        &self,
+        _: &Credentials,
+        _: Duration,
+    ) -> Option<Result<Arc<Principal>, Reason>> {
+        None
+    }
+
+    fn possession(
+        &self,
+        _: &Parts,
+        credentials: &Credentials,
+        bound: Confirmation<'_>,
+        _: Duration,
+        challenge: &Challenge,
+    ) -> Result<Option<FirstUse>, Denial> {
+        match (credentials.scheme(), bound.bearer_only()) {
+            (Scheme::Bearer, Ok(())) => Ok(None),
+            _ => Err(Denial::invalid_token(challenge, Reason::CnfMismatch)),
+        }
+    }
+}
+
+/// What follows from how often a proof was used.
+pub(crate) fn first(proof: ProofUse, challenge: &Challenge) -> Result<(), Denial> {
+    match proof {
+        ProofUse::First => Ok(()),
+        ProofUse::Repeated => Err(Denial::invalid_dpop_proof(challenge, Reason::DpopReplayed)),
+        ProofUse::Unknown => {
+            Err(Denial::keys_unavailable(RETRY_AFTER).because(Reason::ReplayUnavailable))
+        }
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Admission");
+        #[cfg(feature = "aws-lc-rs")]
+        shown
+            .field("dpop", &self.dpop)
+            .field("certificate", &self.certificate.is_some())
+            .field("api_keys", &self.api_keys);
+        shown.field("step_up", &self.step_up).finish()
+    }
+}
