@@ -27,9 +27,10 @@ const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 /// P-384 and Ed25519; `use` absent or `sig`; `key_ops` absent or with `verify`. Symmetric keys, keys
 /// with private members and keys of unknown types are left out, and one bad key never spoils the
 /// others.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct JwkSet(Arc<[Jwk]>);
 
+#[derive(Eq, PartialEq)]
 struct Jwk {
     kid: Option<String>,
     algorithm: Option<Algorithm>,

@@ -1,12 +1,11 @@
-//! The only place that touches a signature library.
+//! Public keys, and the signatures they verify.
 //!
-//! `jsonwebtoken` looks its back end up in a process-wide default, and panics where Cargo's
-//! feature unification has turned both of its back ends on. Here the back end is named, so what
-//! else is in the tree makes no difference.
+//! A key is parsed when it is loaded: to parse an RSA key for every token costs a fifth of the
+//! signature.
 
-use aws_lc_rs::signature as aws;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+mod aws_lc;
+
+use std::sync::Arc;
 
 use crate::algorithm::{Algorithm, KeyKind};
 
@@ -15,9 +14,24 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A public key that was checked when it was loaded.
 #[derive(Clone)]
-pub(crate) struct PublicKey {
-    kind: KeyKind,
-    key: DecodingKey,
+pub(crate) struct PublicKey(Arc<Loaded>);
+
+struct Loaded {
+    material: Material,
+    key: aws_lc::Key,
+}
+
+/// What makes a key this key and no other.
+#[derive(Eq, PartialEq)]
+enum Material {
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
+    /// An uncompressed point (SEC 1 §2.3.3).
+    P256(Vec<u8>),
+    P384(Vec<u8>),
+    Ed25519(Vec<u8>),
 }
 
 impl PublicKey {
@@ -33,50 +47,58 @@ impl PublicKey {
         if exponent.len() > 4 {
             return None;
         }
-        aws::RsaPublicKeyComponents { n: modulus, e: exponent }
-            .to_parsed_public_key(&aws::RSA_PKCS1_2048_8192_SHA256)
-            .ok()?;
-        let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
-        Some(Self { kind: KeyKind::Rsa, key })
+        Self::load(Material::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
     }
 
     /// A point on P-256 or P-384, given by coordinates of full length (RFC 7518 §6.2.1.2).
     pub(crate) fn ec(kind: KeyKind, x: &[u8], y: &[u8]) -> Option<Self> {
-        let (length, algorithm): (usize, &'static dyn aws::VerificationAlgorithm) = match kind {
-            KeyKind::P256 => (32, &aws::ECDSA_P256_SHA256_FIXED),
-            KeyKind::P384 => (48, &aws::ECDSA_P384_SHA384_FIXED),
-            KeyKind::Rsa | KeyKind::Ed25519 => return None,
-        };
-        if x.len() != length || y.len() != length {
-            return None;
-        }
         let point = [&[4], x, y].concat();
-        aws::ParsedPublicKey::new(algorithm, &point).ok()?;
-        Some(Self { kind, key: DecodingKey::from_ec_der(&point) })
+        match kind {
+            KeyKind::P256 if (x.len(), y.len()) == (32, 32) => Self::load(Material::P256(point)),
+            KeyKind::P384 if (x.len(), y.len()) == (48, 48) => Self::load(Material::P384(point)),
+            _ => None,
+        }
     }
 
     /// An Ed25519 key.
     pub(crate) fn ed25519(x: &[u8]) -> Option<Self> {
-        // The library takes a key in DER too; a JWK never holds one.
+        // A library may take a key in DER too; a JWK never holds one.
         if x.len() != 32 {
             return None;
         }
-        aws::ParsedPublicKey::new(&aws::ED25519, x).ok()?;
-        Some(Self { kind: KeyKind::Ed25519, key: DecodingKey::from_ed_der(x) })
+        Self::load(Material::Ed25519(x.to_vec()))
+    }
+
+    fn load(material: Material) -> Option<Self> {
+        let key = aws_lc::Key::new(&material)?;
+        Some(Self(Arc::new(Loaded { material, key })))
     }
 
     pub(crate) fn kind(&self) -> KeyKind {
-        self.kind
+        match &self.0.material {
+            Material::Rsa { .. } => KeyKind::Rsa,
+            Material::P256(_) => KeyKind::P256,
+            Material::P384(_) => KeyKind::P384,
+            Material::Ed25519(_) => KeyKind::Ed25519,
+        }
     }
 
     /// Whether `signature` is this key's over `message`. An algorithm for another kind of key
     /// never is.
-    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &Vec<u8>) -> bool {
-        self.kind == algorithm.key_kind()
-            && (DEFAULT_PROVIDER.verifier_factory)(&algorithm.into(), &self.key)
-                .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.kind() == algorithm.key_kind()
+            && self.0.key.verify(&self.0.material, algorithm, message, signature)
     }
 }
+
+/// The same key: what tells whether a key set has changed.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.material == other.0.material
+    }
+}
+
+impl Eq for PublicKey {}
 
 /// A big-endian number without leading zeros.
 fn unpadded(number: &[u8]) -> &[u8] {
@@ -84,18 +106,5 @@ fn unpadded(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-impl From<Algorithm> for jsonwebtoken::Algorithm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Rs256 => Self::RS256,
-            Algorithm::Rs384 => Self::RS384,
-            Algorithm::Rs512 => Self::RS512,
-            Algorithm::Ps256 => Self::PS256,
-            Algorithm::Ps384 => Self::PS384,
-            Algorithm::Ps512 => Self::PS512,
-            Algorithm::Es256 => Self::ES256,
-            Algorithm::Es384 => Self::ES384,
-            Algorithm::EdDsa => Self::EdDSA,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Every algorithm.
+
+use portcullis_test::Mint;
+
+use crate::jose::Token;
+use crate::jwk::Match;
+use crate::JwkSet;
+
+fn mints() -> [Mint; 9] {
+    [
+        Mint::rs256("i"),
+        Mint::rs384("i"),
+        Mint::rs512("i"),
+        Mint::ps256("i"),
+        Mint::ps384("i"),
+        Mint::ps512("i"),
+        Mint::es256("i"),
+        Mint::es384("i"),
+        Mint::eddsa("i"),
+    ]
+}
+
+#[test]
+fn each_algorithm_verifies_what_its_key_signed() {
+    for mint in mints() {
+        let keys = JwkSet::from_json(mint.jwks()).unwrap();
+        let text = mint.token().sign();
+        let good = Token::parse(&text).unwrap();
+        let name = mint.algorithm();
+        assert_eq!(keys.verify(&good), Match::Verified, "{name}");
+        assert_eq!(keys.verify(&good), Match::Verified, "{name}, again");
+
+        let mut flipped = Token::parse(&text).unwrap();
+        *flipped.signature.last_mut().unwrap() ^= 1;
+        assert_ne!(keys.verify(&flipped), Match::Verified, "{name}: signature");
+
+        let mut short = Token::parse(&text).unwrap();
+        short.signature.pop();
+        assert_ne!(keys.verify(&short), Match::Verified, "{name}: short signature");
+
+        let mut zero = Token::parse(&text).unwrap();
+        zero.signature.fill(0);
+        assert_ne!(keys.verify(&zero), Match::Verified, "{name}: zeros");
+
+        let other = mint.token().subject("mallory").sign();
+        let mut moved = Token::parse(&other).unwrap();
+        moved.signature.clone_from(&good.signature);
+        assert_ne!(keys.verify(&moved), Match::Verified, "{name}: other claims");
+    }
+}
+
+#[test]
+fn an_rsa_signature_counts_for_its_own_algorithm_only() {
+    let mints = mints();
+    let rsa = || mints.iter().take(6);
+    for made_with in rsa() {
+        let signature = Token::parse(&made_with.token().sign()).unwrap().signature;
+        for claimed in rsa().filter(|claimed| claimed.algorithm() != made_with.algorithm()) {
+            let keys = JwkSet::from_json(claimed.jwks()).unwrap();
+            let text = claimed.token().sign();
+            let mut token = Token::parse(&text).unwrap();
+            token.signature.clone_from(&signature);
+            let name = format!("{} as {}", made_with.algorithm(), claimed.algorithm());
+            assert_ne!(keys.verify(&token), Match::Verified, "{name}");
+        }
+    }
+}
+
+#[test]
+fn points_off_the_curve_are_no_keys() {
+    use super::{KeyKind, PublicKey};
+
+    assert!(PublicKey::ec(KeyKind::P256, &[4; 32], &[5; 32]).is_none());
+    assert!(PublicKey::ec(KeyKind::P256, &[0; 32], &[0; 32]).is_none());
+    assert!(PublicKey::ec(KeyKind::P384, &[4; 48], &[4; 48]).is_none());
+}
