@@ -5,7 +5,7 @@ use std::fmt;
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
-use portcullis_jwt::{Issuer, JwtLayer, Verifier};
+use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
@@ -56,6 +56,7 @@ pub struct Builder<R, I, P> {
 }
 
 type Customize = Box<dyn FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send>;
+type Tokens = Box<dyn FnOnce(JwtLayer) -> JwtLayer + Send>;
 
 #[derive(Default)]
 struct Options {
@@ -66,6 +67,8 @@ struct Options {
     nested: bool,
     /// Identity headers are for the sign-in layer to read and remove.
     forwarded: bool,
+    dpop: Option<Dpop>,
+    tokens: Option<Tokens>,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
     session_keys: Option<SessionKeys>,
@@ -134,6 +137,20 @@ impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
     /// One more issuer that may vouch for callers.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.0.push(issuer);
+        self
+    }
+
+    /// Accepts tokens that are bound to a key, with a proof for each request (DPoP, RFC 9449). The
+    /// metadata and all challenges then say so.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.options.dpop = Some(dpop);
+        self
+    }
+
+    /// Adjusts the layer that verifies tokens: client certificates (RFC 8705), step-up
+    /// authentication (RFC 9470), API keys. For DPoP, prefer [`dpop`](Self::dpop).
+    pub fn tokens(mut self, customize: impl FnOnce(JwtLayer) -> JwtLayer + Send + 'static) -> Self {
+        self.options.tokens = Some(Box::new(customize));
         self
     }
 }
@@ -244,9 +261,18 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
     /// # Errors
     /// When a part's configuration is not valid; the source names what and why.
     pub fn build(self) -> Result<PortcullisLayer<A>, BuildError> {
-        let Self { resource: Chosen(resource), issuers: Chosen(issuers), authorizer, options } =
+        let Self { resource: Chosen(resource), issuers: Chosen(issuers), authorizer, mut options } =
             self;
+        let (dpop, tokens) = (options.dpop.take(), options.tokens.take());
         let mut metadata = ResourceMetadata::builder(&resource);
+        if let Some(dpop) = &dpop {
+            for algorithm in dpop.algorithms() {
+                metadata = metadata.dpop_signing_alg(algorithm.as_str());
+            }
+            if dpop.is_required() {
+                metadata = metadata.dpop_bound_access_tokens_required();
+            }
+        }
         for issuer in &issuers {
             metadata = metadata.authorization_server(issuer.name());
         }
@@ -256,7 +282,15 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         }
         options.build(&resource, metadata, authorizer.0, |challenge| {
             let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
-            Ok(JwtLayer::new(verifier, challenge))
+            let mut layer = JwtLayer::new(verifier, challenge);
+            if let Some(dpop) = dpop {
+                layer = layer.dpop(dpop).map_err(|e| BuildError::new("tokens", e))?;
+            }
+            if let Some(customize) = tokens {
+                layer = customize(layer);
+            }
+            let challenge = layer.challenge().clone();
+            Ok((layer, challenge))
         })
     }
 }
@@ -275,8 +309,9 @@ where
         let metadata = ResourceMetadata::builder(&resource);
         options.forwarded = true;
         options.build(&resource, metadata, authorizer.0, |challenge| {
-            let builder = sidecar.0(ForwardedLayer::builder(challenge));
-            builder.build().map_err(|e| BuildError::new("sidecar", e))
+            let builder = sidecar.0(ForwardedLayer::builder(challenge.clone()));
+            let layer = builder.build().map_err(|e| BuildError::new("sidecar", e))?;
+            Ok((layer, challenge))
         })
     }
 }
@@ -286,13 +321,13 @@ impl Options {
         self.clock.clone().unwrap_or_default()
     }
 
-    /// Everything but who callers are, which `sign_in` says.
+    /// Everything but who callers are, which `sign_in` says, and the challenge to answer with.
     fn build<A: Authorizer, C>(
         self,
         resource: &str,
         mut metadata: ResourceMetadataBuilder,
         authorizer: A,
-        sign_in: impl FnOnce(Challenge) -> Result<C, BuildError>,
+        sign_in: impl FnOnce(Challenge) -> Result<(C, Challenge), BuildError>,
     ) -> Result<PortcullisLayer<A, C>, BuildError> {
         let clock = self.clock();
         for scope in self.scopes {
@@ -302,7 +337,7 @@ impl Options {
             metadata = customize(metadata);
         }
         let metadata = metadata.build().map_err(|e| BuildError::new("metadata", e))?;
-        let challenge = metadata.challenge();
+        let (sign_in, challenge) = sign_in(metadata.challenge())?;
 
         let mut inspect = InspectLayer::new().resource(resource).clock(clock.clone());
         let mut edge = EdgeLayer::new(resource).map_err(|e| BuildError::new("edge", e))?;
@@ -335,7 +370,7 @@ impl Options {
             audit: self.audit.build(resource, clock)?,
             prm: PrmLayer::new(metadata.clone()),
             edge,
-            sign_in: sign_in(challenge.clone())?,
+            sign_in,
             inspect,
             rbac: RbacLayer::new(authorizer, challenge),
             metadata,

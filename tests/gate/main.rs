@@ -11,6 +11,7 @@
 
 mod differential;
 mod disconnect;
+mod dpop;
 mod era;
 mod lists;
 mod miswired;
