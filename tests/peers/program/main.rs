@@ -1,0 +1,49 @@
+//! The Rust side of the tests against real third parties: the gate, and the rmcp client.
+//!
+//! `tests/peers/run` starts it; it is an example only so that Cargo builds it with what the other
+//! examples need.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![allow(unreachable_pub, reason = "modules of one program")]
+
+mod browser;
+mod client;
+mod gate;
+#[path = "../../../examples/quickstart/notes.rs"]
+mod notes;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: peers gate --issuer URL --jwks URL [--issuer URL --jwks URL …] --policy FILE --audit FILE
+                  [--port PORT] [--resource URL]
+       peers client MCP_URL VERSION PERSON";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match arguments.next().as_deref() {
+        Some("gate") => gate::run(arguments).await,
+        Some("client") => client::run(arguments).await,
+        _ => Err(USAGE.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("peers: {}", one_line(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
