@@ -66,11 +66,16 @@ impl ResourceMetadataBuilder {
         self
     }
 
-    /// Sets the name that clients show to people. For another language, add the
-    /// [`member`](Self::member) `resource_name#de`.
+    /// Sets the name that clients show to people.
     pub fn resource_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
+    }
+
+    /// Sets the name in another language, given by its tag, such as `de` (RFC 9728 §2.1, BCP 47).
+    /// For other members, add the [`member`](Self::member), such as `resource_tos_uri#de`.
+    pub fn resource_name_in(self, language: &str, name: impl Into<String>) -> Self {
+        self.member(format!("resource_name#{language}"), name.into())
     }
 
     /// Sets `resource_documentation`, a page for developers.
@@ -125,8 +130,9 @@ impl ResourceMetadataBuilder {
         self
     }
 
-    /// Adds any other member, for example `resource_name#de`, or `signed_metadata` (RFC 9728 §2.2),
-    /// whose claims must then agree with the document. A member given twice keeps its last value.
+    /// Adds any other member, for example `signed_metadata` (RFC 9728 §2.2): a JWT whose claims about
+    /// the resource must be in the document too, and the same. Its signature is not verified. A
+    /// member given twice keeps its last value.
     pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let (name, value) = (name.into(), value.into());
         self.members.retain(|(other, _)| *other != name);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{ConfigError, ResourceMetadataBuilder, url};
+use crate::{ConfigError, ResourceMetadataBuilder, language, signed, url};
 
 /// Members with a setting of their own, which checks them.
 const OWN: [&str; 14] = [
@@ -61,6 +61,10 @@ impl ResourceMetadataBuilder {
             check_member(name, value)?;
             members.push((name, value.clone()));
         }
+        if let Some((_, jwt)) = self.members.iter().find(|(name, _)| name == "signed_metadata") {
+            signed::check(jwt, &members)
+                .map_err(|problem| ConfigError::new("signed_metadata", problem))?;
+        }
         Ok(write(&members))
     }
 
@@ -100,6 +104,8 @@ fn check_member(name: &str, value: &Value) -> Result<(), ConfigError> {
         "has a setting of its own"
     } else if is_empty(value) {
         "has no value"
+    } else if let Err(problem) = language::check(name, value) {
+        problem
     } else {
         return Ok(());
     };

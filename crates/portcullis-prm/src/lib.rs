@@ -32,7 +32,8 @@
 //! * At start-up: identifiers that clients would not find equal to the URL their users typed
 //!   (plain `http` except on loopback hosts, upper case in the host, user information, query,
 //!   fragment, default ports, dot segments), scopes that are not a resource's to ask for
-//!   (`openid`, `offline_access`, wildcards), and members without a value.
+//!   (`openid`, `offline_access`, wildcards), members without a value, and `signed_metadata` that is
+//!   not a JWT or says something else than the document.
 //! * At request time: methods other than `GET`, `HEAD` and `OPTIONS` on its own paths, with 405.
 //!   A path that is not exactly its own (case, percent-encoding, trailing slash, parameters) is
 //!   another service's request.
@@ -55,9 +56,11 @@ mod builder;
 mod document;
 mod error;
 mod future;
+mod language;
 mod layer;
 mod metadata;
 mod service;
+mod signed;
 mod url;
 
 pub use builder::ResourceMetadataBuilder;

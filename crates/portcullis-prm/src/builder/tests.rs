@@ -40,7 +40,7 @@ fn everything_that_is_set_is_there_once() {
         .tls_client_certificate_bound_access_tokens()
         .authorization_details_type("payment")
         .member("resource_name#de", "alt")
-        .member("resource_name#de", "Beispiel")
+        .resource_name_in("de", "Beispiel")
         .member("x_limits", json!({ "calls": 0, "burst": false }))
         .build()
         .unwrap();
@@ -163,4 +163,20 @@ fn the_root_copy_is_one_more_path() {
         .authorization_server("https://a.example")
         .serve_at_root();
     assert_eq!(paths(at_root), [root]);
+}
+
+#[test]
+fn a_signed_copy_that_differs_is_refused() {
+    // {"alg":"ES256"} . {"iss":"https://a","resource":…} . sig
+    let jwt = |claims: &str| {
+        use base64::Engine as _;
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.c2ln", encode(r#"{"alg":"ES256"}"#), encode(claims))
+    };
+    let same = jwt(r#"{"iss":"https://a","resource":"https://mcp.example.com/mcp"}"#);
+    assert!(base().member("signed_metadata", same).build().is_ok());
+    let other = jwt(r#"{"iss":"https://a","resource":"https://evil.example/mcp"}"#);
+    let error = base().member("signed_metadata", other).build().unwrap_err();
+    assert_eq!(error.setting(), "signed_metadata");
+    assert!(base().resource_name_in("not a language", "x").build().is_err());
 }
