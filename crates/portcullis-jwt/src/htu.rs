@@ -19,9 +19,8 @@ pub(crate) fn normalized(uri: &str) -> Option<String> {
         Some((host, port)) if !port.contains(']') => (host, port),
         _ => (authority.as_str(), ""),
     };
-    let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-._~[]:".contains(&b);
     let is_port = port.bytes().all(|b| b.is_ascii_digit());
-    if host.is_empty() || !host.bytes().all(is_host) || !is_port {
+    if !is_host(host) || !is_port {
         return None;
     }
     let mut text = format!("{scheme}://{host}");
@@ -58,6 +57,17 @@ fn push_path(text: &mut String, path: &str) -> Option<()> {
     // What dot segments lead to is for nobody to guess.
     let dots = text.get(start..)?.split('/').any(|segment| matches!(segment, "." | ".."));
     (!dots).then_some(())
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets: nothing else may have a colon.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| {
+            !address.is_empty()
+                && address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+        }),
+        None => !host.is_empty() && host.bytes().all(is_unreserved),
+    }
 }
 
 fn is_unreserved(b: u8) -> bool {
@@ -132,6 +142,10 @@ mod tests {
             "https:///x",
             "https://u@a.example/",
             "https://a.example:8o/",
+            "https://a.example::443/",
+            "https://[::1/",
+            "https://[]/",
+            "https://a[b]/",
             "https://a.example/a/../b",
             "https://a.example/a/%2e%2e/b",
             "https://a.example/.",
