@@ -54,8 +54,9 @@ impl Challenge {
         resource_metadata: &str,
         scopes: impl IntoIterator<Item = S>,
     ) -> Result<Self, ChallengeError> {
-        if !resource_metadata.bytes().all(is_url_byte) || resource_metadata.is_empty() {
-            return Err(ChallengeError("the metadata URL is not a plain ASCII URL".into()));
+        let absolute = ["https://", "http://"].iter().any(|s| resource_metadata.starts_with(s));
+        if !absolute || !resource_metadata.bytes().all(is_url_byte) || misleads(resource_metadata) {
+            return Err(ChallengeError("the metadata URL is not a plain absolute URL".into()));
         }
         let scopes = checked(scopes)?;
         Self::render(Some(resource_metadata.to_owned()), scopes, None)
@@ -125,6 +126,9 @@ impl Challenge {
             return Err(ChallengeError(format!(
                 "the scope {scope} is not this resource's to ask for"
             )));
+        }
+        if misleads(scope) {
+            return Err(ChallengeError(format!("the scope {scope:?} reads like a parameter")));
         }
         if scope.contains('*') {
             return Err(ChallengeError(format!("the scope {scope:?} is a wildcard")));
@@ -272,6 +276,13 @@ fn is_quotable_word(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
+/// Whether a client that searches the line for a parameter could find it in `value` (R-162).
+fn misleads(value: &str) -> bool {
+    ["scope=", "error=", "resource_metadata=", "error_description="]
+        .iter()
+        .any(|parameter| value.contains(parameter))
+}
+
 /// Bytes of a URI (RFC 3986 §2); all of them may stand in a quoted string.
 fn is_url_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b)
@@ -298,8 +309,12 @@ mod tests {
     #[test]
     fn what_cannot_be_quoted_or_asked_for_is_refused() {
         assert!(Challenge::new("https://a.example/\"x", ["a"]).is_err());
-        assert!(Challenge::new("", ["a"]).is_err());
-        for scope in ["", "a b", "a\"b", "a\\b", "offline_access", "openid", "files:*", "ä"] {
+        for metadata in ["", "/.well-known/x", "resource_metadata=", "https://a.example/scope=b"] {
+            assert!(Challenge::new(metadata, ["a"]).is_err(), "{metadata:?}");
+        }
+        for scope in
+            ["", "a b", "a\"b", "a\\b", "offline_access", "openid", "files:*", "ä", "scope=a"]
+        {
             assert!(Challenge::new(METADATA, [scope]).is_err(), "{scope:?}");
         }
     }
