@@ -36,9 +36,20 @@ pub struct Issuer {
     pub(crate) keys: Option<JwkSet>,
     #[cfg(feature = "jwks-client")]
     pub(crate) jwks_url: Option<String>,
+    #[cfg(feature = "jwks-client")]
+    discover: bool,
     pub(crate) internal: bool,
     pub(crate) max_stale: Duration,
     pub(crate) rules: Rules,
+}
+
+/// Where the keys of an issuer come from.
+pub(crate) enum KeyLocation {
+    Fixed(JwkSet),
+    #[cfg(feature = "jwks-client")]
+    Url(String),
+    #[cfg(feature = "jwks-client")]
+    Discovery,
 }
 
 /// What the claims of a token are checked against.
@@ -68,6 +79,8 @@ impl Issuer {
             keys: None,
             #[cfg(feature = "jwks-client")]
             jwks_url: None,
+            #[cfg(feature = "jwks-client")]
+            discover: false,
             internal: false,
             max_stale: Duration::from_secs(3600),
             rules: Rules {
@@ -109,7 +122,23 @@ impl Issuer {
         self
     }
 
-    /// Lets [`jwks_url`](Self::jwks_url) lead to private and loopback addresses, and to plain
+    /// Verifies with the keys that the issuer's own metadata lead to (RFC 8414, or OpenID Connect
+    /// Discovery). The metadata is looked for under the issuer's URL, in this order, `/t` being its
+    /// path: `/.well-known/oauth-authorization-server/t`, `/.well-known/openid-configuration/t`,
+    /// `/t/.well-known/openid-configuration`. Its `issuer` must be this issuer, byte for byte
+    /// . Metadata and keys are then fetched and refreshed together, as
+    /// [`jwks_url`](Self::jwks_url) says.
+    ///
+    /// The first time, one warning names the fields that MCP clients will miss: see
+    /// [`IssuerMetadata::shortcomings`](crate::IssuerMetadata::shortcomings).
+    #[cfg(feature = "jwks-client")]
+    pub fn discover(mut self) -> Self {
+        self.discover = true;
+        self
+    }
+
+    /// Lets [`jwks_url`](Self::jwks_url) and [`discover`](Self::discover) lead to private and
+    /// loopback addresses, and to plain
     /// `http` where its host is a loopback address written out (`http://127.0.0.1:8080/…`).
     /// Link-local addresses, and with them the metadata services of clouds, stay out of reach.
     pub fn internal(mut self) -> Self {
@@ -206,6 +235,22 @@ impl Issuer {
         self.rules.client_id_claims =
             claims.into_iter().map(|claim| ClaimPath::new(claim.as_ref())).collect();
         self
+    }
+
+    /// Where the keys come from: exactly one place.
+    pub(crate) fn key_location(&self) -> Result<KeyLocation, ConfigError> {
+        let mut locations: Vec<_> = self.keys.clone().map(KeyLocation::Fixed).into_iter().collect();
+        #[cfg(feature = "jwks-client")]
+        {
+            locations.extend(self.jwks_url.clone().map(KeyLocation::Url));
+            locations.extend(self.discover.then_some(KeyLocation::Discovery));
+        }
+        let fault = match (locations.pop(), locations.is_empty()) {
+            (Some(location), true) => return Ok(location),
+            (Some(_), false) => "has several sources of keys",
+            (None, _) => "has no keys",
+        };
+        Err(ConfigError::new(format!("the issuer {} {fault}", self.name)))
     }
 
     /// Refuses settings that cannot be honoured, and adds the resource's own audience.

@@ -56,7 +56,7 @@
 //! so that clients do not throw good tokens away.
 //!
 //! # What it does not do
-//! It does not issue or introspect tokens, discover issuers, terminate TLS, or say what a caller
+//! It does not issue or introspect tokens, terminate TLS, or say what a caller
 //! may do: that is `portcullis-rbac`.
 //!
 //! # Where to put it
@@ -81,6 +81,8 @@ mod cache;
 mod check;
 mod claim;
 mod credentials;
+#[cfg(feature = "jwks-client")]
+mod discovery;
 #[cfg(feature = "aws-lc-rs")]
 mod dpop;
 mod error;
@@ -95,6 +97,8 @@ mod json;
 mod jwk;
 mod keys;
 mod layer;
+#[cfg(feature = "jwks-client")]
+mod metadata;
 #[cfg(feature = "aws-lc-rs")]
 mod nonce;
 mod principal;
@@ -122,6 +126,8 @@ pub use future::ResponseFuture;
 pub use issuer::Issuer;
 pub use jwk::JwkSet;
 pub use layer::JwtLayer;
+#[cfg(feature = "jwks-client")]
+pub use metadata::IssuerMetadata;
 pub use replay::{FirstUse, FirstUseSender, MemoryReplay, ProofId, ProofUse, ReplayStore};
 pub use service::Jwt;
 pub use step_up::StepUp;

@@ -1,15 +1,20 @@
 //! The verifier and its builder.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Uri;
 use portcullis_core::{Clock, Principal, Reason};
 
+#[cfg(feature = "jwks-client")]
+use crate::IssuerMetadata;
 use crate::binding::Confirmation;
-use crate::issuer::Rules;
+use crate::issuer::{KeyLocation, Rules};
 use crate::keys::{KeySource, Obstacle, Turn};
 use crate::{ConfigError, Issuer, TokenError};
 
@@ -23,13 +28,33 @@ pub struct Verifier(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     resource: String,
-    pub(crate) issuers: HashMap<String, Trusted>,
+    pub(crate) issuers: ArcSwap<Issuers>,
+    /// Held while the issuers change, so that no change is lost.
+    changing: Mutex<()>,
+    /// Grows when the issuers change. A verdict that was reached under a smaller number is void.
+    pub(crate) generation: AtomicU64,
 }
+
+pub(crate) type Issuers = HashMap<String, Arc<Trusted>>;
 
 /// A trusted issuer.
 pub(crate) struct Trusted {
     pub(crate) rules: Rules,
     pub(crate) keys: KeySource,
+    #[cfg(feature = "jwks-client")]
+    metadata: crate::discovery::Found,
+}
+
+impl Shared {
+    fn change<T>(&self, change: impl FnOnce(&mut Issuers) -> T) -> T {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issuers = Issuers::clone(&self.issuers.load());
+        let outcome = change(&mut issuers);
+        self.issuers.store(Arc::new(issuers));
+        // After the store: who reads the new number sees the new issuers.
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        outcome
+    }
 }
 
 impl Verifier {
@@ -45,9 +70,41 @@ impl Verifier {
         &self.0.resource
     }
 
-    /// The issuers whose tokens are accepted, in no order.
-    pub fn issuers(&self) -> impl Iterator<Item = &str> {
-        self.0.issuers.keys().map(String::as_str)
+    /// The issuers whose tokens are accepted now, in no order.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<String> {
+        self.0.issuers.load().keys().cloned().collect()
+    }
+
+    /// Trusts one more issuer from now on, for all clones of this verifier.
+    ///
+    /// # Errors
+    /// When the issuer is trusted already (remove it first), and as
+    /// [`VerifierBuilder::build`] says.
+    pub fn add_issuer(&self, issuer: Issuer) -> Result<(), ConfigError> {
+        let (name, trusted) = trust(issuer, &self.0.resource, &self.0.clock)?;
+        self.0.change(|issuers| match issuers.entry(name) {
+            Entry::Occupied(entry) => Err(twice(entry.key())),
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::new(trusted));
+                Ok(())
+            }
+        })
+    }
+
+    /// Stops trusting an issuer, for all clones of this verifier: its tokens are refused from the
+    /// next request on, also those that wait for its keys, and its keys are no longer fetched.
+    /// Returns whether it was trusted.
+    pub fn remove_issuer(&self, iss: &str) -> bool {
+        self.0.change(|issuers| issuers.remove(iss)).is_some()
+    }
+
+    /// What the issuer says about itself (RFC 8414), as last fetched; `None` before that, and for
+    /// issuers without [`Issuer::discover`].
+    #[cfg(feature = "jwks-client")]
+    #[must_use]
+    pub fn issuer_metadata(&self, iss: &str) -> Option<Arc<IssuerMetadata>> {
+        self.0.issuers.load().get(iss)?.metadata.load_full()
     }
 
     /// Verifies `token`, the bare token without a scheme, as [`JwtLayer`](crate::JwtLayer) would
@@ -95,7 +152,7 @@ impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("resource", &self.0.resource)
-            .field("issuers", &self.issuers().collect::<Vec<_>>())
+            .field("issuers", &self.issuers())
             .finish_non_exhaustive()
     }
 }
@@ -114,6 +171,13 @@ impl VerifierBuilder {
     /// keys of the issuer it names, never against another's.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Trusts several issuers, such as one for each tenant of
+    /// an identity provider that several companies share.
+    pub fn issuers(mut self, issuers: impl IntoIterator<Item = Issuer>) -> Self {
+        self.issuers.extend(issuers);
         self
     }
 
@@ -143,43 +207,69 @@ impl VerifierBuilder {
             return Err(ConfigError::new("there is no issuer"));
         }
         let mut trusted = HashMap::with_capacity(issuers.len());
-        for mut issuer in issuers {
-            issuer.check(&resource)?;
-            if trusted.contains_key(&issuer.name) {
-                return Err(ConfigError::new(format!("the issuer {} is there twice", issuer.name)));
+        for issuer in issuers {
+            let (name, issuer) = trust(issuer, &resource, &clock)?;
+            if trusted.contains_key(&name) {
+                return Err(twice(&name));
             }
-            let keys = key_source(&issuer, &clock)?;
-            trusted.insert(issuer.name, Trusted { rules: issuer.rules, keys });
+            trusted.insert(name, Arc::new(issuer));
         }
-        Ok(Verifier(Arc::new(Shared { clock, resource, issuers: trusted })))
+        Ok(Verifier(Arc::new(Shared {
+            clock,
+            resource,
+            issuers: ArcSwap::from_pointee(trusted),
+            changing: Mutex::default(),
+            generation: AtomicU64::default(),
+        })))
     }
+}
+
+fn twice(name: &str) -> ConfigError {
+    ConfigError::new(format!("the issuer {name} is there twice"))
+}
+
+/// The issuer, once its settings are found to be sound.
+fn trust(
+    mut issuer: Issuer,
+    resource: &str,
+    clock: &Clock,
+) -> Result<(String, Trusted), ConfigError> {
+    issuer.check(resource)?;
+    let trusted = trusted(&issuer, clock)?;
+    Ok((issuer.name, trusted))
 }
 
 #[cfg(feature = "jwks-client")]
-fn key_source(issuer: &Issuer, clock: &Clock) -> Result<KeySource, ConfigError> {
+fn trusted(issuer: &Issuer, clock: &Clock) -> Result<Trusted, ConfigError> {
     use crate::cache::RemoteKeys;
+    use crate::discovery::{DiscoveryFetch, Found};
     use crate::fetch::HttpFetch;
 
-    match (&issuer.keys, &issuer.jwks_url) {
-        (Some(_), Some(_)) => Err(ConfigError::new(format!(
-            "the issuer {} has both fixed keys and a URL for keys",
-            issuer.name
-        ))),
-        (Some(keys), None) => Ok(KeySource::Fixed(keys.clone())),
-        (None, Some(url)) => {
-            let fetch = HttpFetch::new(url, issuer.internal)?;
-            RemoteKeys::start(&issuer.name, fetch, clock.clone(), issuer.max_stale)
-                .map(KeySource::Remote)
-        }
-        (None, None) => Err(no_keys(issuer)),
-    }
+    let metadata = Found::default();
+    let (name, internal, max_stale) = (&issuer.name, issuer.internal, issuer.max_stale);
+    let keys = match issuer.key_location()? {
+        KeyLocation::Fixed(keys) => KeySource::Fixed(keys),
+        KeyLocation::Url(url) => KeySource::Remote(RemoteKeys::start(
+            name,
+            HttpFetch::new(&url, internal)?,
+            clock.clone(),
+            max_stale,
+        )?),
+        KeyLocation::Discovery => KeySource::Remote(RemoteKeys::start(
+            name,
+            DiscoveryFetch::new(name, internal, Arc::clone(&metadata))?,
+            clock.clone(),
+            max_stale,
+        )?),
+    };
+    Ok(Trusted { rules: issuer.rules.clone(), keys, metadata })
 }
 
 #[cfg(not(feature = "jwks-client"))]
-fn key_source(issuer: &Issuer, _: &Clock) -> Result<KeySource, ConfigError> {
-    issuer.keys.clone().map(KeySource::Fixed).ok_or_else(|| no_keys(issuer))
-}
-
-fn no_keys(issuer: &Issuer) -> ConfigError {
-    ConfigError::new(format!("the issuer {} has no keys", issuer.name))
+fn trusted(issuer: &Issuer, _: &Clock) -> Result<Trusted, ConfigError> {
+    match issuer.key_location()? {
+        KeyLocation::Fixed(keys) => {
+            Ok(Trusted { rules: issuer.rules.clone(), keys: KeySource::Fixed(keys) })
+        }
+    }
 }

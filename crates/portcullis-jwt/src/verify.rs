@@ -17,11 +17,12 @@ impl Shared {
     /// fetch from an address of its choosing.
     pub(crate) fn verify(&self, token: &str, turn: Turn) -> Result<Principal, Obstacle> {
         let token = Token::parse(token)?;
+        let issuers = self.issuers.load();
         let (issuer, trusted) = token
             .claims
             .get("iss")
             .and_then(Value::as_str)
-            .and_then(|iss| self.issuers.get_key_value(iss))
+            .and_then(|iss| issuers.get_key_value(iss))
             .ok_or(Reason::BadIss)?;
         check(&trusted.rules, &token, self.clock.unix())?;
         // INVARIANT: a principal is made only of a token whose signature was verified.
