@@ -5,7 +5,7 @@ use std::fmt;
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
-use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier};
+use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier, VerifierBuilder};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
@@ -57,6 +57,7 @@ pub struct Builder<R, I, P> {
 
 type Customize = Box<dyn FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send>;
 type Tokens = Box<dyn FnOnce(JwtLayer) -> JwtLayer + Send>;
+type Verification = Box<dyn FnOnce(VerifierBuilder) -> VerifierBuilder + Send>;
 
 #[derive(Default)]
 struct Options {
@@ -69,6 +70,7 @@ struct Options {
     forwarded: bool,
     dpop: Option<Dpop>,
     tokens: Option<Tokens>,
+    verification: Option<Verification>,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
     session_keys: Option<SessionKeys>,
@@ -144,6 +146,17 @@ impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
     /// metadata and all challenges then say so.
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.options.dpop = Some(dpop);
+        self
+    }
+
+    /// Adjusts how tokens are verified: a list of revoked tokens
+    /// ([`revocations`](VerifierBuilder::revocations)), how many verified ones are remembered
+    /// ([`token_cache`](VerifierBuilder::token_cache)).
+    pub fn verification(
+        mut self,
+        customize: impl FnOnce(VerifierBuilder) -> VerifierBuilder + Send + 'static,
+    ) -> Self {
+        self.options.verification = Some(Box::new(customize));
         self
     }
 
@@ -279,6 +292,9 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         let mut verifier = Verifier::builder(&resource).clock(options.clock());
         for issuer in issuers {
             verifier = verifier.issuer(issuer);
+        }
+        if let Some(customize) = options.verification.take() {
+            verifier = customize(verifier);
         }
         options.build(&resource, metadata, authorizer.0, |challenge| {
             let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;

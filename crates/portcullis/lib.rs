@@ -97,7 +97,9 @@ pub use portcullis_audit::{AuditLayer, TracingSink};
 pub use portcullis_core::{
     Caller, Clock, Denial, Permit, Principal, RequestFacts, ResponseFacts, Version,
 };
-pub use portcullis_jwt::{ApiKey, ApiKeys, Dpop, Issuer, JwkSet, StepUp, Verifier};
+pub use portcullis_jwt::{
+    ApiKey, ApiKeys, Dpop, Issuer, JwkSet, Revocation, Revocations, StepUp, Verifier,
+};
 pub use portcullis_mcp::{Limits, SessionKeys};
 pub use portcullis_prm::ResourceMetadata;
 pub use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query};

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,19 @@ impl RemoteKeys {
 
     pub(crate) fn verify(&self, token: &Token<'_>, turn: Turn) -> Result<(), Obstacle> {
         self.cache.verify(token, self.clock.instant(), turn)
+    }
+
+    /// Counts the changes of the keys.
+    pub(crate) fn generation(&self) -> &Arc<AtomicU64> {
+        &self.cache.generation
+    }
+
+    /// How much longer the keys may be used if they are not fetched again.
+    pub(crate) fn usable_for(&self) -> Duration {
+        let now = self.clock.instant();
+        self.cache.current.load().as_ref().map_or(Duration::ZERO, |snapshot| {
+            snapshot.usable_for.saturating_sub(now.saturating_duration_since(snapshot.fetched_at))
+        })
     }
 }
 
@@ -112,6 +126,7 @@ struct Cache {
     asked: Notify,
     finished: Arc<Notify>,
     max_stale: Duration,
+    generation: Arc<AtomicU64>,
 }
 
 struct Snapshot {
@@ -142,6 +157,7 @@ impl Cache {
             asked: Notify::new(),
             finished: Arc::default(),
             max_stale,
+            generation: Arc::default(),
         }
     }
 
@@ -209,11 +225,16 @@ impl Cache {
     }
 
     fn replace(&self, keys: JwkSet, lifetime: Duration, now: Instant) {
+        let changed = self.current.load().as_ref().is_none_or(|snapshot| snapshot.keys != keys);
         self.current.store(Some(Arc::new(Snapshot {
             keys,
             fetched_at: now,
             usable_for: lifetime.saturating_add(self.max_stale),
         })));
+        if changed {
+            // After the store: who reads the new number sees the new keys.
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
         self.end(true);
     }
 

@@ -87,6 +87,14 @@ fn audience(rules: &Rules, aud: Option<&Value>) -> Result<(), Reason> {
     if accepted { Ok(()) } else { Err(Reason::BadAud) }
 }
 
+/// Until when a token that passes [`check`] now goes on to pass it.
+pub(crate) fn until(rules: &Rules, claims: &Claims) -> Result<Duration, Reason> {
+    let date = |name| claim::date(claims, name).map(|date| date.map(Duration::from_secs));
+    let expires = date("exp")?.ok_or(Reason::BadClaim)?;
+    let too_old = rules.max_age.zip(date("iat")?).map(|(age, issued)| issued.saturating_add(age));
+    Ok(too_old.map_or(expires, |old| old.min(expires)).saturating_add(rules.leeway))
+}
+
 ///
 fn times(rules: &Rules, claims: &Claims, now: Duration) -> Result<(), Reason> {
     let date = |name| claim::date(claims, name).map(|date| date.map(Duration::from_secs));

@@ -1,5 +1,7 @@
 //! Where an issuer's keys come from.
 
+use std::time::Duration;
+
 use portcullis_core::Reason;
 
 use crate::JwkSet;
@@ -8,6 +10,7 @@ use crate::cache::RemoteKeys;
 use crate::error::TokenError;
 use crate::jose::Token;
 use crate::jwk::Match;
+use crate::token_cache::KeyGeneration;
 use crate::wait::KeyWait;
 
 /// The keys of one issuer.
@@ -53,6 +56,24 @@ impl KeySource {
             },
             #[cfg(feature = "jwks-client")]
             Self::Remote(keys) => keys.verify(token, turn),
+        }
+    }
+
+    /// Which state of the keys a signature is verified with. Read it before.
+    pub(crate) fn generation(&self) -> KeyGeneration {
+        match self {
+            Self::Fixed(_) => KeyGeneration::FIXED,
+            #[cfg(feature = "jwks-client")]
+            Self::Remote(keys) => KeyGeneration::of(keys.generation()),
+        }
+    }
+
+    /// How long a signature that was verified just now counts.
+    pub(crate) fn usable_for(&self) -> Duration {
+        match self {
+            Self::Fixed(_) => Duration::MAX,
+            #[cfg(feature = "jwks-client")]
+            Self::Remote(keys) => keys.usable_for(),
         }
     }
 }

@@ -107,11 +107,13 @@ mod proof;
 mod replay;
 #[cfg(feature = "jwks-client")]
 mod resolver;
+mod revocation;
 mod service;
 mod signature;
 mod step_up;
 #[cfg(feature = "aws-lc-rs")]
 mod thumbprint;
+mod token_cache;
 mod verifier;
 mod verify;
 mod wait;
@@ -129,6 +131,7 @@ pub use layer::JwtLayer;
 #[cfg(feature = "jwks-client")]
 pub use metadata::IssuerMetadata;
 pub use replay::{FirstUse, FirstUseSender, MemoryReplay, ProofId, ProofUse, ReplayStore};
+pub use revocation::{Revocation, Revocations};
 pub use service::Jwt;
 pub use step_up::StepUp;
 pub use verifier::{Verifier, VerifierBuilder};

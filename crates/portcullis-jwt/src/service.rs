@@ -116,7 +116,7 @@ where
             None => {}
         }
         match self.verifier.verify(credentials.token()) {
-            Ok(principal) => self.enter(request, principal.into(), &credentials),
+            Ok(principal) => self.enter(request, principal, &credentials),
             Err(Obstacle::Refused(error)) => ResponseFuture::deny(denial(error, &self.challenge)),
             Err(Obstacle::Wait(keys)) => {
                 let waiting = self.clone();
@@ -141,7 +141,7 @@ where
     /// The keys have come, or have not: decides now.
     pub(crate) fn resume(mut self) -> ResponseFuture<S, B, S::Future> {
         match self.ready.verifier.verify_again(self.credentials.token()) {
-            Ok(principal) => self.ready.enter(self.request, principal.into(), &self.credentials),
+            Ok(principal) => self.ready.enter(self.request, principal, &self.credentials),
             Err(error) => ResponseFuture::deny(denial(error, &self.ready.challenge)),
         }
     }

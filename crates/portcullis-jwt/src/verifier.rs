@@ -16,6 +16,8 @@ use crate::IssuerMetadata;
 use crate::binding::Confirmation;
 use crate::issuer::{KeyLocation, Rules};
 use crate::keys::{KeySource, Obstacle, Turn};
+use crate::revocation::{Revocation, Revocations};
+use crate::token_cache::{self, TokenCache};
 use crate::{ConfigError, Issuer, TokenError};
 
 /// Verifies access tokens for one resource; cheap to clone.
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     changing: Mutex<()>,
     /// Grows when the issuers change. A verdict that was reached under a smaller number is void.
     pub(crate) generation: AtomicU64,
+    pub(crate) tokens: Option<TokenCache>,
+    pub(crate) revocations: Revocations,
 }
 
 pub(crate) type Issuers = HashMap<String, Arc<Trusted>>;
@@ -53,6 +57,9 @@ impl Shared {
         self.issuers.store(Arc::new(issuers));
         // After the store: who reads the new number sees the new issuers.
         self.generation.fetch_add(1, Ordering::AcqRel);
+        if let Some(tokens) = &self.tokens {
+            tokens.clear();
+        }
         outcome
     }
 }
@@ -61,7 +68,13 @@ impl Verifier {
     /// Starts a verifier for the resource with this URI: the canonical URI of the MCP server
     /// (RFC 8707 §2), which is the audience that tokens must name.
     pub fn builder(resource: impl Into<String>) -> VerifierBuilder {
-        VerifierBuilder { resource: resource.into(), issuers: Vec::new(), clock: Clock::system() }
+        VerifierBuilder {
+            resource: resource.into(),
+            issuers: Vec::new(),
+            clock: Clock::system(),
+            token_cache: token_cache::CAPACITY,
+            revocations: None,
+        }
     }
 
     /// The URI of the resource.
@@ -83,6 +96,7 @@ impl Verifier {
     /// [`VerifierBuilder::build`] says.
     pub fn add_issuer(&self, issuer: Issuer) -> Result<(), ConfigError> {
         let (name, trusted) = trust(issuer, &self.0.resource, &self.0.clock)?;
+        self.0.revocations.cover(trusted.rules.max_lifetime, trusted.rules.leeway);
         self.0.change(|issuers| match issuers.entry(name) {
             Entry::Occupied(entry) => Err(twice(entry.key())),
             Entry::Vacant(entry) => {
@@ -97,6 +111,12 @@ impl Verifier {
     /// Returns whether it was trusted.
     pub fn remove_issuer(&self, iss: &str) -> bool {
         self.0.change(|issuers| issuers.remove(iss)).is_some()
+    }
+
+    /// Refuses tokens that would verify, from the next request on and for all clones of this
+    /// verifier, also where they were verified before. See [`Revocations`].
+    pub fn revoke(&self, revocation: Revocation) {
+        self.0.revocations.revoke(revocation);
     }
 
     /// What the issuer says about itself (RFC 8414), as last fetched; `None` before that, and for
@@ -125,7 +145,7 @@ impl Verifier {
         Confirmation::of(principal.claims())
             .and_then(Confirmation::bearer_only)
             .map_err(TokenError::refused)?;
-        Ok(principal)
+        Ok(Arc::unwrap_or_clone(principal))
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -134,12 +154,12 @@ impl Verifier {
 
     // INVARIANT: whether the sender may use a token that is bound (`cnf`) is for the caller of this
     // and of `verify_again` to ask.
-    pub(crate) fn verify(&self, token: &str) -> Result<Principal, Obstacle> {
+    pub(crate) fn verify(&self, token: &str) -> Result<Arc<Principal>, Obstacle> {
         self.0.verify(token, Turn::First)
     }
 
     /// The verdict after waiting for keys.
-    pub(crate) fn verify_again(&self, token: &str) -> Result<Principal, TokenError> {
+    pub(crate) fn verify_again(&self, token: &str) -> Result<Arc<Principal>, TokenError> {
         self.0.verify(token, Turn::Last).map_err(|obstacle| match obstacle {
             Obstacle::Refused(error) => error,
             // INVARIANT: nothing waits on the last turn. Were it to, refusing is safe.
@@ -164,6 +184,8 @@ pub struct VerifierBuilder {
     resource: String,
     issuers: Vec<Issuer>,
     clock: Clock,
+    token_cache: usize,
+    revocations: Option<Revocations>,
 }
 
 impl VerifierBuilder {
@@ -187,6 +209,23 @@ impl VerifierBuilder {
         self
     }
 
+    /// How many verified tokens are remembered: 10 000 by default, about 40 MB when full of tokens
+    /// of 1 KiB; 0 remembers none.
+    ///
+    /// A request with a remembered token costs no signature. A token is found by a keyed digest of
+    /// all its bytes, and is itself not kept. It is verified anew once it, its keys, its issuer or
+    /// a revocation has changed or run out.
+    pub fn token_cache(mut self, capacity: usize) -> Self {
+        self.token_cache = capacity;
+        self
+    }
+
+    /// Shares a list of revoked tokens; by default the verifier has one of its own.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
     /// The verifier. Starts fetching keys where issuers have a URL for them; this does not wait.
     ///
     /// # Errors
@@ -194,7 +233,8 @@ impl VerifierBuilder {
     /// an issuer has no keys, or a setting that cannot be honoured; or keys are to be fetched and
     /// no tokio runtime is running.
     pub fn build(self) -> Result<Verifier, ConfigError> {
-        let Self { resource, issuers, clock } = self;
+        let Self { resource, issuers, clock, token_cache, revocations } = self;
+        let revocations = revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
         let absolute = resource
             .parse::<Uri>()
             .is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some());
@@ -212,6 +252,7 @@ impl VerifierBuilder {
             if trusted.contains_key(&name) {
                 return Err(twice(&name));
             }
+            revocations.cover(issuer.rules.max_lifetime, issuer.rules.leeway);
             trusted.insert(name, Arc::new(issuer));
         }
         Ok(Verifier(Arc::new(Shared {
@@ -220,6 +261,8 @@ impl VerifierBuilder {
             issuers: ArcSwap::from_pointee(trusted),
             changing: Mutex::default(),
             generation: AtomicU64::default(),
+            tokens: (token_cache > 0).then(|| TokenCache::new(token_cache)).transpose()?,
+            revocations,
         })))
     }
 }

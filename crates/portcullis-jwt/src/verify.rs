@@ -1,21 +1,55 @@
 //! The decision: who, if anybody, does this token speak for?
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use portcullis_core::{Principal, Reason};
 use serde_json::Value;
 
-use crate::check::check;
+use crate::check::{check, until};
 use crate::jose::Token;
 use crate::keys::{Obstacle, Turn};
 use crate::principal::principal;
+use crate::token_cache::Verdict;
 use crate::verifier::Shared;
 
 impl Shared {
+    /// The verdict on `token`, remembered or reached now.
+    pub(crate) fn verify(&self, token: &str, turn: Turn) -> Result<Arc<Principal>, Obstacle> {
+        let now = self.clock.unix();
+        // INVARIANT: every counter is read before what it counts, so that a change while a verdict
+        // is being reached makes it void.
+        let issuers = self.generation.load(Ordering::Acquire);
+        let Some(cache) = &self.tokens else {
+            return self.judge(token, turn, now, issuers).map(|verdict| verdict.principal);
+        };
+        let tag = cache.tag(token);
+        let known = tag.and_then(|tag| cache.get(tag, now, issuers, &self.revocations));
+        if let Some(principal) = known {
+            return Ok(principal);
+        }
+        let verdict = self.judge(token, turn, now, issuers)?;
+        let principal = Arc::clone(&verdict.principal);
+        if let Some(tag) = tag {
+            cache.insert(tag, verdict);
+        }
+        Ok(principal)
+    }
+
     /// Cheap checks first, so that garbage costs little; the signature after them, so that nothing
     /// unsigned is believed; the principal last.
     ///
     /// The issuer is looked up among the configured ones before keys are: a token can make nobody
     /// fetch from an address of its choosing.
-    pub(crate) fn verify(&self, token: &str, turn: Turn) -> Result<Principal, Obstacle> {
+    fn judge(
+        &self,
+        token: &str,
+        turn: Turn,
+        now: Duration,
+        issuers_seen: u64,
+    ) -> Result<Verdict, Obstacle> {
+        let revision = self.revocations.revision();
         let token = Token::parse(token)?;
         let issuers = self.issuers.load();
         let (issuer, trusted) = token
@@ -24,9 +58,16 @@ impl Shared {
             .and_then(Value::as_str)
             .and_then(|iss| issuers.get_key_value(iss))
             .ok_or(Reason::BadIss)?;
-        check(&trusted.rules, &token, self.clock.unix())?;
+        check(&trusted.rules, &token, now)?;
+        let until = until(&trusted.rules, &token.claims)?;
+        let keys = trusted.keys.generation();
         // INVARIANT: a principal is made only of a token whose signature was verified.
         trusted.keys.verify(&token, turn)?;
-        Ok(principal(&trusted.rules, issuer, token)?)
+        let until = until.min(now.saturating_add(trusted.keys.usable_for()));
+        let principal = Arc::new(principal(&trusted.rules, issuer, token)?);
+        if self.revocations.has(&principal) {
+            return Err(Reason::Revoked.into());
+        }
+        Ok(Verdict { principal, from: now, until, issuers: issuers_seen, keys, revision })
     }
 }

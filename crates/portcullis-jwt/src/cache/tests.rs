@@ -335,3 +335,24 @@ fn jitter_takes_off_at_most_a_tenth() {
         assert!(delay <= TEN_MINUTES && delay >= TEN_MINUTES.mul_f64(0.9), "{delay:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_other_keys_are_a_change() {
+    let idp = Idp::new(&Mint::es256(ISSUER));
+    let world = World::new(&idp);
+    let generation = || world.keys.generation().load(Ordering::SeqCst);
+    world.pass(Duration::from_secs(2)).await;
+    let first = generation();
+    world.pass(TEN_MINUTES).await;
+    assert!(idp.fetches.load(Ordering::SeqCst) > 1, "fetched again");
+    assert_eq!(generation(), first, "the same keys");
+    assert!(world.keys.usable_for() > HOUR);
+
+    idp.answers(Some(keys(&Mint::es256(ISSUER))));
+    world.pass(TEN_MINUTES).await;
+    assert_eq!(generation(), first + 1);
+
+    idp.answers(None);
+    world.pass(HOUR + TEN_MINUTES).await;
+    assert_eq!(world.keys.usable_for(), Duration::ZERO, "past max_stale nothing counts");
+}

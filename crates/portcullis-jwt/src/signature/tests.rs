@@ -2,9 +2,9 @@
 
 use portcullis_test::Mint;
 
+use crate::JwkSet;
 use crate::jose::Token;
 use crate::jwk::Match;
-use crate::JwkSet;
 
 fn mints() -> [Mint; 9] {
     [

@@ -1,0 +1,175 @@
+//! Verified tokens, so that the next request with one costs no signature.
+
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand;
+use portcullis_core::Principal;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+
+use crate::ConfigError;
+use crate::revocation::Revocations;
+
+/// How many tokens are kept unless told otherwise.
+pub(crate) const CAPACITY: usize = 10_000;
+
+const MAX_CAPACITY: usize = 10_000_000;
+
+/// Principals by the tag of their token. The tokens themselves are not kept.
+pub(crate) struct TokenCache {
+    key: LessSafeKey,
+    verified: Cache<Tag, Arc<Entry>, UnitWeighter, BuildHasherDefault<TagHasher>>,
+}
+
+/// A MAC of a whole token under a key that this cache alone has, and that never leaves it: to
+/// find, or to make, another token with the same tag is to forge AES-256-GMAC.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct Tag(u64, u64);
+
+/// A verdict, and what it holds for.
+pub(crate) struct Verdict {
+    pub(crate) principal: Arc<Principal>,
+    /// When it was reached, and until when it stands, as time since the Unix epoch.
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+    pub(crate) issuers: u64,
+    pub(crate) keys: KeyGeneration,
+    pub(crate) revision: u64,
+}
+
+struct Entry {
+    verdict: Verdict,
+    /// Under which state of the revocations the token was last found not to be revoked.
+    revision: AtomicU64,
+}
+
+/// A counter that grows when the keys of an issuer change, and what it said before the signature
+/// was verified.
+#[derive(Clone)]
+pub(crate) struct KeyGeneration {
+    counter: Option<Arc<AtomicU64>>,
+    seen: u64,
+}
+
+impl KeyGeneration {
+    /// Of keys that never change.
+    pub(crate) const FIXED: Self = Self { counter: None, seen: 0 };
+
+    #[cfg_attr(not(feature = "jwks-client"), expect(dead_code, reason = "fixed keys never change"))]
+    pub(crate) fn of(counter: &Arc<AtomicU64>) -> Self {
+        let seen = counter.load(Ordering::Acquire);
+        Self { counter: Some(Arc::clone(counter)), seen }
+    }
+
+    fn is_current(&self) -> bool {
+        self.counter.as_ref().is_none_or(|now| now.load(Ordering::Acquire) == self.seen)
+    }
+}
+
+impl TokenCache {
+    pub(crate) fn new(capacity: usize) -> Result<Self, ConfigError> {
+        if capacity > MAX_CAPACITY {
+            return Err(ConfigError::new("the token cache is for more than 10 million tokens"));
+        }
+        let failed = |_| ConfigError::new("no random key for the token cache");
+        let mut key = [0; 32];
+        rand::fill(&mut key).map_err(failed)?;
+        let key = UnboundKey::new(&AES_256_GCM, &key).map_err(failed)?;
+        Ok(Self {
+            key: LessSafeKey::new(key),
+            verified: Cache::with(
+                capacity,
+                u64::try_from(capacity).unwrap_or(u64::MAX),
+                UnitWeighter,
+                BuildHasherDefault::default(),
+                DefaultLifecycle::default(),
+            ),
+        })
+    }
+
+    /// The tag of `token`. Nothing is encrypted and no tag is ever shown, so that one nonce may
+    /// serve for all: with it, GMAC is a universal hash under a secret key.
+    pub(crate) fn tag(&self, token: &str) -> Option<Tag> {
+        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
+        let (high, low) = tag.as_ref().split_first_chunk::<8>()?;
+        let low = low.first_chunk::<8>()?;
+        Some(Tag(u64::from_ne_bytes(*high), u64::from_ne_bytes(*low)))
+    }
+
+    /// Whom the token speaks for, if that was found before and nothing has changed since. Anything
+    /// else is a miss: the token is then verified from the start.
+    pub(crate) fn get(
+        &self,
+        tag: Tag,
+        now: Duration,
+        issuers: u64,
+        revocations: &Revocations,
+    ) -> Option<Arc<Principal>> {
+        let entry = self.verified.get(&tag)?;
+        let Entry { verdict, revision } = &*entry;
+        // A clock that was set back makes a miss, so that `nbf` and `iat` are looked at again.
+        let stands = (verdict.from..verdict.until).contains(&now)
+            && verdict.issuers == issuers
+            && verdict.keys.is_current();
+        if !stands {
+            return None;
+        }
+        let current = revocations.revision();
+        if revision.load(Ordering::Relaxed) != current {
+            if revocations.has(&verdict.principal) {
+                return None;
+            }
+            revision.store(current, Ordering::Relaxed);
+        }
+        Some(Arc::clone(&verdict.principal))
+    }
+
+    // INVARIANT: only verdicts on tokens whose signature was verified get here, and `issuers`,
+    // `keys` and `revision` were read before it was.
+    pub(crate) fn insert(&self, tag: Tag, verdict: Verdict) {
+        if verdict.from < verdict.until {
+            let revision = AtomicU64::new(verdict.revision);
+            self.verified.insert(tag, Arc::new(Entry { verdict, revision }));
+        }
+    }
+
+    /// Gives the memory of void verdicts back.
+    pub(crate) fn clear(&self) {
+        self.verified.clear();
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.verified.len()
+    }
+}
+
+impl Hash for Tag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// A tag is random already.
+#[derive(Clone, Default)]
+pub(crate) struct TagHasher(u64);
+
+impl Hasher for TagHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
+    }
+}
+
+#[cfg(test)]
+mod tests;
