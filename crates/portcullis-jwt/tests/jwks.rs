@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
@@ -22,7 +23,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn as hyper_service;
 use hyper_util::rt::TokioIo;
-use portcullis_core::{Challenge, Reason, RequestFacts as _, ResponseFacts as _};
+use portcullis_core::{Challenge, Clock, Reason, RequestFacts as _, ResponseFacts as _};
 use portcullis_jwt::{Issuer, JwtLayer, Verifier};
 use portcullis_test::Mint;
 use tokio::net::TcpListener;
@@ -309,4 +310,36 @@ async fn without_keys_the_answer_is_503() {
         assert!(!response.headers().contains_key("www-authenticate"));
     }
     assert_eq!(idp.requests(), 1, "requests do not hammer a failing issuer");
+}
+
+/// a token that was verified before is refused once its key is gone.
+#[tokio::test]
+async fn a_remembered_token_goes_with_its_key() {
+    let (old, new) = (Mint::es256(ISSUER), Mint::es256(ISSUER));
+    let idp = Idp::serving(&old).await;
+    let verifier = idp.verifier();
+    let token = old.token().sign();
+    assert_eq!(reason(&verifier, &token).await, None);
+    *idp.answer.lock().unwrap() = json(new.jwks());
+    assert_eq!(reason(&verifier, &token).await, None, "nothing was fetched since");
+    assert_eq!(reason(&verifier, &new.token().sign()).await, None, "fetched for its kid");
+    assert_eq!(reason(&verifier, &token).await, Some(Reason::UnknownKid));
+}
+
+/// keys past `max_stale` vouch for nobody, remembered or not.
+#[tokio::test]
+async fn a_remembered_token_goes_when_its_keys_are_stale() {
+    let now = 1_700_000_000;
+    let (clock, hand) = Clock::manual(now);
+    let mint = Mint::es256(ISSUER);
+    let idp = Idp::serving(&mint).await;
+    let issuer = idp.issuer().max_stale(Duration::from_secs(60));
+    let verifier = Verifier::builder(RESOURCE).issuer(issuer).clock(clock).build().unwrap();
+    let token = mint.token().at(now).expires_in(3600).sign();
+    assert_eq!(reason(&verifier, &token).await, None);
+    *idp.answer.lock().unwrap() = answer(500, "application/json", "");
+    hand.advance(Duration::from_secs(659));
+    assert_eq!(reason(&verifier, &token).await, None, "10 minutes, and one");
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(reason(&verifier, &token).await, Some(Reason::JwksUnavailable));
 }

@@ -74,3 +74,20 @@ fn points_off_the_curve_are_no_keys() {
     assert!(PublicKey::ec(KeyKind::P256, &[0; 32], &[0; 32]).is_none());
     assert!(PublicKey::ec(KeyKind::P384, &[4; 48], &[4; 48]).is_none());
 }
+
+#[test]
+fn an_algorithm_for_another_kind_of_key_never_verifies() {
+    use super::{Algorithm, KeyKind, PublicKey};
+
+    let mint = Mint::es256("i");
+    let text = mint.token().sign();
+    let token = Token::parse(&text).unwrap();
+    let jwk = mint.jwk();
+    let coordinate = |name: &str| crate::jose::decode(jwk[name].as_str().unwrap()).unwrap();
+    let key = PublicKey::ec(KeyKind::P256, &coordinate("x"), &coordinate("y")).unwrap();
+    let verify = |algorithm| key.verify(algorithm, token.signed, &token.signature);
+    assert!(verify(Algorithm::Es256));
+    for algorithm in [Algorithm::Es384, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Ps256] {
+        assert!(!verify(algorithm), "{algorithm}");
+    }
+}
