@@ -330,6 +330,32 @@ async fn recipes_over_http_1_and_2() {
     assert_eq!(rig.upstream.count(), 0, "a refused request never reaches the upstream");
 }
 
+/// A server that answers before it has read the body closes an HTTP/1 connection, and says so:
+/// clients that send head and body apart would put their next request into it (RFC 9112 §9.6).
+#[tokio::test]
+async fn an_unread_body_ends_the_connection() {
+    let rig = Rig::new(Upstream::echo()).await;
+    let call = || Ask::call("get_weather");
+    let token = rig.token();
+    let rows = [
+        ("no token", call(), true),
+        ("bad token", call().bearer("a.b.c"), true),
+        ("two tokens", call().bearer(&token).bearer(&token), true),
+        ("another host", call().host("evil.example"), true),
+        ("another path", call().path("/other"), true),
+        ("another type", call().bearer(&token).set("content-type", "text/plain"), true),
+        ("no token, no body", Ask::get("/mcp"), false),
+        ("read and refused", call().bearer(&token).set("mcp-name", "x"), false),
+        ("read and hidden", Ask::call("delete_user").bearer(&token), false),
+        ("read and passed", call().bearer(&token), false),
+    ];
+    for (name, ask, closes) in rows {
+        let reply = h1(rig.addr, &ask).await;
+        assert_eq!(reply.header("connection"), closes.then_some("close"), "{name}: {reply:?}");
+        assert_eq!(h2(rig.addr, &ask).await.header("connection"), None, "{name} over HTTP/2");
+    }
+}
+
 /// Recipes 4.9 and 4.11 for an endpoint without sessions.
 #[tokio::test]
 async fn modern_only() {

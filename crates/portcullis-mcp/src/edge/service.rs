@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use portcullis_core::GateBody;
 use tower_service::Service;
 
@@ -44,6 +45,7 @@ where
             version: request.version(),
             headers: request.headers(),
         };
+        let unread = has_body(&request);
         let Verdict { origin, outcome } = check(&self.config, head);
         match (outcome, origin) {
             (Ok(Pass::Preflight), Some(origin)) => {
@@ -51,13 +53,29 @@ where
             }
             (Ok(Pass::Preflight | Pass::Forward), origin) => {
                 strip::strip(request.headers_mut(), self.config.keep_identity);
-                EdgeFuture::forward(self.inner.call(request), origin)
+                EdgeFuture::forward(self.inner.call(request), origin, unread)
             }
             (Err(denial), origin) => {
                 let mut response = denial.into_response();
                 cors::finish(response.headers_mut(), origin);
+                if unread {
+                    close(response.headers_mut());
+                }
                 EdgeFuture::own(response)
             }
         }
     }
+}
+
+/// Whether an HTTP/1 connection still carries a body when the answer goes out early.
+fn has_body<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    request.version() <= Version::HTTP_11 && (length || headers.contains_key(TRANSFER_ENCODING))
+}
+
+/// A server that answers before it has read the body closes the connection; a client that is not
+/// told so sends its next request into it (RFC 9112 section 9.6).
+pub(super) fn close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
