@@ -1,0 +1,81 @@
+//! Trouble on our side (recipe 4.16).
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode, header};
+
+use super::{Denial, DenialKind};
+use crate::{Reason, Text};
+
+/// Trouble on our side (recipe 4.16).
+impl Denial {
+    /// 429 with `-31429` (recipe 4.16).
+    #[must_use]
+    pub fn rate_limited(id: Option<&Text>, retry_after: Duration) -> Self {
+        Self::rpc(
+            DenialKind::RateLimited,
+            Reason::RateLimited,
+            StatusCode::TOO_MANY_REQUESTS,
+            id,
+            (-31429, "Too many requests", None),
+        )
+        .with(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
+        .no_store()
+    }
+
+    /// 502 for a service that failed or broke the protocol (recipe 4.16, R-086).
+    #[must_use]
+    pub fn upstream(id: Option<&Text>) -> Self {
+        Self::rpc(
+            DenialKind::Upstream,
+            Reason::UpstreamError,
+            StatusCode::BAD_GATEWAY,
+            id,
+            (-32603, "Upstream error", None),
+        )
+        .no_store()
+    }
+
+    /// 400 `-32021` for an answer that needs client capabilities which the request did not declare
+    /// (R-063, R-080). `capabilities` is a JSON object shaped like the client's own declaration.
+    #[must_use]
+    pub fn missing_capability(id: Option<&Text>, capabilities: &'static str) -> Self {
+        let data = format!(r#"{{"requiredCapabilities":{capabilities}}}"#);
+        Self::rpc(
+            DenialKind::Upstream,
+            Reason::UpstreamError,
+            StatusCode::BAD_REQUEST,
+            id,
+            (-32021, "Missing required client capability", Some(&data)),
+        )
+        .no_store()
+    }
+
+    /// 503 for a decision that could not be recorded (R-267).
+    #[must_use]
+    pub fn audit_unavailable(id: Option<&Text>) -> Self {
+        Self::rpc(
+            DenialKind::AuditUnavailable,
+            Reason::AuditUnavailable,
+            StatusCode::SERVICE_UNAVAILABLE,
+            id,
+            (-32603, "Temporarily unavailable", None),
+        )
+        .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .no_store()
+    }
+
+    /// 500 for a stack with a layer missing. `what` goes to the error log, never to the client.
+    #[must_use]
+    pub fn miswired(what: &'static str) -> Self {
+        tracing::error!(target: "portcullis", "miswired stack: {what}");
+        Self::rpc(
+            DenialKind::Miswired,
+            Reason::Miswired,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            None,
+            (-32603, "Internal error", None),
+        )
+        .no_store()
+    }
+}
