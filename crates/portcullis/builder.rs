@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
-use portcullis_core::{Challenge, Clock, Era, Version};
+use portcullis_core::{Challenge, Clock, Era, Method, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
 use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier, VerifierBuilder};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
@@ -69,6 +69,8 @@ struct Options {
     /// Identity headers are for the sign-in layer to read and remove.
     forwarded: bool,
     dpop: Option<Dpop>,
+    /// The methods that need no token.
+    optional_for: Vec<Method>,
     tokens: Option<Tokens>,
     verification: Option<Verification>,
     versions: Option<Vec<Version>>,
@@ -146,6 +148,15 @@ impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
     /// metadata and all challenges then say so.
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.options.dpop = Some(dpop);
+        self
+    }
+
+    /// Lets requests without a token in for these MCP methods, as
+    /// [`Caller::Anonymous`](crate::Caller::Anonymous); see
+    /// [`JwtLayer::danger_optional_for`]. Policy still decides: name a role that is
+    /// [`anonymous`](portcullis_rbac::Role::anonymous).
+    pub fn danger_optional_for(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.options.optional_for.extend(methods);
         self
     }
 
@@ -277,6 +288,7 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         let Self { resource: Chosen(resource), issuers: Chosen(issuers), authorizer, mut options } =
             self;
         let (dpop, tokens) = (options.dpop.take(), options.tokens.take());
+        let optional_for = std::mem::take(&mut options.optional_for);
         let mut metadata = ResourceMetadata::builder(&resource);
         if let Some(dpop) = &dpop {
             for algorithm in dpop.algorithms() {
@@ -298,7 +310,7 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         }
         options.build(&resource, metadata, authorizer.0, |challenge| {
             let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
-            let mut layer = JwtLayer::new(verifier, challenge);
+            let mut layer = JwtLayer::new(verifier, challenge).danger_optional_for(optional_for);
             if let Some(dpop) = dpop {
                 layer = layer.dpop(dpop).map_err(|e| BuildError::new("tokens", e))?;
             }

@@ -95,7 +95,7 @@ pub use layer::{Gate, PortcullisLayer, Stack};
 pub use portcullis_audit::JsonLines;
 pub use portcullis_audit::{AuditLayer, TracingSink};
 pub use portcullis_core::{
-    Caller, Clock, Denial, Permit, Principal, RequestFacts, ResponseFacts, Version,
+    Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, Version,
 };
 pub use portcullis_jwt::{
     ApiKey, ApiKeys, Dpop, Issuer, JwkSet, Revocation, Revocations, StepUp, Verifier,

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod anonymous;
 mod differential;
 mod disconnect;
 mod dpop;

@@ -5,11 +5,13 @@
 
 use http::{Extensions, Request, Response, request, response};
 
-use crate::{Caller, Denial, McpMessage, Permit, Trail};
+use crate::{AnonymousPass, Caller, Denial, McpMessage, Permit, Trail};
 
 #[derive(Clone, Debug, Default)]
 struct Facts {
     caller: Option<Caller>,
+    /// Only while there is no caller.
+    anonymous_pass: Option<AnonymousPass>,
     message: Option<McpMessage>,
     permit: Option<Permit>,
     trail: Option<Trail>,
@@ -23,6 +25,11 @@ pub trait RequestFacts: Carrier {
     /// Who is calling; `None` when no sign-in layer ran.
     fn caller(&self) -> Option<&Caller> {
         facts(self.carried())?.caller.as_ref()
+    }
+
+    /// The pass of a request without credentials, until inspection has made a caller of it.
+    fn anonymous_pass(&self) -> Option<&AnonymousPass> {
+        facts(self.carried())?.anonymous_pass.as_ref()
     }
 
     /// What is asked; `None` when no inspection ran.
@@ -47,12 +54,21 @@ pub trait RequestFacts: Carrier {
             trail.caller(&caller);
         }
         facts.caller = Some(caller);
+        facts.anonymous_pass = None;
     }
 
-    /// Forgets who is calling.
+    /// Says that nobody proved to be calling, in place of who is.
+    fn set_anonymous_pass(&mut self, pass: AnonymousPass) {
+        let facts = facts_mut(self.carried_mut());
+        facts.caller = None;
+        facts.anonymous_pass = Some(pass);
+    }
+
+    /// Forgets who is calling, and that nobody proved to be.
     fn clear_caller(&mut self) {
         if let Some(facts) = self.carried_mut().get_mut::<Facts>() {
             facts.caller = None;
+            facts.anonymous_pass = None;
         }
     }
 
@@ -175,7 +191,7 @@ carriers! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AnonymousReason, Principal};
+    use crate::{AnonymousReason, AnonymousTerms, Challenge, Principal, Reason};
 
     #[test]
     fn a_cleared_fact_is_absent() {
@@ -187,5 +203,21 @@ mod tests {
         assert!(request.caller().and_then(Caller::principal).is_some(), "the last writer wins");
         request.clear_caller();
         assert!(request.caller().is_none());
+    }
+
+    #[test]
+    fn a_request_has_a_caller_or_a_pass_and_never_both() {
+        let challenge = Challenge::without_metadata::<&str>([]).unwrap();
+        let pass = AnonymousTerms::new(challenge, []).pass(Reason::NoToken);
+        let alice = || Caller::Verified(Principal::builder("i", "s").build().into());
+        let mut request = Request::new(());
+        request.set_caller(alice());
+        request.set_anonymous_pass(pass.clone());
+        assert!(request.caller().is_none() && request.anonymous_pass().is_some());
+        request.set_caller(alice());
+        assert!(request.caller().is_some() && request.anonymous_pass().is_none());
+        request.set_anonymous_pass(pass);
+        request.clear_caller();
+        assert!(request.caller().is_none() && request.anonymous_pass().is_none());
     }
 }

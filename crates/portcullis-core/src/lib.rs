@@ -29,6 +29,7 @@
 //! # What it does not do
 //! It verifies no token, parses no JSON-RPC and holds no policy.
 
+mod anonymous;
 mod body;
 mod caller;
 mod challenge;
@@ -45,6 +46,7 @@ mod text;
 mod trail;
 mod version;
 
+pub use anonymous::{AnonymousPass, AnonymousTerms};
 pub use body::{Buffered, GateBody};
 pub use caller::{AnonymousReason, Caller};
 pub use challenge::{Challenge, ChallengeError};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use portcullis_core::{AnonymousReason, Caller, Challenge, Denial, Reason};
+use portcullis_core::{AnonymousPass, AnonymousTerms, Caller, Challenge, Denial, Reason};
 
 use crate::read::{not_hop_by_hop, only_line, read};
 use crate::secret::HopSecret;
@@ -25,7 +25,7 @@ pub(crate) struct Config<V> {
     /// INVARIANT: only where the source is signed.
     pub(crate) any_peer: bool,
     pub(crate) secret: Option<HopSecret>,
-    pub(crate) anonymous: bool,
+    pub(crate) anonymous: Option<AnonymousTerms>,
     /// What is removed besides the names that everybody knows.
     pub(crate) unwanted: Vec<HeaderName>,
 }
@@ -39,6 +39,8 @@ pub(crate) enum Source<V> {
 /// What to do with a request.
 pub(crate) enum Verdict<'a, V> {
     Admit(Caller),
+    /// Nobody is known to be calling: inspection decides.
+    Pass(AnonymousPass),
     /// Ask the verifier about this assertion.
     Verify(&'a V, String),
     Refuse(Denial),
@@ -92,10 +94,10 @@ impl<V> Config<V> {
     }
 
     fn nobody(&self, reason: Reason) -> Verdict<'_, V> {
-        if self.anonymous {
-            return Verdict::Admit(Caller::Anonymous(AnonymousReason::NoCredentials));
+        match &self.anonymous {
+            Some(terms) => Verdict::Pass(terms.pass(reason)),
+            None => Verdict::Refuse(Denial::no_token(&self.challenge).because(reason)),
         }
-        Verdict::Refuse(Denial::no_token(&self.challenge).because(reason))
     }
 }
 

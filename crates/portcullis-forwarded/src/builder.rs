@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderName;
 use http::request::Parts;
-use portcullis_core::Challenge;
+use portcullis_core::{AnonymousTerms, Challenge, Method};
 
 use crate::admit::{Config, FindPeer, Source};
 use crate::secret::HopSecret;
@@ -23,7 +23,8 @@ pub struct ForwardedBuilder<V = Unsigned> {
     find_peer: Option<Box<FindPeer>>,
     any_peer: bool,
     secret: Option<HopSecret>,
-    anonymous: bool,
+    /// The methods that need no identity.
+    optional_for: Vec<Method>,
     unwanted: Vec<HeaderName>,
 }
 
@@ -38,7 +39,7 @@ impl ForwardedBuilder {
             find_peer: None,
             any_peer: false,
             secret: None,
-            anonymous: false,
+            optional_for: Vec::new(),
             unwanted: Vec::new(),
         }
     }
@@ -61,7 +62,7 @@ impl ForwardedBuilder {
             find_peer: self.find_peer,
             any_peer: self.any_peer,
             secret: self.secret,
-            anonymous: self.anonymous,
+            optional_for: self.optional_for,
             unwanted: self.unwanted,
         }
     }
@@ -129,10 +130,15 @@ impl<V> ForwardedBuilder<V> {
         self
     }
 
-    /// Lets requests without an identity, and those of peers that are not trusted, in as
-    /// [`Caller::Anonymous`](portcullis_core::Caller::Anonymous).
-    pub fn danger_allow_anonymous(mut self) -> Self {
-        self.anonymous = true;
+    /// Lets requests without an identity, and those of peers that are not trusted, in for these MCP
+    /// methods, as [`Caller::Anonymous`](portcullis_core::Caller::Anonymous). Call it again
+    /// for further methods.
+    ///
+    /// For every other method the answer is 401, and so it is for batches with one such message,
+    /// for `GET` and `DELETE`, and for what is not MCP. `portcullis-mcp` inside enforces this: where
+    /// it is missing, services inside find no caller, and the answer is withheld (500).
+    pub fn danger_optional_for(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.optional_for.extend(methods);
         self
     }
 
@@ -197,6 +203,9 @@ impl<V> ForwardedBuilder<V> {
         if let Some(name) = unwanted.iter().find(|name| names::is_reserved(name.as_str())) {
             return Err(ConfigError::new(format!("{name} has a meaning of its own")));
         }
+        let methods = self.optional_for;
+        let anonymous =
+            (!methods.is_empty()).then(|| AnonymousTerms::new(self.challenge.clone(), methods));
         Ok(ForwardedLayer::new(Config {
             challenge: self.challenge,
             source,
@@ -204,7 +213,7 @@ impl<V> ForwardedBuilder<V> {
             find_peer: self.find_peer,
             any_peer: self.any_peer,
             secret: self.secret,
-            anonymous: self.anonymous,
+            anonymous,
             unwanted,
         }))
     }

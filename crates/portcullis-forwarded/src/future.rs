@@ -6,7 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use portcullis_core::{Caller, Challenge, Denial, GateBody, Principal, RequestFacts as _};
+use portcullis_core::{
+    AnonymousPass, Caller, Challenge, Denial, GateBody, Principal, RequestFacts as _,
+};
 use tower_service::Service;
 
 use crate::AssertionError;
@@ -25,7 +27,7 @@ pin_project! {
     #[project = StateProj]
     enum State<S, ReqBody, A, F> {
         Verify { #[pin] verdict: A, held: Option<Held<S, ReqBody>> },
-        Forward { #[pin] inner: F },
+        Forward { #[pin] inner: F, pass: Option<AnonymousPass> },
         Refuse { denial: Option<Denial> },
     }
 }
@@ -44,7 +46,11 @@ impl<S, ReqBody, A, F> ResponseFuture<S, ReqBody, A, F> {
     }
 
     pub(crate) fn forward(inner: F) -> Self {
-        Self { state: State::Forward { inner } }
+        Self { state: State::Forward { inner, pass: None } }
+    }
+
+    pub(crate) fn forward_anonymous(inner: F, pass: AnonymousPass) -> Self {
+        Self { state: State::Forward { inner, pass: Some(pass) } }
     }
 
     pub(crate) fn refuse(denial: Denial) -> Self {
@@ -69,13 +75,17 @@ where
                     match verdict {
                         Ok(principal) => {
                             request.set_caller(Caller::Verified(principal.into()));
-                            State::Forward { inner: inner.call(request) }
+                            State::Forward { inner: inner.call(request), pass: None }
                         }
                         Err(error) => State::Refuse { denial: Some(refusal(&challenge, error)) },
                     }
                 }
-                StateProj::Forward { inner } => {
-                    return Poll::Ready(Ok(ready!(inner.poll(cx))?.map(GateBody::inner)));
+                StateProj::Forward { inner, pass } => {
+                    let response = ready!(inner.poll(cx))?.map(GateBody::inner);
+                    return Poll::Ready(Ok(match pass {
+                        None => response,
+                        Some(pass) => pass.out(response),
+                    }));
                 }
                 StateProj::Refuse { denial } => {
                     return Poll::Ready(Ok(taken(denial).into_response()));

@@ -43,14 +43,18 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         request.clear_caller();
         let (mut parts, body) = request.into_parts();
-        // INVARIANT: `inner.call` is reached only with a caller, and without any header that
-        // claims to be one.
+        // INVARIANT: `inner.call` is reached only with a caller or an anonymous pass, and without
+        // any header that claims to be a caller.
         let verdict = self.config.admit(&mut parts);
         let mut request = Request::from_parts(parts, body);
         match verdict {
             Verdict::Admit(caller) => {
                 request.set_caller(caller);
                 ResponseFuture::forward(self.inner.call(request))
+            }
+            Verdict::Pass(pass) => {
+                request.set_anonymous_pass(pass.clone());
+                ResponseFuture::forward_anonymous(self.inner.call(request), pass)
             }
             Verdict::Verify(verifier, assertion) => {
                 let verdict = verifier.verify(assertion);

@@ -15,11 +15,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use portcullis_core::{
-    AnonymousReason, Caller, Challenge, DenialKind, Principal, Reason, RequestFacts as _,
+    AnonymousReason, Caller, Challenge, DenialKind, Method, Principal, Reason, RequestFacts as _,
     ResponseFacts as _,
 };
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer, ListFormat, Peer, PeerInfo, Profile};
 use portcullis_test::{FakeMcp, Seen};
+use tower::util::MapRequest;
 use tower::{Layer as _, Service as _, ServiceBuilder, ServiceExt as _};
 
 const SIDECAR: &str = "10.0.0.5";
@@ -141,13 +142,24 @@ fn request(peer: PeerInfo, headers: &[(&str, &str)]) -> Request<String> {
     request
 }
 
+/// Stands for inspection: it finds that the method is one of those that need no identity.
+fn inspect(mut request: Request<String>) -> Request<String> {
+    if let Some(pass) = request.anonymous_pass().cloned() {
+        assert!(pass.permits(Method::ToolsList) && !pass.permits(Method::ToolsCall));
+        pass.heed();
+        request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
+    }
+    request
+}
+
 /// What the client and, if it was reached, the server see.
 async fn send(
     builder: ForwardedBuilder,
     request: Request<String>,
 ) -> (Response<Bytes>, Option<Seen>) {
     let server = FakeMcp::new();
-    let response = builder.build().unwrap().layer(server.clone()).oneshot(request).await.unwrap();
+    let inspected = MapRequest::new(server.clone(), inspect);
+    let response = builder.build().unwrap().layer(inspected).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (Response::from_parts(parts, body), server.seen().pop())
@@ -220,7 +232,7 @@ async fn claims_of_identity_never_reach_the_server() {
         for spelling in spellings(name) {
             for peer in [SIDECAR, STRANGER] {
                 let builder = builder(Profile::new(HeaderName::from_static("x-my-sidecar-user")))
-                    .danger_allow_anonymous();
+                    .danger_optional_for([Method::ToolsList]);
                 let headers = [(spelling.as_str(), "root"), (&spelling, "wheel"), ("x-keep", "1")];
                 let (response, seen) = send(builder, request(from(peer), &headers)).await;
                 assert!(response.status().is_success(), "{spelling} from {peer}");
@@ -248,7 +260,7 @@ async fn a_stranger_is_nobody_whatever_it_claims() {
             assert_eq!((response.status(), denial.reason()), UNTRUSTED, "{family} {spelling}");
             assert_eq!(denial.kind(), DenialKind::NoToken, "{family} {spelling}");
 
-            let anonymous = builder(profile()).danger_allow_anonymous();
+            let anonymous = builder(profile()).danger_optional_for([Method::ToolsList]);
             let (_, seen) = send(anonymous, request(from(STRANGER), &headers)).await;
             let seen = seen.unwrap();
             assert!(
@@ -355,7 +367,7 @@ async fn no_user_is_nobody() {
         ("a bearer token", &[("authorization", "Bearer abc")]),
     ] {
         assert_eq!(refusal(builder(Profile::apache_openidc()), headers).await, NOBODY, "{name}");
-        let anonymous = builder(Profile::apache_openidc()).danger_allow_anonymous();
+        let anonymous = builder(Profile::apache_openidc()).danger_optional_for([Method::ToolsList]);
         let (_, seen) = send(anonymous, request(from(SIDECAR), headers)).await;
         let seen = seen.unwrap();
         assert!(matches!(seen.caller, Some(Caller::Anonymous(_))), "{name}");
@@ -475,9 +487,10 @@ async fn peers() {
 
 #[tokio::test]
 async fn an_unknown_peer_is_a_wiring_fault() {
-    for layer in
-        [builder(Profile::remote_user()), builder(Profile::remote_user()).danger_allow_anonymous()]
-    {
+    for layer in [
+        builder(Profile::remote_user()),
+        builder(Profile::remote_user()).danger_optional_for([Method::ToolsList]),
+    ] {
         let mut request = request(from(SIDECAR), &[("remote-user", "alice")]);
         request.extensions_mut().remove::<PeerInfo>();
         let (response, seen) = send(layer, request).await;
@@ -514,7 +527,7 @@ async fn the_shared_secret() {
         ("misspelt", &[alice, ("x_gate_secret", SECRET)]),
     ] {
         assert_eq!(refusal(layer(), headers).await, UNTRUSTED, "{name}");
-        let anonymous = layer().danger_allow_anonymous();
+        let anonymous = layer().danger_optional_for([Method::ToolsList]);
         let (_, seen) = send(anonymous, request(from(SIDECAR), headers)).await;
         let seen = seen.unwrap();
         assert!(matches!(seen.caller, Some(Caller::Anonymous(_))), "{name}");
@@ -547,7 +560,7 @@ async fn forwarding_headers_are_the_sidecars_to_send() {
     let line = plain.headers()["www-authenticate"].to_str().unwrap();
     assert!(line.contains(METADATA), "{line}");
 
-    let anonymous = layer().danger_allow_anonymous();
+    let anonymous = layer().danger_optional_for([Method::ToolsList]);
     let (_, seen) = send(anonymous, request(from(STRANGER), &headers)).await;
     assert!(seen.unwrap().headers.is_empty());
 
@@ -570,13 +583,24 @@ async fn refusals_tell_the_client_nothing() {
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
+/// without inspection nobody enforces for which methods an identity may be missing.
+#[tokio::test]
+async fn without_inspection_nobody_is_anonymous() {
+    let layer = builder(Profile::remote_user()).danger_optional_for([Method::ToolsList]);
+    let server = FakeMcp::new();
+    let service = layer.build().unwrap().layer(server.clone());
+    let response = service.oneshot(request(from(SIDECAR), &[])).await.unwrap();
+    assert_eq!(response.denial().unwrap().reason(), Reason::Miswired, "the answer is withheld");
+    assert!(server.last().caller.is_none());
+}
+
 /// A fact of another stack is not this one's.
 #[tokio::test]
 async fn an_earlier_caller_is_forgotten() {
     let root = Caller::Verified(Principal::builder("i", "root").build().into());
     let mut anonymous = request(from(STRANGER), &[]);
     anonymous.set_caller(root);
-    let layer = builder(Profile::remote_user()).danger_allow_anonymous();
+    let layer = builder(Profile::remote_user()).danger_optional_for([Method::ToolsList]);
     let (_, seen) = send(layer, anonymous).await;
     assert!(matches!(seen.unwrap().caller, Some(Caller::Anonymous(_))));
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};
-use portcullis_core::{Caller, Challenge, Denial, Principal, Reason, ResponseFacts as _};
+use portcullis_core::{Caller, Challenge, Denial, Method, Principal, Reason, ResponseFacts as _};
 use portcullis_forwarded::{
     AssertionError, ForwardedBuilder, ForwardedLayer, Peer, PeerInfo, VerifyAssertion,
 };
@@ -119,11 +119,13 @@ async fn verdicts() {
 #[tokio::test]
 async fn a_bad_assertion_is_not_anonymous() {
     let server = FakeMcp::new();
-    let service = wired().danger_allow_anonymous().build().unwrap().layer(server.clone());
+    let service =
+        wired().danger_optional_for([Method::ToolsList]).build().unwrap().layer(server.clone());
     let response = service.clone().oneshot(request(SIDECAR, &[(HEADER, b"bad")])).await.unwrap();
     assert_eq!(response.status(), 401);
+    assert_eq!(server.count(), 0);
     let response = service.oneshot(request(SIDECAR, &[])).await.unwrap();
-    assert!(response.status().is_success());
+    assert_eq!(response.status(), 500, "nobody inspected what it asks for");
     assert_eq!(server.count(), 1);
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use portcullis_core::{Denial, GateBody};
+use portcullis_core::{AnonymousPass, Denial, GateBody};
 use tower_service::Service;
 
 use crate::replay::FirstUse;
@@ -25,7 +25,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, B, F> {
-        Forward { #[pin] inner: F },
+        Forward { #[pin] inner: F, pass: Option<AnonymousPass> },
         Deny { denial: Option<Denial> },
         Wait { #[pin] keys: KeyWait, parked: Option<Parked<S, B>> },
         Ask { #[pin] first_use: FirstUse, admitted: Option<Admitted<S, B>> },
@@ -34,7 +34,11 @@ pin_project! {
 
 impl<S, B, F> ResponseFuture<S, B, F> {
     pub(crate) fn forward(inner: F) -> Self {
-        Self { state: State::Forward { inner } }
+        Self { state: State::Forward { inner, pass: None } }
+    }
+
+    pub(crate) fn forward_anonymous(inner: F, pass: AnonymousPass) -> Self {
+        Self { state: State::Forward { inner, pass: Some(pass) } }
     }
 
     pub(crate) fn deny(denial: Denial) -> Self {
@@ -61,9 +65,12 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Forward { inner } => {
-                    let response = ready!(inner.poll(cx));
-                    return Poll::Ready(response.map(|response| response.map(GateBody::inner)));
+                StateProj::Forward { inner, pass } => {
+                    let response = ready!(inner.poll(cx))?.map(GateBody::inner);
+                    return Poll::Ready(Ok(match pass {
+                        None => response,
+                        Some(pass) => pass.out(response),
+                    }));
                 }
                 StateProj::Deny { denial } => match denial.take() {
                     Some(denial) => return Poll::Ready(Ok(denial.into_response())),
@@ -80,7 +87,7 @@ where
                 StateProj::Ask { first_use, admitted } => {
                     let proof = ready!(first_use.poll(cx));
                     match admitted.take().map(|admitted| admitted.resume(proof)) {
-                        Some(Ok(inner)) => State::Forward { inner },
+                        Some(Ok(inner)) => State::Forward { inner, pass: None },
                         Some(Err(denial)) => State::Deny { denial: Some(denial) },
                         None => return Poll::Pending,
                     }

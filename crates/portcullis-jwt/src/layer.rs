@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 #[cfg(feature = "aws-lc-rs")]
 use http::request::Parts;
-use portcullis_core::Challenge;
+use portcullis_core::{AnonymousTerms, Challenge, Method};
 use tower_layer::Layer;
 
 use crate::admission::Admission;
@@ -20,14 +20,15 @@ use crate::{Jwt, StepUp, Verifier};
 pub struct JwtLayer {
     verifier: Verifier,
     challenge: Challenge,
-    anonymous: bool,
+    /// The methods that need no token.
+    optional_for: Vec<Method>,
     admission: Admission,
 }
 
 impl JwtLayer {
     /// Requires a token that `verifier` accepts, and answers others with `challenge`.
     pub fn new(verifier: Verifier, challenge: Challenge) -> Self {
-        Self { verifier, challenge, anonymous: false, admission: Admission::default() }
+        Self { verifier, challenge, optional_for: Vec::new(), admission: Admission::default() }
     }
 
     /// Accepts tokens that are bound to a key, with the scheme `DPoP` and a proof for the
@@ -78,11 +79,19 @@ impl JwtLayer {
         &self.challenge
     }
 
-    /// Lets requests without any `Authorization` in, as
+    /// Lets requests without any `Authorization` in for these MCP methods, as
     /// [`Caller::Anonymous`](portcullis_core::Caller::Anonymous). A bad token is refused
-    /// all the same.
-    pub fn danger_permit_anonymous(mut self) -> Self {
-        self.anonymous = true;
+    /// all the same, and policy still decides. Call it again for further methods.
+    ///
+    /// For every other method the answer is the 401 of a missing token, and so it is for batches
+    /// with one such message, for `GET` and `DELETE`, for a client's responses, and for what is not
+    /// MCP. Legacy clients begin with `initialize` and `notifications/initialized`: without both
+    /// they get no further. All callers without a token count as one, also for sessions and limits.
+    ///
+    /// This layer does not read bodies: `portcullis-mcp` inside it does, and enforces this. Where it
+    /// is missing, services inside find no caller, and the answer is withheld (500).
+    pub fn danger_optional_for(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.optional_for.extend(methods);
         self
     }
 }
@@ -92,6 +101,9 @@ impl<S> Layer<S> for JwtLayer {
 
     fn layer(&self, inner: S) -> Jwt<S> {
         let (verifier, challenge) = (self.verifier.clone(), self.challenge.clone());
-        Jwt::new(inner, verifier, challenge, self.anonymous, Arc::new(self.admission.clone()))
+        let methods = &self.optional_for;
+        let anonymous = (!methods.is_empty())
+            .then(|| AnonymousTerms::new(challenge.clone(), methods.iter().copied()));
+        Jwt::new(inner, verifier, challenge, anonymous, Arc::new(self.admission.clone()))
     }
 }

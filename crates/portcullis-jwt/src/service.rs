@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use portcullis_core::{
-    AnonymousReason, Caller, Challenge, Denial, GateBody, Principal, RequestFacts as _,
+    AnonymousTerms, Caller, Challenge, Denial, GateBody, Principal, Reason, RequestFacts as _,
 };
 use tower_service::Service;
 
@@ -23,7 +23,7 @@ pub struct Jwt<S> {
     inner: S,
     verifier: Verifier,
     challenge: Challenge,
-    anonymous: bool,
+    anonymous: Option<AnonymousTerms>,
     admission: Arc<Admission>,
 }
 
@@ -32,7 +32,7 @@ impl<S> Jwt<S> {
         inner: S,
         verifier: Verifier,
         challenge: Challenge,
-        anonymous: bool,
+        anonymous: Option<AnonymousTerms>,
         admission: Arc<Admission>,
     ) -> Self {
         Self { inner, verifier, challenge, anonymous, admission }
@@ -89,20 +89,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    // INVARIANT: the inner service sees a request only with a caller that was set here, and never
-    // an `Authorization` line.
+    // INVARIANT: the inner service sees a request only with a caller or an anonymous pass that was
+    // set here, and never an `Authorization` line.
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         request.clear_caller();
         let uri = request.uri().clone();
         let dpop = self.admission.takes_dpop();
         let credentials = match Credentials::take(&uri, request.headers_mut(), dpop) {
             Ok(credentials) => credentials,
-            Err(NoCredentials::Absent) if self.anonymous => {
-                request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
-                return ResponseFuture::forward(self.inner.call(request));
-            }
-            Err(NoCredentials::Absent | NoCredentials::OtherScheme) => {
-                return ResponseFuture::deny(Denial::no_token(&self.challenge));
+            Err(absent @ (NoCredentials::Absent | NoCredentials::OtherScheme)) => {
+                let terms = self.anonymous.as_ref().filter(|_| absent == NoCredentials::Absent);
+                let Some(terms) = terms else {
+                    return ResponseFuture::deny(Denial::no_token(&self.challenge));
+                };
+                let pass = terms.pass(Reason::NoToken);
+                request.set_anonymous_pass(pass.clone());
+                return ResponseFuture::forward_anonymous(self.inner.call(request), pass);
             }
             Err(NoCredentials::Malformed(reason)) => {
                 return ResponseFuture::deny(Denial::invalid_credentials(&self.challenge, reason));

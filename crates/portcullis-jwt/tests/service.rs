@@ -18,8 +18,8 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
-    AnonymousReason, Caller, Challenge, DenialKind, GateBody, Principal, Reason, RequestFacts as _,
-    ResponseFacts as _,
+    AnonymousReason, Caller, Challenge, DenialKind, GateBody, Method as McpMethod, Principal,
+    Reason, RequestFacts as _, ResponseFacts as _,
 };
 use portcullis_jwt::{Issuer, JwkSet, JwtLayer, Verifier};
 use portcullis_test::Mint;
@@ -155,15 +155,25 @@ async fn a_stale_caller_is_replaced() {
     let bearer = format!("Bearer {}", mint.token().sign());
     request.headers_mut().insert(AUTHORIZATION, bearer.parse().unwrap());
     assert_eq!(text(service.clone().oneshot(request).await.unwrap()).await, "alice");
-    let anonymous = layer(&mint).danger_permit_anonymous().layer(service_fn(saw));
+    let anonymous = layer(&mint).danger_optional_for([McpMethod::ToolsList]);
+    let anonymous = ServiceBuilder::new().layer(anonymous).map_request(inspect).service_fn(saw);
     assert_eq!(text(anonymous.oneshot(stale()).await.unwrap()).await, "anonymous");
+}
+
+/// Stands for inspection: it finds that the method is one of those that need no token.
+fn inspect(mut request: Request<()>) -> Request<()> {
+    if let Some(pass) = request.anonymous_pass().cloned() {
+        assert!(pass.permits(McpMethod::ToolsList) && !pass.permits(McpMethod::ToolsCall));
+        pass.heed();
+        request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
+    }
+    request
 }
 
 /// only where asked for, and only for requests that bring nothing at all.
 #[tokio::test]
 async fn anonymous_callers() {
     let mint = Mint::es256(ISSUER);
-    let service = layer(&mint).danger_permit_anonymous().layer(service_fn(saw));
     let rows = [
         ("nothing", None, "", StatusCode::OK),
         ("bad token", Some("Bearer x"), "", StatusCode::UNAUTHORIZED),
@@ -171,14 +181,28 @@ async fn anonymous_callers() {
         ("empty", Some(""), "", StatusCode::BAD_REQUEST),
         ("query", None, "?access_token=x", StatusCode::BAD_REQUEST),
     ];
+    let layer = layer(&mint).danger_optional_for([McpMethod::ToolsList]);
     for (name, line, query, expected) in rows {
-        let request = Request::post(format!("/mcp{query}"));
-        let request = match line {
-            Some(line) => request.header(AUTHORIZATION, line),
-            None => request,
+        let request = || {
+            let request = Request::post(format!("/mcp{query}"));
+            let request = match line {
+                Some(line) => request.header(AUTHORIZATION, line),
+                None => request,
+            };
+            request.body(()).unwrap()
         };
-        let response = service.clone().oneshot(request.body(()).unwrap()).await.unwrap();
+        let service = ServiceBuilder::new().layer(layer.clone()).map_request(inspect);
+        let response = service.service_fn(saw).oneshot(request()).await.unwrap();
         assert_eq!(response.status(), expected, "{name}");
+
+        // Where nobody inspects, nobody is let in.
+        let unseen = layer.layer(service_fn(async |request: Request<()>| {
+            assert!(request.caller().is_none(), "{name}");
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+        let response = unseen.oneshot(request()).await.unwrap();
+        let expected = if expected == StatusCode::OK { 500 } else { expected.as_u16() };
+        assert_eq!(response.status(), expected, "{name}, without inspection");
     }
 }
 

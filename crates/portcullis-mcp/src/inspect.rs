@@ -46,6 +46,8 @@ pub(crate) enum Disposition {
     /// Nothing is left to forward: notifications that are dropped, refused elements of a
     /// batch. Answer 202, or with the refusals.
     Accept202,
+    /// It needs credentials, and has none.
+    SignIn,
 }
 
 /// What a request does to a session.
@@ -74,9 +76,20 @@ pub(crate) fn inspect(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Inspected, Denial> {
-    match parse::parse(body, &config.limits)? {
-        Parsed::One(message) => one(config, caller, headers, body, &message),
-        Parsed::Batch(messages) => batch(config, caller, headers, body, &messages),
+    parsed(config, caller, headers, body, &parse::parse(body, &config.limits)?)
+}
+
+/// Steps 10 to 13.
+pub(crate) fn parsed(
+    config: &InspectConfig,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &Bytes,
+    parsed: &Parsed<'_>,
+) -> Result<Inspected, Denial> {
+    match parsed {
+        Parsed::One(message) => one(config, caller, headers, body, message),
+        Parsed::Batch(messages) => batch(config, caller, headers, body, messages),
     }
 }
 

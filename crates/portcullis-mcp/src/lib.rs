@@ -65,6 +65,8 @@
 //! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,
 //!   batches outside 2025-03-26, responses outside a session, sessions of somebody else. Tasks and
 //!   extension methods count as unknown.
+//! * From callers without credentials, where a sign-in layer lets them in for some methods: every
+//!   message of another method, and whatever is not a message, with 401.
 //! * In answers: whatever the caller may not see, and whatever is not MCP.
 //!
 //! # What it does not do
@@ -86,6 +88,7 @@
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod anonymous;
 mod body;
 mod build;
 mod capability;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use portcullis_core::{Buffered, Denial, RequestFacts as _};
+use portcullis_core::{AnonymousReason, Buffered, Caller, Denial, RequestFacts as _};
 use tower_service::Service;
 
 use crate::config::InspectConfig;
@@ -44,11 +44,25 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         request.clear_message();
-        let Some(caller) = request.caller().cloned() else {
-            return ResponseFuture::refuse(Denial::miswired("inspection found no caller"));
+        let caller = match (request.caller(), request.anonymous_pass()) {
+            (Some(caller), _) => caller.clone(),
+            (None, Some(pass)) => {
+                pass.heed();
+                Caller::Anonymous(AnonymousReason::NoCredentials)
+            }
+            (None, None) => {
+                return ResponseFuture::refuse(Denial::miswired("inspection found no caller"));
+            }
         };
         let config = Arc::clone(&self.config);
-        match inspect::check_head(&config, &caller, request.method(), request.headers()) {
+        let plan = inspect::check_head(&config, &caller, request.method(), request.headers());
+        // INVARIANT: a request without credentials goes on only to have its message read.
+        if let (Caller::Anonymous(_), Some(pass)) = (&caller, request.anonymous_pass())
+            && !matches!(plan, Ok(Plan::ReadBody))
+        {
+            return ResponseFuture::refuse(pass.refusal());
+        }
+        match plan {
             Err(denial) => ResponseFuture::refuse(denial),
             Ok(Plan::NoBody(inspected)) => {
                 let (parts, _) = request.into_parts();

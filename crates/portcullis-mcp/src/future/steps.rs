@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
 use http_body::Body;
 use portcullis_core::{
-    Buffered, Caller, Denial, GateBody, Reason, RequestFacts as _, ResponseFacts as _,
+    AnonymousPass, Buffered, Caller, Denial, GateBody, Reason, RequestFacts as _,
+    ResponseFacts as _,
 };
 use tower_service::Service;
 
 use super::{Early, Head, Held, State, Work};
-use crate::FilterBody;
 use crate::config::InspectConfig;
 use crate::events::{Events, Stream};
 use crate::exchange::{Exchange, Place, Reading};
@@ -22,6 +22,7 @@ use crate::judge::Answers;
 use crate::read::Read;
 use crate::respond::{self, Treatment};
 use crate::violation::Violation;
+use crate::{FilterBody, anonymous};
 
 impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
     fn done(response: Response<FilterBody<ResBody>>) -> Self {
@@ -43,6 +44,13 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
     where
         S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
     {
+        if let Some(pass) = pass(&caller, &parts).cloned() {
+            if inspected.disposition == Disposition::SignIn {
+                parts.set_message(inspected.message);
+                return Self::refuse(pass.refusal());
+            }
+            parts.set_caller(caller.clone());
+        }
         parts.set_message(inspected.message.clone());
         let in_session =
             matches!(inspected.session, SessionUse::Open { .. } | SessionUse::Ends { .. });
@@ -170,13 +178,25 @@ impl<S> Work<S> {
         S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
     {
         let Self { service, config, caller, parts } = &mut **self;
-        match inspect::inspect(config, caller, &parts.headers, body) {
+        let inspected = match pass(caller, parts) {
+            None => inspect::inspect(config, caller, &parts.headers, body),
+            Some(pass) => anonymous::inspect(pass, config, caller, &parts.headers, body),
+        };
+        match inspected {
             Ok(inspected) => {
                 let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
                 State::call(service, Arc::clone(config), caller.clone(), parts, inspected)
             }
             Err(denial) => State::refuse(denial),
         }
+    }
+}
+
+/// The pass of a request without credentials.
+fn pass<'a>(caller: &Caller, parts: &'a request::Parts) -> Option<&'a AnonymousPass> {
+    match caller {
+        Caller::Verified(_) => None,
+        _ => parts.anonymous_pass(),
     }
 }
 
