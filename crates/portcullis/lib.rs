@@ -98,7 +98,8 @@ pub use portcullis_core::{
     Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, Version,
 };
 pub use portcullis_jwt::{
-    ApiKey, ApiKeys, Dpop, Issuer, JwkSet, Revocation, Revocations, StepUp, Verifier,
+    ApiKey, ApiKeys, ClaimRule, Dpop, Issuer, JwkSet, Profile, Revocation, Revocations, StepUp,
+    Verifier,
 };
 pub use portcullis_mcp::{Limits, SessionKeys};
 pub use portcullis_prm::ResourceMetadata;

@@ -58,6 +58,8 @@ reasons! {
     BadTyp = "bad_typ",
     /// A required claim is missing or has the wrong type.
     BadClaim = "bad_claim",
+    /// A claim says what this issuer's rules refuse: another tenant, client, repository, ….
+    ClaimMismatch = "claim_mismatch",
     /// The token was revoked.
     Revoked = "revoked",
     /// The token is bound to a key that the caller did not prove.

@@ -9,9 +9,7 @@ use crate::binding::Confirmation;
 use crate::claim::{self, Claims};
 use crate::issuer::Rules;
 use crate::jose::Token;
-
-/// The longest `sub`, in characters.
-const MAX_SUBJECT: usize = 255;
+use crate::subject::subject;
 
 /// What ID tokens, logout tokens and security events carry and access tokens do not.
 const NOT_ACCESS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
@@ -24,17 +22,17 @@ pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(
     }
     let claims = &token.claims;
     typ(rules, token.typ.as_deref(), claims)?;
-    audience(rules, claims.get("aud"))?;
+    audience(rules, claims)?;
     times(rules, claims, now)?;
     // Whether the sender can prove it is asked of each request, not of the token.
     Confirmation::of(claims)?;
-    let subject = claim::text(claims, "sub")?.ok_or(Reason::BadClaim)?;
-    if subject.chars().count() > MAX_SUBJECT {
-        return Err(Reason::BadClaim);
-    }
+    subject(rules, claims)?;
     claim::text(claims, "jti")?;
     if client_id(rules, claims)?.is_none() && rules.jwt_typ_markers.is_none() {
         return Err(Reason::BadClaim);
+    }
+    if !rules.required.iter().all(|rule| rule.holds(claims)) {
+        return Err(Reason::ClaimMismatch);
     }
     Ok(())
 }
@@ -66,23 +64,28 @@ fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> 
         None => true,
         Some(kind) => kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(access)),
     };
-    let access = kind("typ", "Bearer") && kind("token_use", "access");
+    // What is called a DPoP token must be bound, so that it is nobody's bearer token.
+    let bound = claims.contains_key("cnf") && kind("typ", "DPoP");
+    let access = (kind("typ", "Bearer") || bound) && kind("token_use", "access");
     if plain && marked && !other && access { Ok(()) } else { Err(Reason::BadTyp) }
 }
 
 /// byte equality with an accepted audience, and nothing but strings.
-fn audience(rules: &Rules, aud: Option<&Value>) -> Result<(), Reason> {
+fn audience(rules: &Rules, claims: &Claims) -> Result<(), Reason> {
     let ours = |value: &Value| {
         value.as_str().is_some_and(|aud| rules.audiences.iter().any(|known| known == aud))
     };
-    let accepted = match aud {
+    let accepted = match claims.get("aud") {
         Some(Value::Array(all)) => {
             all.iter().all(Value::is_string)
                 && all.iter().any(ours)
                 && (!rules.only_our_audiences || all.iter().all(ours))
         }
         Some(value) => ours(value),
-        None => false,
+        None => {
+            let known = rules.clients_without_audience.as_deref().unwrap_or_default();
+            client_id(rules, claims)?.is_some_and(|client| known.iter().any(|id| id == client))
+        }
     };
     if accepted { Ok(()) } else { Err(Reason::BadAud) }
 }

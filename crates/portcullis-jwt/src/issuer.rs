@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::algorithm::Algorithm;
 use crate::claim::ClaimPath;
-use crate::{ConfigError, JwkSet};
+use crate::{ClaimRule, ConfigError, JwkSet};
+
+mod claims;
 
 /// The issuer of callers with API keys; see `ApiKeys::ISSUER`.
 pub(crate) const API_KEY_ISSUER: &str = "portcullis:api-keys";
@@ -38,9 +40,20 @@ pub struct Issuer {
     pub(crate) jwks_url: Option<String>,
     #[cfg(feature = "jwks-client")]
     discover: bool,
+    /// Where a profile says the keys are, unless the user says otherwise.
+    #[cfg(feature = "jwks-client")]
+    usual_keys: Option<UsualKeys>,
     pub(crate) internal: bool,
     pub(crate) max_stale: Duration,
     pub(crate) rules: Rules,
+}
+
+/// Where the keys of a well-known issuer are.
+#[cfg_attr(not(feature = "jwks-client"), expect(dead_code, reason = "nothing fetches keys"))]
+#[derive(Clone, Debug)]
+pub(crate) enum UsualKeys {
+    Url(String),
+    Discovery,
 }
 
 /// Where the keys of an issuer come from.
@@ -64,10 +77,24 @@ pub(crate) struct Rules {
     /// Claims that mark an access token of type `JWT`; `None` accepts `at+jwt` only.
     pub(crate) jwt_typ_markers: Option<Vec<String>>,
     pub(crate) scope_claim: Option<ClaimPath>,
-    pub(crate) groups_claim: ClaimPath,
-    pub(crate) roles_claim: ClaimPath,
+    /// What goes before each scope of the token.
+    pub(crate) scope_prefix: String,
+    pub(crate) groups_claims: Vec<ClaimPath>,
+    pub(crate) roles_claims: Vec<ClaimPath>,
     pub(crate) tenant_claim: Option<ClaimPath>,
     pub(crate) client_id_claims: Vec<ClaimPath>,
+    /// What the subject is joined of; `sub` when empty.
+    pub(crate) subject_claims: Vec<ClaimPath>,
+    /// What must hold of every token.
+    pub(crate) required: Vec<ClaimRule>,
+    /// What tells that no person is behind a token.
+    pub(crate) client_marks: Vec<ClaimRule>,
+    /// What follows the client id in the `sub` of a client.
+    pub(crate) client_subject_suffix: Option<&'static str>,
+    /// Whose tokens need no `aud`.
+    pub(crate) clients_without_audience: Option<Vec<String>>,
+    /// The claims that tell our tokens from those of strangers; one needs a rule.
+    pub(crate) identifying: &'static [&'static str],
 }
 
 impl Issuer {
@@ -81,6 +108,8 @@ impl Issuer {
             jwks_url: None,
             #[cfg(feature = "jwks-client")]
             discover: false,
+            #[cfg(feature = "jwks-client")]
+            usual_keys: None,
             internal: false,
             max_stale: Duration::from_secs(3600),
             rules: Rules {
@@ -92,10 +121,17 @@ impl Issuer {
                 max_age: None,
                 jwt_typ_markers: None,
                 scope_claim: None,
-                groups_claim: ClaimPath::new("groups"),
-                roles_claim: ClaimPath::new("roles"),
+                scope_prefix: String::new(),
+                groups_claims: vec![ClaimPath::new("groups")],
+                roles_claims: vec![ClaimPath::new("roles")],
                 tenant_claim: None,
                 client_id_claims: ["client_id", "azp", "cid", "appid"].map(ClaimPath::new).into(),
+                subject_claims: Vec::new(),
+                required: Vec::new(),
+                client_marks: Vec::new(),
+                client_subject_suffix: None,
+                clients_without_audience: None,
+                identifying: &[],
             },
         }
     }
@@ -212,15 +248,13 @@ impl Issuer {
     }
 
     /// Reads groups from this claim, an array of strings; `groups` by default.
-    pub fn groups_claim(mut self, claim: &str) -> Self {
-        self.rules.groups_claim = ClaimPath::new(claim);
-        self
+    pub fn groups_claim(self, claim: &str) -> Self {
+        self.groups_claims([claim])
     }
 
     /// Reads roles from this claim, an array of strings; `roles` by default.
-    pub fn roles_claim(mut self, claim: &str) -> Self {
-        self.rules.roles_claim = ClaimPath::new(claim);
-        self
+    pub fn roles_claim(self, claim: &str) -> Self {
+        self.roles_claims([claim])
     }
 
     /// Reads the tenant from this claim, a string; no tenant by default.
@@ -237,6 +271,19 @@ impl Issuer {
         self
     }
 
+    /// Where the keys are unless the user says otherwise.
+    #[cfg_attr(
+        not(feature = "jwks-client"),
+        expect(unused_mut, unused_variables, reason = "nothing fetches keys")
+    )]
+    pub(crate) fn usual_keys(mut self, keys: UsualKeys) -> Self {
+        #[cfg(feature = "jwks-client")]
+        {
+            self.usual_keys = Some(keys);
+        }
+        self
+    }
+
     /// Where the keys come from: exactly one place.
     pub(crate) fn key_location(&self) -> Result<KeyLocation, ConfigError> {
         let mut locations: Vec<_> = self.keys.clone().map(KeyLocation::Fixed).into_iter().collect();
@@ -244,6 +291,12 @@ impl Issuer {
         {
             locations.extend(self.jwks_url.clone().map(KeyLocation::Url));
             locations.extend(self.discover.then_some(KeyLocation::Discovery));
+            if locations.is_empty() {
+                locations.extend(self.usual_keys.clone().map(|usual| match usual {
+                    UsualKeys::Url(url) => KeyLocation::Url(url),
+                    UsualKeys::Discovery => KeyLocation::Discovery,
+                }));
+            }
         }
         let fault = match (locations.pop(), locations.is_empty()) {
             (Some(location), true) => return Ok(location),
@@ -265,6 +318,9 @@ impl Issuer {
         }
         if name == API_KEY_ISSUER {
             return Err(ConfigError::new(format!("the issuer {name} is that of API keys")));
+        }
+        if let Some(fault) = self.claims_fault() {
+            return Err(ConfigError::new(format!("the issuer {name} {fault}")));
         }
         let rules = &mut self.rules;
         let fault = if rules.algorithms.is_empty() {

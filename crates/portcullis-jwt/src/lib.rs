@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! [`Profile`] knows how the tokens of Entra ID, Okta, Keycloak, Auth0, Ping, Cognito, Google, GitHub
+//! Actions, GitLab and SPIFFE look.
+//!
 //! # What it refuses by default
 //! * `none`, symmetric and unlisted algorithms; keys that do not fit the algorithm; weak keys.
 //! * Headers that name keys (`jku`, `x5u`, `jwk`, `x5c`) or extensions (`crit`, `b64`).
@@ -80,6 +83,7 @@ mod binding;
 mod cache;
 mod check;
 mod claim;
+mod claim_rule;
 mod credentials;
 #[cfg(feature = "jwks-client")]
 mod discovery;
@@ -102,6 +106,7 @@ mod metadata;
 #[cfg(feature = "aws-lc-rs")]
 mod nonce;
 mod principal;
+mod profile;
 #[cfg(feature = "aws-lc-rs")]
 mod proof;
 mod replay;
@@ -111,6 +116,7 @@ mod revocation;
 mod service;
 mod signature;
 mod step_up;
+mod subject;
 #[cfg(feature = "aws-lc-rs")]
 mod thumbprint;
 mod token_cache;
@@ -121,6 +127,7 @@ mod wait;
 pub use algorithm::Algorithm;
 #[cfg(feature = "aws-lc-rs")]
 pub use api_key::{ApiKey, ApiKeys, MintedKey};
+pub use claim_rule::ClaimRule;
 #[cfg(feature = "aws-lc-rs")]
 pub use dpop::{Dpop, DpopBuilder};
 pub use error::{ConfigError, TokenError};
@@ -130,6 +137,7 @@ pub use jwk::JwkSet;
 pub use layer::JwtLayer;
 #[cfg(feature = "jwks-client")]
 pub use metadata::IssuerMetadata;
+pub use profile::Profile;
 pub use replay::{FirstUse, FirstUseSender, MemoryReplay, ProofId, ProofUse, ReplayStore};
 pub use revocation::{Revocation, Revocations};
 pub use service::Jwt;

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::binding::Confirmation;
 use crate::check::client_id;
-use crate::claim::{self, Claims};
+use crate::claim::{self, ClaimPath, Claims};
 use crate::issuer::Rules;
 use crate::jose::Token;
+use crate::subject::{is_client, subject};
 
 /// How many actors may act for one another.
 const MAX_ACTORS: usize = 8;
@@ -21,15 +22,15 @@ pub(crate) fn principal(
     token: Token<'_>,
 ) -> Result<Principal, Reason> {
     let claims = token.claims;
-    let subject = claim::text(&claims, "sub")?.ok_or(Reason::BadClaim)?;
+    let subject = subject(rules, &claims)?;
     let client = client_id(rules, &claims)?;
     let expires = claim::date(&claims, "exp")?.ok_or(Reason::BadClaim)?;
-    let mut principal = Principal::builder(issuer, subject)
+    let mut principal = Principal::builder(issuer, &*subject)
         .method(Confirmation::of(&claims)?.method())
         .expires_at(Duration::from_secs(expires))
         .audiences(audiences(&claims))
         .scopes(scopes(rules, &claims))
-        .roles(rules.roles_claim.get(&claims).and_then(claim::strings).unwrap_or_default())
+        .roles(roles(rules, &claims))
         .actors(actors(&claims)?)
         .token(TokenInfo {
             id: claim::text(&claims, "jti")?.map(str::to_owned),
@@ -39,7 +40,7 @@ pub(crate) fn principal(
     if let Some(client) = client {
         principal = principal.client_id(client);
     }
-    if client == Some(subject) || claims.get("idtyp").is_some_and(|kind| kind == "app") {
+    if is_client(rules, &claims)? {
         principal = principal.client_only();
     }
     if let Some(tenant) =
@@ -76,7 +77,9 @@ fn scopes(rules: &Rules, claims: &Claims) -> Vec<String> {
         Some(list @ Value::Array(_)) if list_allowed => claim::strings(list).unwrap_or_default(),
         _ => Vec::new(),
     };
-    found.into_iter().filter(|scope| is_scope(scope)).collect()
+    let prefix = &rules.scope_prefix;
+    let good = found.into_iter().filter(|scope| is_scope(scope));
+    good.map(|scope| if prefix.is_empty() { scope } else { format!("{prefix}{scope}") }).collect()
 }
 
 /// A scope token (RFC 6749 §3.3).
@@ -84,12 +87,32 @@ fn is_scope(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
+/// a claim of the wrong type contributes nothing.
+fn roles(rules: &Rules, claims: &Claims) -> Vec<String> {
+    let lists = rules.roles_claims.iter().filter_map(|path| path.get(claims));
+    let mut roles = Vec::new();
+    lists.filter_map(claim::strings).for_each(|list| add(&mut roles, list));
+    roles
+}
+
+/// Adds what is not there yet.
+fn add(to: &mut Vec<String>, list: Vec<String>) {
+    if to.is_empty() {
+        *to = list;
+    } else {
+        list.into_iter().for_each(|item| {
+            if !to.contains(&item) {
+                to.push(item);
+            }
+        });
+    }
+}
+
 /// The groups, or `None` when the token says or suggests that it does not list them all. A
 /// claim of the wrong type counts as that: to drop it could let someone past a rule that denies a
 /// group.
 fn groups(rules: &Rules, claims: &Claims) -> Option<Vec<String>> {
-    let path = &rules.groups_claim;
-    let elsewhere = match claims.get("_claim_names") {
+    let elsewhere = |path: &ClaimPath| match claims.get("_claim_names") {
         None => false,
         Some(names) => names.as_object().is_none_or(|names| names.contains_key(path.first())),
     };
@@ -97,10 +120,14 @@ fn groups(rules: &Rules, claims: &Claims) -> Option<Vec<String>> {
         None => false,
         Some(flag) => *flag != Value::Bool(false),
     };
-    if elsewhere || more {
+    if more || rules.groups_claims.iter().any(elsewhere) {
         return None;
     }
-    path.get(claims).map_or(Some(Vec::new()), claim::strings)
+    let mut groups = Vec::new();
+    for value in rules.groups_claims.iter().filter_map(|path| path.get(claims)) {
+        add(&mut groups, claim::strings(value)?);
+    }
+    Some(groups)
 }
 
 /// The chain of `act` (RFC 8693 §4.1), nearest first. One that cannot be read whole is refused:
