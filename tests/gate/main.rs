@@ -10,6 +10,7 @@
 )]
 
 mod anonymous;
+mod certificate;
 mod differential;
 mod disconnect;
 mod dpop;

@@ -5,7 +5,7 @@
 
 use http::{Extensions, Request, Response, request, response};
 
-use crate::{AnonymousPass, Caller, Denial, McpMessage, Permit, Trail};
+use crate::{AnonymousPass, Caller, ClientCertificate, Denial, McpMessage, Permit, Trail};
 
 #[derive(Clone, Debug, Default)]
 struct Facts {
@@ -105,6 +105,23 @@ pub trait RequestFacts: Carrier {
     /// what is there came from elsewhere.
     fn set_trail(&mut self, trail: Trail) {
         *facts_mut(self.carried_mut()) = Facts { trail: Some(trail), ..Facts::default() };
+    }
+
+    /// The certificate that the client proved to have; `None` when nobody said so.
+    fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.carried().get()
+    }
+
+    /// Says which certificate the client proved to have. It belongs to the connection and is kept
+    /// apart from the other facts, so that [`set_trail`](Self::set_trail) does not forget it: who
+    /// knows the handshake stands outside the whole stack.
+    fn set_client_certificate(&mut self, certificate: ClientCertificate) {
+        self.carried_mut().insert(certificate);
+    }
+
+    /// Forgets which certificate the client proved to have.
+    fn clear_client_certificate(&mut self) {
+        self.carried_mut().remove::<ClientCertificate>();
     }
 }
 

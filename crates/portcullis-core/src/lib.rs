@@ -32,6 +32,7 @@
 mod anonymous;
 mod body;
 mod caller;
+mod certificate;
 mod challenge;
 mod clock;
 mod denial;
@@ -49,6 +50,7 @@ mod version;
 pub use anonymous::{AnonymousPass, AnonymousTerms};
 pub use body::{Buffered, GateBody};
 pub use caller::{AnonymousReason, Caller};
+pub use certificate::ClientCertificate;
 pub use challenge::{Challenge, ChallengeError};
 pub use clock::{Clock, ManualClock};
 pub use denial::{Denial, DenialKind, HiddenAs};

@@ -68,15 +68,15 @@
 //!
 //! # What it does not do
 //! It signs nobody in and keeps no session. It does not decode names: a group whose name holds the
-//! delimiter cannot be told from two (see [`ListFormat`]). It takes no certificate from
-//! `Client-Cert`. It cannot know that your sidecar replaces what a client sends under the same
+//! delimiter cannot be told from two (see [`ListFormat`]). It cannot know that your sidecar replaces what a client sends under the same
 //! name: one that adds a second line is caught, one that merges or passes it on is not. The
 //! principal's letter case is the sidecar's.
 //!
 //! # Where to put it
 //! Where `portcullis-jwt` would stand: inside `portcullis-audit` and the edge, outside
 //! `portcullis-mcp` and `portcullis-rbac`. One sign-in layer a stack. For servers on standard input
-//! and output there is [`Environment`].
+//! and output there is [`Environment`]. Where callers have tokens that are bound to a certificate
+//! (RFC 8705) and a proxy ends their TLS, [`ClientCertLayer`] goes around the whole stack.
 //!
 //! # Features
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
@@ -84,6 +84,7 @@
 mod admit;
 mod assertion;
 mod builder;
+mod client_cert;
 mod environment;
 mod error;
 mod future;
@@ -99,6 +100,7 @@ mod value;
 
 pub use assertion::{AssertionError, Unsigned, VerifyAssertion};
 pub use builder::ForwardedBuilder;
+pub use client_cert::{ClientCert, ClientCertBuilder, ClientCertFuture, ClientCertLayer};
 pub use environment::Environment;
 pub use error::{ConfigError, IdentityError, IdentityErrorKind};
 pub use future::ResponseFuture;

@@ -82,6 +82,17 @@ const PRIVATE_PREFIXES: &[&str] = &[
     "x-webauth-",
 ];
 
+/// The client's certificate, as proxies that end TLS pass it on.
+const CERTIFICATES: &[&str] = &[
+    "client-cert",
+    "client-cert-chain",
+    "x-arr-clientcert",
+    "x-client-cert",
+    "x-client-cert-chain",
+    "x-forwarded-client-cert",
+];
+const CERTIFICATE_PREFIXES: &[&str] = &["ssl-client-", "x-forwarded-tls-client-", "x-ssl-client-"];
+
 /// What only a trusted peer may say about where a request came from.
 const FORWARDING: &[&str] = &[
     "cf-connecting-ip",
@@ -137,6 +148,11 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
 /// Whether `name` must never reach the service inside, whoever sent it.
 pub(crate) fn is_private(name: &str) -> bool {
     is_listed(name, PRIVATE, PRIVATE_PREFIXES)
+}
+
+/// Whether `name` passes on a client's certificate.
+pub(crate) fn is_certificate(name: &str) -> bool {
+    is_listed(name, CERTIFICATES, CERTIFICATE_PREFIXES)
 }
 
 /// Whether only a trusted peer may send `name`.

@@ -46,9 +46,12 @@ impl JwtLayer {
 
     /// Accepts tokens that are bound to a TLS client certificate (RFC 8705 §3), which
     /// `certificate` says: the leaf certificate in DER that the client proved to have in the
-    /// handshake of this very connection, as your TLS layer left it in the request's extensions.
+    /// handshake of this very connection, as your TLS layer left it in the request's extensions;
+    /// [`ClientCertificate::leaf_of`](portcullis_core::ClientCertificate::leaf_of), where it is left
+    /// as that fact.
     ///
-    /// Never take it from a header: anybody can send one.
+    /// Never take it from a header yourself: anybody can send one. Behind a proxy that ends
+    /// TLS, `portcullis_forwarded::ClientCertLayer` takes that proxy's word for it.
     #[cfg(feature = "aws-lc-rs")]
     pub fn client_certificate(
         mut self,
