@@ -1,0 +1,38 @@
+// nginx with auth_request, which asks Apache who has a session, as it would ask oauth2-proxy.
+import { group } from './check.mjs';
+import { call, list, wait, whoami } from './mcp.mjs';
+
+export async function chain({ url: { NGINX, OPENIDC }, gates, signIn }) {
+  const gate = gates.nginx;
+  await group('nginx', async (check) => {
+    check('nobody gets to the gate without a session', [await whoami(NGINX), gate.arrivals().length], [401, 0]);
+    const rita = await signIn(OPENIDC, 'rita');
+    const told = await whoami(NGINX, { cookies: rita });
+    check('a person is known', [told.subject, told.issuer, told.groups], ['rita', NGINX, ['staff']]);
+    check('with her address', told.claims.email, 'rita@example.test');
+    check('she sees what staff may use', await list(NGINX, { cookies: rita }), ['release', 'wait', 'whoami']);
+    const ada = await signIn(OPENIDC, 'ada');
+    check('an admin may use more', (await call(NGINX, 'purge', { cookies: ada })).result?.content[0].text, 'purged');
+    const record = gate.records().find(({ target, decision }) => target === 'purge' && decision === 'allow');
+    check('the record names the person and the sidecar', [record?.principal.sub, record?.principal.iss], ['ada', NGINX]);
+
+    for (const header of [
+      'X-Auth-Request-User', 'x-auth-request-user', 'X_Auth_Request_User', 'X-Auth_Request-User', 'X-Auth-Request-Groups',
+      'X_Auth_Request_Groups', 'X-Forwarded-User', 'X_Forwarded_User', 'OIDC_CLAIM_sub', 'Remote-User', 'X.Auth.Request.User',
+    ]) {
+      const answer = await whoami(NGINX, { cookies: rita, more: [[header, 'root'], [header, 'admins']] });
+      const good = answer === 400 || (answer.subject === 'rita' && answer.groups.join() === 'staff');
+      check(`${header} is not believed`, good ? true : answer);
+    }
+    check('past it: nobody', (await call(`http://${gate.address}/mcp`, 'purge', {
+      host: new URL(NGINX).host,
+      from: '127.0.0.2',
+      more: [['X-Auth-Request-User', 'root'], ['X-Auth-Request-Groups', 'admins']],
+    })).status, 401);
+
+    const stream = wait(NGINX, { cookies: rita });
+    check('an event comes while the tool runs', (await stream.next()).value?.params?.message, 'begun');
+    await call(NGINX, 'release', { cookies: rita });
+    check('and then the answer', (await stream.next()).value?.result?.content[0].text, 'released');
+  });
+}

@@ -1,0 +1,65 @@
+// Requests that say exactly what a test wants said.
+import http from 'node:http';
+import net from 'node:net';
+
+const PATIENCE = 20_000;
+
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Waits until `url` is answered; fails when `stopped` says so. */
+export async function answered(url, stopped) {
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    try {
+      await send(url);
+      return;
+    } catch (error) {
+      if (stopped() || Date.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/**
+ * Opens a response: `lines` are headers as they go on the wire, pairs of name and value; `from` is
+ * the address to connect from.
+ */
+export function open(url, { method = 'GET', lines = [], body = '', from } = {}) {
+  const { hostname, port, host, pathname, search } = new URL(url);
+  const named = (name) => lines.some(([line]) => line.toLowerCase() === name);
+  const all = [...lines];
+  if (!named('host')) all.unshift(['Host', host]);
+  if (!named('connection')) all.push(['Connection', 'close']);
+  if (method === 'POST') all.push(['Content-Length', String(Buffer.byteLength(body))]);
+  return new Promise((resolve, reject) => {
+    const request = http.request({
+      hostname,
+      port,
+      method,
+      path: pathname + search,
+      headers: all.flat(),
+      localAddress: from,
+      agent: false,
+      setHost: false,
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    request.on('response', resolve);
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+/** The response with its whole body. */
+export async function send(url, options) {
+  const response = await open(url, options);
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk;
+  return { status: response.statusCode, headers: response.headers, raw: response.rawHeaders, body };
+}

@@ -1,0 +1,71 @@
+// All checks with real sidecars in front of the gate; started by `run`, which installs them.
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { sum } from './check.mjs';
+import { browse } from './browser.mjs';
+import { forgeries } from './forgeries.mjs';
+import { startGate } from './gate.mjs';
+import { freePort, send } from './http.mjs';
+import { chain } from './chain.mjs';
+import { mellon } from './mellon.mjs';
+import { openidc } from './openidc.mjs';
+import { startProvider } from './provider.mjs';
+import { startSaml } from './saml.mjs';
+import { startApache, startNginx } from './servers.mjs';
+import { streams } from './streams.mjs';
+import { tokens } from './tokens.mjs';
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
+const RUN = process.env.SIDECARS_RUN;
+const read = (name) => readFileSync(`${RUN}/${name}`, 'utf8');
+
+const ports = {};
+for (const name of ['OPENIDC', 'OPENIDC_PASS', 'OPENIDC_OFF', 'TOKENS', 'MELLON', 'MELLON_OFF', 'NGINX']) {
+  ports[name] = await freePort();
+}
+const url = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}/mcp`]));
+
+// Who signs in next, wherever.
+const people = { next: 'rita' };
+const secret = randomBytes(24).toString('hex');
+const callback = (port) => `http://127.0.0.1:${port}/oidc/callback`;
+const redirects = [callback(ports.OPENIDC), callback(ports.OPENIDC_PASS)];
+const certificate = { cert: read('idp.crt'), key: read('idp.key') };
+const provider = await startProvider({ secret, redirects, people, ...certificate });
+const saml = await startSaml({ people, ...certificate });
+writeFileSync(`${RUN}/idp.xml`, (await send(saml.metadata)).body);
+
+const gates = {
+  openidc: await startGate('openidc', { sidecar: 'openidc', resource: url.OPENIDC }),
+  tokens: await startGate('tokens', { sidecar: 'openidc', resource: url.TOKENS, groups: '|' }),
+  mellon: await startGate('mellon', { sidecar: 'mellon', resource: url.MELLON }),
+  nginx: await startGate('nginx', { sidecar: 'oauth2-proxy', resource: url.NGINX }),
+};
+await startApache({
+  ...ports,
+  PROVIDER: provider.issuer,
+  PROVIDER_TLS: provider.secure,
+  SECRET: secret,
+  PASSPHRASE: randomBytes(24).toString('hex'),
+  OPENIDC_GATE: gates.openidc.address,
+  TOKENS_GATE: gates.tokens.address,
+  MELLON_GATE: gates.mellon.address,
+}, ports.OPENIDC);
+
+/** Signs a person in at a sidecar; yields the browser's cookies. */
+async function signIn(resource, person, options) {
+  people.next = person;
+  const { cookies } = await browse(resource, options);
+  return cookies;
+}
+
+const world = { ports, url, gates, people, provider, signIn };
+await openidc(world);
+await tokens(world);
+await mellon(world);
+await forgeries(world);
+await streams(world);
+await startNginx({ OPENIDC: ports.OPENIDC, NGINX_GATE: gates.nginx.address }, ports.NGINX);
+await chain(world);
+process.exit(sum());
