@@ -6,7 +6,7 @@ use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Method, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
 use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier, VerifierBuilder};
-use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, SessionKeys};
+use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, RateLimits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
 
@@ -75,6 +75,7 @@ struct Options {
     verification: Option<Verification>,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
+    rate_limits: Option<RateLimits>,
     session_keys: Option<SessionKeys>,
     clock: Option<Clock>,
     audit: Audit,
@@ -236,9 +237,16 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
-    /// Limits on size, time and nesting.
+    /// Limits on size, time and nesting, and on what one caller may have open.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = Some(limits);
+        self
+    }
+
+    /// How often each caller may call, and call which tool. As often as they like by
+    /// default; how much they may have open at once is among the [`limits`](Self::limits).
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.options.rate_limits = Some(limits);
         self
     }
 
@@ -389,6 +397,9 @@ impl Options {
         if let Some(limits) = self.limits {
             edge = edge.limits(limits);
             inspect = inspect.limits(limits);
+        }
+        if let Some(limits) = self.rate_limits {
+            inspect = inspect.rate_limits(limits);
         }
         if let Some(keys) = self.session_keys {
             inspect = inspect.session_keys(keys);

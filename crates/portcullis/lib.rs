@@ -101,6 +101,6 @@ pub use portcullis_jwt::{
     ApiKey, ApiKeys, ClaimRule, Dpop, Issuer, JwkSet, Profile, Revocation, Revocations, StepUp,
     Verifier,
 };
-pub use portcullis_mcp::{Limits, SessionKeys};
+pub use portcullis_mcp::{Limits, Rate, RateLimits, SessionKeys};
 pub use portcullis_prm::ResourceMetadata;
 pub use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query};

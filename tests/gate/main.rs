@@ -15,6 +15,7 @@ mod differential;
 mod disconnect;
 mod dpop;
 mod era;
+mod limits;
 mod lists;
 mod miswired;
 mod sidecar;

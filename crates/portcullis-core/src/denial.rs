@@ -76,6 +76,8 @@ pub enum DenialKind {
     Session,
     /// Too many requests: 429.
     RateLimited,
+    /// Too many requests, where 429 would mislead, or nobody knows how many: 503.
+    Overloaded,
     /// The service behind the gate failed: 502.
     Upstream,
     /// The decision could not be recorded: 503.

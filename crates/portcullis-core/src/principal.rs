@@ -157,18 +157,25 @@ impl Principal {
     /// What a policy makes of this principal, worked out once and kept as long as the principal,
     /// which sign-in layers cache: `make` runs when `owner` asks first.
     ///
-    /// There is one place. `None` says that another owner (a second policy, or one since replaced)
-    /// or another type has it. An `owner` must be unique in the process, and what `make` returns
+    /// There are two places, for policy and for inspection. `None` says that others have them (a
+    /// second policy, or one since replaced). An `owner` must be unique in the process, and what `make` returns
     /// must depend on nothing but the owner and this principal.
     pub fn memo<T: Any + Send + Sync>(&self, owner: u64, make: impl FnOnce() -> T) -> Option<&T> {
-        let (kept_for, kept) = self.memo.0.get_or_init(|| (owner, Box::new(make())));
-        (*kept_for == owner).then(|| kept.downcast_ref()).flatten()
+        let is_ours = |(kept_for, kept): &Kept| *kept_for == owner && kept.as_ref().is::<T>();
+        let mut places = self.memo.0.iter();
+        let place = places.find(|place| place.get().is_none_or(is_ours))?;
+        // Another owner may have been faster.
+        let kept = place.get_or_init(|| (owner, Box::new(make())));
+        is_ours(kept).then(|| kept.1.downcast_ref()).flatten()
     }
 }
 
 /// See [`Principal::memo`]. A clone starts empty.
 #[derive(Default)]
-struct Memo(OnceLock<(u64, Box<dyn Any + Send + Sync>)>);
+struct Memo([OnceLock<Kept>; 2]);
+
+/// The owner, and what it keeps.
+type Kept = (u64, Box<dyn Any + Send + Sync>);
 
 impl Clone for Memo {
     fn clone(&self) -> Self {
@@ -377,8 +384,10 @@ mod tests {
         let alice = Principal::builder("i", "alice").build();
         assert_eq!(alice.memo(1, || "first"), Some(&"first"));
         assert_eq!(alice.memo(1, || "second"), Some(&"first"));
-        assert_eq!(alice.memo(2, || "other owner"), None);
-        assert_eq!(alice.memo(1, || 5_u8), None, "another type");
+        assert_eq!(alice.memo(1, || 5_u8), Some(&5), "another type");
+        assert_eq!(alice.memo(2, || "other owner"), None, "no place is left");
+        assert_eq!(alice.memo(1, || 6_u8), Some(&5));
+        assert_eq!(alice.memo(1, || "third"), Some(&"first"));
         assert_eq!(alice.clone().memo(2, || "afresh"), Some(&"afresh"));
     }
 

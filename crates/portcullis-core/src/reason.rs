@@ -146,6 +146,10 @@ reasons! {
     UpstreamError = "upstream_error",
     /// Too many requests.
     RateLimited = "rate_limited",
+    /// Too many requests or streams at once.
+    ConcurrencyLimited = "concurrency_limited",
+    /// It cannot be said whether there are too many requests.
+    RateUnavailable = "rate_unavailable",
     /// The audit record could not be written.
     AuditUnavailable = "audit_unavailable",
     /// A layer is missing from the stack.

@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::GateBody;
 
+use crate::crowd::Seat;
 use crate::events::Stream;
 
 pin_project! {
@@ -20,6 +21,8 @@ pin_project! {
     pub struct FilterBody<B> {
         #[pin]
         state: State<B>,
+        // Given back with the body, however it ends.
+        seat: Option<Seat>,
     }
 }
 
@@ -35,7 +38,7 @@ pin_project! {
 impl<B> FilterBody<B> {
     /// A body that is as it should be.
     pub(crate) fn gate(body: GateBody<B>) -> Self {
-        Self { state: State::Gate { body } }
+        Self { state: State::Gate { body }, seat: None }
     }
 
     /// An answer of our own.
@@ -43,9 +46,14 @@ impl<B> FilterBody<B> {
         Self::gate(GateBody::own(bytes))
     }
 
+    /// The same body, which takes up the caller's seat while it lasts.
+    pub(crate) fn holding(self, seat: Option<Seat>) -> Self {
+        Self { seat, ..self }
+    }
+
     /// A stream under inspection.
     pub(crate) fn events(stream: Pin<Box<Stream<B>>>) -> Self {
-        Self { state: State::Events { stream } }
+        Self { state: State::Events { stream }, seat: None }
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis_core::{Clock, Era, Version};
 
-use crate::{Limits, SessionKeys};
+use crate::crowd::Crowd;
+use crate::{Limits, RateLimits, SessionKeys};
 
 /// The settings of inspection, shared by every clone of the service.
 #[derive(Clone, Debug)]
@@ -12,6 +13,9 @@ pub(crate) struct InspectConfig {
     /// The enabled revisions: newest first, without repetition, at least one.
     pub(crate) versions: Vec<Version>,
     pub(crate) limits: Limits,
+    /// What callers have open.
+    pub(crate) crowd: Crowd,
+    pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) sessions: SessionKeys,
     /// The canonical resource URI, to which sessions are bound.
     pub(crate) resource: String,
@@ -37,6 +41,8 @@ impl Default for InspectConfig {
         Self {
             versions: Version::ALL.to_vec(),
             limits: Limits::default(),
+            crowd: Crowd::new(),
+            rate_limits: None,
             sessions: SessionKeys::random(),
             resource: String::new(),
             server_requests: ServerRequests { sampling: true, roots: true, elicitation: true },

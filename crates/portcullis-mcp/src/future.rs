@@ -14,10 +14,13 @@ use tower_service::Service;
 
 use crate::FilterBody;
 use crate::config::InspectConfig;
+use crate::crowd::Seat;
 use crate::events::Stream;
 use crate::exchange::{Exchange, Question};
 use crate::inspect::Inspected;
+use crate::rate_store::Taking;
 use crate::read::{Pace, Read, ReadError};
+use crate::throttle::{self, Demands};
 use crate::violation::Violation;
 
 mod steps;
@@ -31,6 +34,8 @@ pin_project! {
     pub struct ResponseFuture<S, F, ReqBody, ResBody> {
         #[pin]
         state: State<S, F, ReqBody, ResBody>,
+        // The caller's, from inspection on.
+        seat: Option<Seat>,
     }
 }
 
@@ -40,6 +45,8 @@ pin_project! {
     enum State<S, F, ReqBody, ResBody> {
         /// The request's body is on its way.
         Reading { #[pin] read: Read<ReqBody>, work: Option<Box<Work<S>>> },
+        /// A store that others share says whether the caller may call so often.
+        Taking { #[pin] taking: Taking, entering: Option<Box<Entering<S>>> },
         /// The request is inside.
         Calling { #[pin] future: F, exchange: Option<Box<Exchange>>, in_session: bool },
         /// A JSON answer is on its way. Its head waits, because the body may turn out bad.
@@ -60,6 +67,18 @@ struct Work<S> {
     config: Arc<InspectConfig>,
     caller: Caller,
     parts: request::Parts,
+}
+
+/// An inspected request that is to be let in.
+#[derive(Debug)]
+struct Entering<S> {
+    service: S,
+    config: Arc<InspectConfig>,
+    caller: Caller,
+    parts: request::Parts,
+    inspected: Inspected,
+    /// What it has yet to be counted against.
+    demands: Demands,
 }
 
 /// The answer's head, and what its body is an answer to.
@@ -86,7 +105,7 @@ struct Early {
 impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
     /// Refuses.
     pub(crate) fn refuse(denial: Denial) -> Self {
-        Self { state: State::Done { response: Some(refused(denial)) } }
+        Self { state: State::Done { response: Some(refused(denial)) }, seat: None }
     }
 
     /// Waits for the body of a request whose head is as it should be.
@@ -101,12 +120,12 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
         let (parts, body) = request.into_parts();
         let read = Read::new(body, limits.body, Some(pace));
         let work = Some(Box::new(Work { service, config, caller, parts }));
-        Self { state: State::Reading { read, work } }
+        Self { state: State::Reading { read, work }, seat: None }
     }
 
     /// Forwards a request whose head says it all.
     pub(crate) fn forward(
-        service: &mut S,
+        service: S,
         config: Arc<InspectConfig>,
         caller: Caller,
         parts: request::Parts,
@@ -115,7 +134,9 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
     where
         S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
     {
-        Self { state: State::call(service, config, caller, parts, inspected) }
+        let mut seat = None;
+        let state = State::enter(service, config, caller, parts, inspected, &mut seat);
+        Self { state, seat }
     }
 }
 
@@ -130,18 +151,27 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let mut state = self.as_mut().project().state;
+            let this = self.as_mut().project();
+            let (mut state, seat) = (this.state, this.seat);
             let next = match state.as_mut().project() {
                 StateProj::Reading { read, work } => {
                     let body = ready!(read.poll(cx));
-                    let Some(mut work) = work.take() else { return Poll::Pending };
+                    let Some(work) = work.take() else { return Poll::Pending };
                     match body {
-                        Ok(body) => work.proceed(&body),
+                        Ok(body) => work.proceed(&body, seat),
                         Err(ReadError::TooLarge) => State::refuse(Denial::body_too_large()),
                         Err(ReadError::TooSlow) => State::refuse(Denial::body_too_slow()),
                         Err(ReadError::Failed) => {
                             State::refuse(Denial::bad_http(Reason::BodyFailed))
                         }
+                    }
+                }
+                StateProj::Taking { taking, entering } => {
+                    let taken = ready!(taking.poll(cx));
+                    let Some(entering) = entering.take() else { return Poll::Pending };
+                    match throttle::verdict(taken, &entering.inspected.message) {
+                        Ok(()) => entering.proceed(),
+                        Err(denial) => State::refuse(denial),
                     }
                 }
                 StateProj::Calling { future, exchange, in_session } => {
@@ -179,9 +209,9 @@ where
                     release(stream, std::mem::take(early), head)
                 }
                 StateProj::Done { response } => {
-                    return response
-                        .take()
-                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                    return response.take().map_or(Poll::Pending, |response| {
+                        Poll::Ready(Ok(response.map(|body| body.holding(seat.take()))))
+                    });
                 }
             };
             state.set(next);

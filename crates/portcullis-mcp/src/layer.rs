@@ -7,7 +7,7 @@ use portcullis_core::{Clock, Version};
 use tower_layer::Layer;
 
 use crate::config::InspectConfig;
-use crate::{ConfigError, Inspect, Limits, SessionKeys};
+use crate::{ConfigError, Inspect, Limits, RateLimits, SessionKeys};
 
 /// Reads every MCP request strictly before anything behind sees it, and filters every answer.
 ///
@@ -51,6 +51,11 @@ impl InspectLayer {
     /// The bounds of requests and answers.
     pub fn limits(self, limits: Limits) -> Self {
         self.with(|config| config.limits = limits)
+    }
+
+    /// How often callers may call; as often as they like by default.
+    pub fn rate_limits(self, limits: RateLimits) -> Self {
+        self.with(|config| config.rate_limits = Some(limits))
     }
 
     /// The keys that seal session ids; random by default, which ends sessions with the process.

@@ -67,6 +67,8 @@
 //!   extension methods count as unknown.
 //! * From callers without credentials, where a sign-in layer lets them in for some methods: every
 //!   message of another method, and whatever is not a message, with 401.
+//! * More than 64 requests in flight or 32 open streams of one caller ([`Limits`]). Rates are limited
+//!   only when [`RateLimits`] say so.
 //! * In answers: whatever the caller may not see, and whatever is not MCP.
 //!
 //! # What it does not do
@@ -94,6 +96,7 @@ mod build;
 mod capability;
 mod chars;
 mod config;
+mod crowd;
 mod edge;
 mod era;
 mod error;
@@ -114,6 +117,8 @@ mod media;
 mod mirror;
 mod names;
 mod parse;
+mod rate;
+mod rate_store;
 mod read;
 mod respond;
 mod rewrite;
@@ -122,6 +127,7 @@ mod service;
 mod session;
 mod splice;
 mod sse;
+mod throttle;
 mod violation;
 
 pub use body::FilterBody;
@@ -130,5 +136,7 @@ pub use error::ConfigError;
 pub use future::ResponseFuture;
 pub use layer::InspectLayer;
 pub use limits::Limits;
+pub use rate::{Rate, RateLimits};
+pub use rate_store::{MemoryRates, RateKey, RateStore, Taken, Taking, TakingSender};
 pub use service::Inspect;
 pub use session::SessionKeys;

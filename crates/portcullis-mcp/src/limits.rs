@@ -1,10 +1,10 @@
-//! Bounds of everything that is read.
+//! Bounds of everything that is read, and of what one caller may have open.
 
 use std::time::Duration;
 
 use crate::json::JsonLimits;
 
-/// Bounds of everything that is read from either side.
+/// Bounds of everything that is read from either side, and of what one caller may have open.
 ///
 /// The defaults are those of requirements section 6.4. Raising a limit raises what one request can
 /// make this process hold in memory: a request costs at most about [`body`](Self::body), an answer
@@ -23,6 +23,8 @@ pub struct Limits {
     pub(crate) header_bytes: usize,
     pub(crate) header_fields: usize,
     pub(crate) mcp_header: usize,
+    pub(crate) calls_in_flight: u32,
+    pub(crate) open_streams: u32,
 }
 
 impl Default for Limits {
@@ -39,6 +41,8 @@ impl Default for Limits {
             header_bytes: 32 << 10,
             header_fields: 100,
             mcp_header: 8 << 10,
+            calls_in_flight: 64,
+            open_streams: 32,
         }
     }
 }
@@ -114,6 +118,25 @@ impl Limits {
     /// 8 KiB. Tool names and URIs that do not fit cannot be called by modern clients.
     pub fn mcp_header(mut self, bytes: usize) -> Self {
         self.mcp_header = bytes;
+        self
+    }
+
+    /// How many requests of one caller may be in flight, from inspection to the end of the answer's
+    /// body; past it 429. Default 64.
+    ///
+    /// A caller is an issuer, a subject and a client. All callers without credentials are one. Each
+    /// request of a batch counts. `server/discover` and `initialize`, which must not be answered
+    /// 429, and notifications and responses, which let calls end, are refused past twice
+    /// the limit. Each process counts for itself.
+    pub fn calls_in_flight(mut self, calls: u32) -> Self {
+        self.calls_in_flight = calls;
+        self
+    }
+
+    /// How many streams of server messages one caller may have open (legacy `GET`,
+    /// `subscriptions/listen`), besides requests; past it 429. Default 32.
+    pub fn open_streams(mut self, streams: u32) -> Self {
+        self.open_streams = streams;
         self
     }
 

@@ -26,6 +26,15 @@ impl<S> Inspect<S> {
     pub(crate) fn new(inner: S, config: Arc<InspectConfig>) -> Self {
         Self { inner, config }
     }
+
+    /// The service that was polled ready: it has what was reserved, and a fresh clone has not.
+    fn take_ready(&mut self) -> S
+    where
+        S: Clone,
+    {
+        let clone = self.inner.clone();
+        std::mem::replace(&mut self.inner, clone)
+    }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Inspect<S>
@@ -66,14 +75,9 @@ where
             Err(denial) => ResponseFuture::refuse(denial),
             Ok(Plan::NoBody(inspected)) => {
                 let (parts, _) = request.into_parts();
-                ResponseFuture::forward(&mut self.inner, config, caller, parts, inspected)
+                ResponseFuture::forward(self.take_ready(), config, caller, parts, inspected)
             }
-            Ok(Plan::ReadBody) => {
-                // `poll_ready` reserved a place in this one, not in a fresh clone.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::read(ready, config, caller, request)
-            }
+            Ok(Plan::ReadBody) => ResponseFuture::read(self.take_ready(), config, caller, request),
         }
     }
 }

@@ -23,6 +23,21 @@ impl Denial {
         .no_store()
     }
 
+    /// 503 for requests that are too many where 429 must not be said, or of which nobody
+    /// knows whether they are.
+    #[must_use]
+    pub fn overloaded(id: Option<&Text>, retry_after: Duration) -> Self {
+        Self::rpc(
+            DenialKind::Overloaded,
+            Reason::RateLimited,
+            StatusCode::SERVICE_UNAVAILABLE,
+            id,
+            (-32603, "Temporarily unavailable", None),
+        )
+        .with(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
+        .no_store()
+    }
+
     /// 502 for a service that failed or broke the protocol (recipe 4.16, R-086).
     #[must_use]
     pub fn upstream(id: Option<&Text>) -> Self {

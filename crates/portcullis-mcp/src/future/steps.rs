@@ -13,8 +13,9 @@ use portcullis_core::{
 };
 use tower_service::Service;
 
-use super::{Early, Head, Held, State, Work};
+use super::{Early, Entering, Head, Held, State, Work};
 use crate::config::InspectConfig;
+use crate::crowd::Seat;
 use crate::events::{Events, Stream};
 use crate::exchange::{Exchange, Place, Reading};
 use crate::inspect::{self, Disposition, Inspected, SessionUse};
@@ -22,7 +23,7 @@ use crate::judge::Answers;
 use crate::read::Read;
 use crate::respond::{self, Treatment};
 use crate::violation::Violation;
-use crate::{FilterBody, anonymous};
+use crate::{FilterBody, anonymous, throttle};
 
 impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
     fn done(response: Response<FilterBody<ResBody>>) -> Self {
@@ -33,13 +34,14 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         Self::done(refused(denial))
     }
 
-    /// Calls the service with an inspected request.
-    pub(super) fn call(
-        service: &mut S,
+    /// Lets an inspected request in, when its caller may ask so much.
+    pub(super) fn enter(
+        service: S,
         config: Arc<InspectConfig>,
         caller: Caller,
         mut parts: request::Parts,
         inspected: Inspected,
+        seat: &mut Option<Seat>,
     ) -> Self
     where
         S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
@@ -52,6 +54,33 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             parts.set_caller(caller.clone());
         }
         parts.set_message(inspected.message.clone());
+        if inspected.disposition == Disposition::Accept202 {
+            return Self::call(service, config, caller, parts, inspected);
+        }
+        let demands = match throttle::enter(&config, &caller, &inspected.message) {
+            Ok((taken, demands)) => {
+                *seat = Some(taken);
+                demands
+            }
+            Err(denial) => return Self::refuse(denial),
+        };
+        if demands.is_empty() {
+            return Self::call(service, config, caller, parts, inspected);
+        }
+        Box::new(Entering { service, config, caller, parts, inspected, demands }).proceed()
+    }
+
+    /// Calls the service with an inspected request.
+    fn call(
+        mut service: S,
+        config: Arc<InspectConfig>,
+        caller: Caller,
+        mut parts: request::Parts,
+        inspected: Inspected,
+    ) -> Self
+    where
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+    {
         let in_session =
             matches!(inspected.session, SessionUse::Open { .. } | SessionUse::Ends { .. });
         let exchange = Exchange::new(
@@ -171,24 +200,42 @@ impl Head {
 impl<S> Work<S> {
     /// Inspects the request and calls the service.
     pub(super) fn proceed<F, ReqBody, ResBody>(
-        self: &mut Box<Self>,
+        self,
         body: &Bytes,
+        seat: &mut Option<Seat>,
     ) -> State<S, F, ReqBody, ResBody>
     where
         S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
     {
-        let Self { service, config, caller, parts } = &mut **self;
-        let inspected = match pass(caller, parts) {
-            None => inspect::inspect(config, caller, &parts.headers, body),
-            Some(pass) => anonymous::inspect(pass, config, caller, &parts.headers, body),
+        let Self { service, config, caller, parts } = self;
+        let inspected = match pass(&caller, &parts) {
+            None => inspect::inspect(&config, &caller, &parts.headers, body),
+            Some(pass) => anonymous::inspect(pass, &config, &caller, &parts.headers, body),
         };
         match inspected {
-            Ok(inspected) => {
-                let parts = std::mem::replace(parts, Request::new(()).into_parts().0);
-                State::call(service, Arc::clone(config), caller.clone(), parts, inspected)
-            }
+            Ok(inspected) => State::enter(service, config, caller, parts, inspected, seat),
             Err(denial) => State::refuse(denial),
         }
+    }
+}
+
+impl<S> Entering<S> {
+    /// Counts the request against what is left, and calls the service.
+    pub(super) fn proceed<F, ReqBody, ResBody>(mut self: Box<Self>) -> State<S, F, ReqBody, ResBody>
+    where
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+    {
+        while let Some(demand) = self.demands.pop() {
+            let taken = match demand.ask(&self.config).settled() {
+                Ok(taken) => taken,
+                Err(taking) => return State::Taking { taking, entering: Some(self) },
+            };
+            if let Err(denial) = throttle::verdict(taken, &self.inspected.message) {
+                return State::refuse(denial);
+            }
+        }
+        let Self { service, config, caller, parts, inspected, .. } = *self;
+        State::call(service, config, caller, parts, inspected)
     }
 }
 
