@@ -64,6 +64,12 @@
 //! Each layer is a crate of its own and can be used alone: [`jwt`] or [`forwarded`], [`prm`], [`mcp`],
 //! [`rbac`], [`audit`], over the vocabulary of [`core`].
 //!
+//! # Without a C compiler
+//! With `default-features = false` and the feature `pure-rust`, all cryptography is done in Rust:
+//! nothing is refused less, and verifying a signature takes several times as long. To fetch keys over
+//! `https` (feature `jwks-client`), install a default `CryptoProvider` of `rustls` first; or hand the
+//! keys in, with [`Issuer::keys`].
+//!
 //! # Features
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]

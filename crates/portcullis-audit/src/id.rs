@@ -39,7 +39,7 @@ pub(crate) struct Ids {
 impl Ids {
     pub(crate) fn new() -> Result<Self, ConfigError> {
         let mut random = [0; 10];
-        aws_lc_rs::rand::fill(&mut random)
+        portcullis_crypto::fill_random(&mut random)
             .map_err(|_| ConfigError::new(ConfigErrorKind::Random, "no random bytes to be had"))?;
         let [a, b, c, d, own @ ..] = random;
         Ok(Self { own, counter: AtomicU32::new(u32::from_be_bytes([a, b, c, d])) })

@@ -1,7 +1,7 @@
 //! A name for a token that has none of its own.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderValue;
+use portcullis_crypto::sha256;
 use serde::{Serialize, Serializer};
 
 /// The first 12 hexadecimal digits of a token's SHA-256: enough to find it again, nothing to use it
@@ -18,8 +18,7 @@ impl TokenDigest {
         if !known || token.is_empty() {
             return None;
         }
-        let digest = digest(&SHA256, token.as_bytes());
-        digest.as_ref().first_chunk().copied().map(Self)
+        sha256(token.as_bytes()).first_chunk().copied().map(Self)
     }
 
     pub(crate) fn hex(self) -> [u8; 12] {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::{hmac, rand};
 use http::{HeaderMap, HeaderName};
+use portcullis_crypto::{MacKey, fill_random};
 
 use crate::read::only_line;
 use crate::{ConfigError, names};
@@ -15,8 +15,8 @@ const MIN_SECRET: usize = 16;
 /// of the secret, not even its length, by how long it takes.
 pub(crate) struct HopSecret {
     name: HeaderName,
-    key: hmac::Key,
-    tags: Vec<hmac::Tag>,
+    key: MacKey,
+    tags: Vec<[u8; 32]>,
 }
 
 impl HopSecret {
@@ -26,9 +26,9 @@ impl HopSecret {
             .filter(|name| !names::is_reserved(name.as_str()))
             .ok_or_else(|| ConfigError::new(format!("{name:?} cannot carry the shared secret")))?;
         let mut key = [0; 32];
-        rand::fill(&mut key)
+        fill_random(&mut key)
             .map_err(|_| ConfigError::new("there are no random bytes to be had"))?;
-        Ok(Self { name: parsed, key: hmac::Key::new(hmac::HMAC_SHA256, &key), tags: Vec::new() })
+        Ok(Self { name: parsed, key: MacKey::new(&key), tags: Vec::new() })
     }
 
     pub(crate) fn add(&mut self, name: &str, secret: &[u8]) -> Result<(), ConfigError> {
@@ -43,7 +43,7 @@ impl HopSecret {
         if !secret.iter().all(u8::is_ascii_graphic) {
             return Err(ConfigError::new("the shared secret is not visible ASCII"));
         }
-        self.tags.push(hmac::sign(&self.key, secret));
+        self.tags.push(self.key.sign(secret));
         Ok(())
     }
 
@@ -55,9 +55,7 @@ impl HopSecret {
     pub(crate) fn is_proved_by(&self, headers: &HeaderMap) -> bool {
         let Ok(Some(line)) = only_line(headers, &self.name) else { return false };
         // Without a short cut: which of several secrets it was is nobody's business either.
-        self.tags.iter().fold(false, |proved, tag| {
-            proved | hmac::verify(&self.key, line.as_bytes(), tag.as_ref()).is_ok()
-        })
+        self.tags.iter().fold(false, |proved, tag| proved | self.key.verify(line.as_bytes(), tag))
     }
 }
 

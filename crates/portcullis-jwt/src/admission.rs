@@ -4,37 +4,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "aws-lc-rs")]
 use bytes::Bytes;
 use http::request::Parts;
 use portcullis_core::{Challenge, Denial, Principal, Reason};
 
-#[cfg(feature = "aws-lc-rs")]
 use crate::api_key::ApiKeys;
 use crate::binding::Confirmation;
 use crate::credentials::{Credentials, Scheme};
-#[cfg(feature = "aws-lc-rs")]
 use crate::dpop::{Dpop, Presented};
 use crate::replay::{FirstUse, ProofUse};
 use crate::step_up::StepUp;
-#[cfg(feature = "aws-lc-rs")]
 use crate::thumbprint;
 
 /// When a store cannot say whether a proof was used, ask again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-#[cfg(feature = "aws-lc-rs")]
 type Certificate = dyn Fn(&Parts) -> Option<Bytes> + Send + Sync;
 
 /// What a layer asks for besides a token. By default nothing, and bound tokens are refused.
 #[derive(Clone, Default)]
 pub(crate) struct Admission {
     pub(crate) step_up: Option<StepUp>,
-    #[cfg(feature = "aws-lc-rs")]
     pub(crate) dpop: Option<Dpop>,
-    #[cfg(feature = "aws-lc-rs")]
     pub(crate) certificate: Option<Arc<Certificate>>,
-    #[cfg(feature = "aws-lc-rs")]
     pub(crate) api_keys: Option<ApiKeys>,
 }
 
@@ -66,7 +58,6 @@ impl Admission {
     }
 }
 
-#[cfg(feature = "aws-lc-rs")]
 impl Admission {
     /// Whether `DPoP` is a scheme of ours.
     pub(crate) fn takes_dpop(&self) -> bool {
@@ -114,37 +105,6 @@ impl Admission {
     }
 }
 
-/// Without a library for digests no proof can be checked: bound tokens are refused.
-#[cfg(not(feature = "aws-lc-rs"))]
-#[expect(clippy::unused_self, reason = "as the other implementation")]
-impl Admission {
-    pub(crate) fn takes_dpop(&self) -> bool {
-        false
-    }
-
-    pub(crate) fn api_key(
-        &self,
-        _: &Credentials,
-        _: Duration,
-    ) -> Option<Result<Arc<Principal>, Reason>> {
-        None
-    }
-
-    fn possession(
-        &self,
-        _: &Parts,
-        credentials: &Credentials,
-        bound: Confirmation<'_>,
-        _: Duration,
-        challenge: &Challenge,
-    ) -> Result<Option<FirstUse>, Denial> {
-        match (credentials.scheme(), bound.bearer_only()) {
-            (Scheme::Bearer, Ok(())) => Ok(None),
-            _ => Err(Denial::invalid_token(challenge, Reason::CnfMismatch)),
-        }
-    }
-}
-
 /// What follows from how often a proof was used.
 pub(crate) fn first(proof: ProofUse, challenge: &Challenge) -> Result<(), Denial> {
     match proof {
@@ -159,7 +119,6 @@ pub(crate) fn first(proof: ProofUse, challenge: &Challenge) -> Result<(), Denial
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Admission");
-        #[cfg(feature = "aws-lc-rs")]
         shown
             .field("dpop", &self.dpop)
             .field("certificate", &self.certificate.is_some())

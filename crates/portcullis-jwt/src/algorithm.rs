@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use portcullis_crypto::{KeyKind, SignatureAlgorithm};
+
 /// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
 ///
 /// There is no `none` and no `HS…`: a resource server that could verify a symmetric token could
@@ -27,15 +29,6 @@ pub enum Algorithm {
     Es384,
     /// EdDSA with Ed25519.
     EdDsa,
-}
-
-/// The kind of key an algorithm needs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum KeyKind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
 }
 
 impl Algorithm {
@@ -75,15 +68,24 @@ impl Algorithm {
         }
     }
 
-    pub(crate) const fn key_kind(self) -> KeyKind {
+    /// What the keys call this algorithm.
+    pub(crate) const fn of_signature(self) -> SignatureAlgorithm {
         match self {
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
-                KeyKind::Rsa
-            }
-            Self::Es256 => KeyKind::P256,
-            Self::Es384 => KeyKind::P384,
-            Self::EdDsa => KeyKind::Ed25519,
+            Self::Rs256 => SignatureAlgorithm::Rs256,
+            Self::Rs384 => SignatureAlgorithm::Rs384,
+            Self::Rs512 => SignatureAlgorithm::Rs512,
+            Self::Ps256 => SignatureAlgorithm::Ps256,
+            Self::Ps384 => SignatureAlgorithm::Ps384,
+            Self::Ps512 => SignatureAlgorithm::Ps512,
+            Self::Es256 => SignatureAlgorithm::Es256,
+            Self::Es384 => SignatureAlgorithm::Es384,
+            Self::EdDsa => SignatureAlgorithm::EdDsa,
         }
+    }
+
+    /// The kind of key this algorithm needs.
+    pub(crate) const fn key_kind(self) -> KeyKind {
+        self.of_signature().key_kind()
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::{constant_time, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Principal, Reason, TokenInfo};
+use portcullis_crypto::{MacKey, fill_random, same};
 
 use crate::ConfigError;
 use crate::jose::decode;
@@ -47,7 +47,7 @@ const MIN_PEPPER: usize = 32;
 pub struct ApiKeys(Arc<Held>);
 
 struct Held {
-    pepper: hmac::Key,
+    pepper: MacKey,
     /// By the first bytes of the digest. Only who has the pepper can choose those.
     accounts: HashMap<[u8; 8], Vec<Account>>,
 }
@@ -90,10 +90,9 @@ impl ApiKeys {
     pub fn mint(pepper: &[u8]) -> Result<MintedKey, ConfigError> {
         let pepper = hmac_key(pepper)?;
         let mut random = [0; RANDOM];
-        rand::fill(&mut random)
-            .map_err(|_| ConfigError::new("there are no random bytes to be had"))?;
+        fill_random(&mut random)?;
         let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let digest = URL_SAFE_NO_PAD.encode(hmac::sign(&pepper, key.as_bytes()));
+        let digest = URL_SAFE_NO_PAD.encode(pepper.sign(key.as_bytes()));
         Ok(MintedKey { key, digest })
     }
 
@@ -104,14 +103,11 @@ impl ApiKeys {
 
     /// Whose key this is.
     pub(crate) fn verify(&self, key: &str, now: Duration) -> Result<Arc<Principal>, Reason> {
-        let tag = hmac::sign(&self.0.pepper, key.as_bytes());
-        let digest = <[u8; 32]>::try_from(tag.as_ref()).map_err(|_| Reason::BadApiKey)?;
+        let digest = self.0.pepper.sign(key.as_bytes());
         let bucket = self.0.accounts.get(&head(&digest)).ok_or(Reason::BadApiKey)?;
         let account = bucket
             .iter()
-            .find(|account| {
-                constant_time::verify_slices_are_equal(&account.digest, &digest).is_ok()
-            })
+            .find(|account| same(&account.digest, &digest))
             .ok_or(Reason::BadApiKey)?;
         if account.expires_at.is_some_and(|end| now >= end) {
             return Err(Reason::Expired);
@@ -127,11 +123,11 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-fn hmac_key(pepper: &[u8]) -> Result<hmac::Key, ConfigError> {
+fn hmac_key(pepper: &[u8]) -> Result<MacKey, ConfigError> {
     if pepper.len() < MIN_PEPPER {
         return Err(ConfigError::new("the pepper of API keys has fewer than 32 bytes"));
     }
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, pepper))
+    Ok(MacKey::new(pepper))
 }
 
 fn head(digest: &[u8; 32]) -> [u8; 8] {

@@ -86,7 +86,6 @@ impl Credentials {
     }
 
     /// The DPoP proof, if there is exactly one line of it.
-    #[cfg_attr(not(feature = "aws-lc-rs"), expect(dead_code, reason = "no proof is checked"))]
     pub(crate) fn proof(&self) -> Option<&HeaderValue> {
         self.proof.as_ref()
     }

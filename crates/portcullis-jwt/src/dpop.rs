@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use http::{HeaderValue, Method};
 use portcullis_core::{Challenge, Denial, Reason};
+use portcullis_crypto::{fill_random, sha256};
 
 use crate::nonce::Nonces;
 use crate::proof::{self, Expected};
 use crate::replay::{FirstUse, MemoryReplay, ProofId, ReplayStore};
-use crate::{Algorithm, ConfigError, htu, thumbprint};
+use crate::{Algorithm, ConfigError, htu};
 
 /// The shortest key of nonces, in bytes.
 const MIN_NONCE_KEY: usize = 32;
@@ -99,10 +99,7 @@ impl Dpop {
             }
         }
         let until = proof.issued.saturating_add(settings.window);
-        let id = ProofId::new(
-            thumbprint::raw_sha256(request.key.as_bytes()),
-            thumbprint::raw_sha256(proof.id.as_bytes()),
-        );
+        let id = ProofId::new(sha256(request.key.as_bytes()), sha256(proof.id.as_bytes()));
         Ok(match &settings.store {
             Some(store) => store.first_use(id, request.now, until),
             // INVARIANT: `build` sets a store. Were there none, nothing would be certain.
@@ -211,8 +208,7 @@ impl DpopBuilder {
         }
         if self.random_nonces && self.nonce_keys.is_empty() {
             let mut key = [0; MIN_NONCE_KEY];
-            rand::fill(&mut key)
-                .map_err(|_| ConfigError::new("there are no random bytes to be had"))?;
+            fill_random(&mut key)?;
             self.nonce_keys.push(key.to_vec());
         }
         for each in &mut self.uris {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use portcullis_core::Reason;
+use portcullis_crypto::NoRandomBytes;
 
 /// A setting that cannot be honoured.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +25,12 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for ConfigError {}
+
+impl From<NoRandomBytes> for ConfigError {
+    fn from(_: NoRandomBytes) -> Self {
+        Self::new("there are no random bytes to be had")
+    }
+}
 
 /// Why a token was not accepted.
 ///

@@ -2,20 +2,18 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::address::allowed;
+use crate::connect::Connector;
 use crate::resolver::GuardedResolver;
 use crate::{ConfigError, JwkSet};
 
@@ -58,7 +56,7 @@ impl fmt::Display for FetchError {
 /// An HTTP/1.1 client that distrusts the network. Each request opens a connection of its own, so
 /// that the address is looked up and checked every time.
 pub(crate) struct HttpGet {
-    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
+    client: Client<Connector, Empty<Bytes>>,
 }
 
 /// What a GET brought.
@@ -74,14 +72,9 @@ impl HttpGet {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(TIMEOUT));
-        // Plain `http` is allowed where `check_url` says so, and there is no redirect.
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(url)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client =
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(Connector::new(url, tcp)?);
         Ok(Self { client })
     }
 
@@ -142,28 +135,6 @@ pub(crate) async fn within_time<T>(
     tokio::time::timeout(TIMEOUT, fetch)
         .await
         .unwrap_or_else(|_| Err(FetchError::new("no answer within 5 seconds")))
-}
-
-/// The crypto provider is named, so that another crate's choice of a process default, or the lack
-/// of one, makes no difference.
-fn tls(url: &Uri) -> Result<ClientConfig, ConfigError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|_| ConfigError::new("no TLS version is available"))?;
-    // A document at a plain `http` address may name keys at an `https` one.
-    let builder = match builder.clone().with_native_roots() {
-        Ok(builder) => builder,
-        Err(_) if url.scheme_str() != Some("https") => {
-            builder.with_root_certificates(RootCertStore::empty())
-        }
-        Err(_) => {
-            return Err(ConfigError::new(
-                "the platform has no root certificates to verify the issuer with",
-            ));
-        }
-    };
-    Ok(builder.with_no_client_auth())
 }
 
 /// `https`, or `http` to a loopback address written out when `internal`; no user information.

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_core::Reason;
+use portcullis_crypto::{KeyKind, PublicKey};
 use serde_json::{Map, Value};
 
 use crate::ConfigError;
-use crate::algorithm::{Algorithm, KeyKind};
+use crate::algorithm::Algorithm;
 use crate::jose::{Token, decode};
 use crate::json;
-use crate::signature::PublicKey;
 
 /// How many keys a set may hold.
 const MAX_KEYS: usize = 100;
@@ -89,12 +89,9 @@ impl JwkSet {
         if tried > MAX_TRIED {
             return Match::Refused(Reason::UnknownKid);
         }
-        let verified = self
-            .0
-            .iter()
-            .filter(named)
-            .filter(fits)
-            .any(|jwk| jwk.key.verify(token.algorithm, token.signed, &token.signature));
+        let verified = self.0.iter().filter(named).filter(fits).any(|jwk| {
+            jwk.key.verify(token.algorithm.of_signature(), token.signed, &token.signature)
+        });
         if verified { Match::Verified } else { Match::Refused(Reason::BadSig) }
     }
 }
@@ -141,7 +138,6 @@ impl Jwk {
 
 /// The key that the header of a DPoP proof brings along (RFC 9449 §4.2): public, and of the kind
 /// that `algorithm` needs.
-#[cfg(feature = "aws-lc-rs")]
 pub(crate) fn embedded(jwk: &Map<String, Value>, algorithm: Algorithm) -> Option<PublicKey> {
     if PRIVATE.iter().chain(&["k"]).any(|name| jwk.contains_key(*name)) {
         return None;
@@ -162,5 +158,7 @@ fn public_key(jwk: &Map<String, Value>) -> Option<PublicKey> {
     }
 }
 
+#[cfg(test)]
+mod signatures;
 #[cfg(test)]
 mod tests;

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "aws-lc-rs")]
 use bytes::Bytes;
-#[cfg(feature = "aws-lc-rs")]
 use http::request::Parts;
 use portcullis_core::{AnonymousTerms, Challenge, Method};
 use tower_layer::Layer;
 
 use crate::admission::Admission;
-#[cfg(feature = "aws-lc-rs")]
 use crate::{ApiKeys, ConfigError, Dpop};
 use crate::{Jwt, StepUp, Verifier};
 
@@ -36,7 +33,6 @@ impl JwtLayer {
     ///
     /// # Errors
     /// When the resource's URI is not one that proofs can name.
-    #[cfg(feature = "aws-lc-rs")]
     pub fn dpop(mut self, dpop: Dpop) -> Result<Self, ConfigError> {
         let dpop = dpop.for_resource(self.verifier.resource())?;
         self.challenge = dpop.challenge(&self.challenge)?;
@@ -52,7 +48,6 @@ impl JwtLayer {
     ///
     /// Never take it from a header yourself: anybody can send one. Behind a proxy that ends
     /// TLS, `portcullis_forwarded::ClientCertLayer` takes that proxy's word for it.
-    #[cfg(feature = "aws-lc-rs")]
     pub fn client_certificate(
         mut self,
         certificate: impl Fn(&Parts) -> Option<Bytes> + Send + Sync + 'static,
@@ -63,7 +58,6 @@ impl JwtLayer {
 
     /// Accepts API keys besides tokens. A credential that starts with `pck_` is then never taken
     /// for a token.
-    #[cfg(feature = "aws-lc-rs")]
     pub fn api_keys(mut self, keys: ApiKeys) -> Self {
         self.admission.api_keys = Some(keys);
         self

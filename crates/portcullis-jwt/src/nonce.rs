@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_crypto::{MacKey, same};
 
 use crate::jose::decode;
 
@@ -18,13 +18,12 @@ const LENGTH: usize = 16;
 /// so every replica with the same key knows it, and none remembers it.
 pub(crate) struct Nonces {
     /// The first makes nonces; all recognise them, so that keys can be changed in operation.
-    keys: Vec<hmac::Key>,
+    keys: Vec<MacKey>,
 }
 
 impl Nonces {
     pub(crate) fn new(keys: &[impl AsRef<[u8]>]) -> Self {
-        let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
-        Self { keys: keys.iter().map(|bytes| key(bytes.as_ref())).collect() }
+        Self { keys: keys.iter().map(|bytes| MacKey::new(bytes.as_ref())).collect() }
     }
 
     /// The nonce of this period; none without a key.
@@ -38,9 +37,8 @@ impl Nonces {
         let Some(nonce) = decode(nonce) else { return false };
         let period = period(now);
         self.keys.iter().any(|key| {
-            [period, period.saturating_sub(1)].into_iter().any(|period| {
-                aws_lc_rs::constant_time::verify_slices_are_equal(&tag(key, period), &nonce).is_ok()
-            })
+            let periods = [period, period.saturating_sub(1)];
+            periods.into_iter().any(|period| same(&tag(key, period), &nonce))
         })
     }
 }
@@ -49,10 +47,10 @@ fn period(now: Duration) -> u64 {
     now.as_secs() / PERIOD
 }
 
-fn tag(key: &hmac::Key, period: u64) -> Vec<u8> {
+fn tag(key: &MacKey, period: u64) -> Vec<u8> {
     let mut message = b"portcullis DPoP nonce ".to_vec();
     message.extend_from_slice(&period.to_be_bytes());
-    hmac::sign(key, &message).as_ref().iter().copied().take(LENGTH).collect()
+    key.sign(&message).into_iter().take(LENGTH).collect()
 }
 
 #[cfg(test)]

@@ -79,11 +79,8 @@ pub(crate) fn verify(proof: &str, expected: &Expected<'_>) -> Option<Proof> {
         return None;
     }
     let key = jwk::embedded(jwk, algorithm)?;
-    key.verify(algorithm, jws.signed.as_bytes(), &decode(jws.signature)?).then(|| Proof {
-        id: id.to_owned(),
-        issued,
-        nonce,
-    })
+    key.verify(algorithm.of_signature(), jws.signed.as_bytes(), &decode(jws.signature)?)
+        .then(|| Proof { id: id.to_owned(), issued, nonce })
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

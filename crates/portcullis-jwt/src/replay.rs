@@ -31,7 +31,6 @@ pub struct ProofId {
 }
 
 impl ProofId {
-    #[cfg(any(feature = "aws-lc-rs", test))]
     pub(crate) fn new(key: [u8; 32], id: [u8; 32]) -> Self {
         Self { key, id }
     }

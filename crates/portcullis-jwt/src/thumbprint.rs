@@ -1,22 +1,15 @@
 //! Names of keys and certificates by what they are (RFC 7638, RFC 8705 §3.1).
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_crypto::sha256 as raw;
 use serde_json::{Map, Value};
 
 use crate::jose::decode;
 
 /// The SHA-256 of `bytes` in base64url, as `jkt`, `x5t#S256` and `ath` have it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(raw_sha256(bytes))
-}
-
-/// The SHA-256 of `bytes`.
-pub(crate) fn raw_sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut raw = [0; 32];
-    raw.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    raw
+    URL_SAFE_NO_PAD.encode(raw(bytes))
 }
 
 /// The thumbprint of a public JWK (RFC 7638 §3); `None` for a key of another type than RSA, EC

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rand;
 use portcullis_core::Principal;
+use portcullis_crypto::Tagger;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
@@ -21,12 +20,12 @@ const MAX_CAPACITY: usize = 10_000_000;
 
 /// Principals by the tag of their token. The tokens themselves are not kept.
 pub(crate) struct TokenCache {
-    key: LessSafeKey,
+    tagger: Tagger,
     verified: Cache<Tag, Arc<Entry>, UnitWeighter, BuildHasherDefault<TagHasher>>,
 }
 
 /// A MAC of a whole token under a key that this cache alone has, and that never leaves it: to
-/// find, or to make, another token with the same tag is to forge AES-256-GMAC.
+/// find, or to make, another token with the same tag is to forge that MAC.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) struct Tag(u64, u64);
 
@@ -75,12 +74,8 @@ impl TokenCache {
         if capacity > MAX_CAPACITY {
             return Err(ConfigError::new("the token cache is for more than 10 million tokens"));
         }
-        let failed = |_| ConfigError::new("no random key for the token cache");
-        let mut key = [0; 32];
-        rand::fill(&mut key).map_err(failed)?;
-        let key = UnboundKey::new(&AES_256_GCM, &key).map_err(failed)?;
         Ok(Self {
-            key: LessSafeKey::new(key),
+            tagger: Tagger::random()?,
             verified: Cache::with(
                 capacity,
                 u64::try_from(capacity).unwrap_or(u64::MAX),
@@ -91,14 +86,11 @@ impl TokenCache {
         })
     }
 
-    /// The tag of `token`. Nothing is encrypted and no tag is ever shown, so that one nonce may
-    /// serve for all: with it, GMAC is a universal hash under a secret key.
+    /// The tag of `token`. No tag is ever shown.
     pub(crate) fn tag(&self, token: &str) -> Option<Tag> {
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
-        let (high, low) = tag.as_ref().split_first_chunk::<8>()?;
-        let low = low.first_chunk::<8>()?;
-        Some(Tag(u64::from_ne_bytes(*high), u64::from_ne_bytes(*low)))
+        let tag = self.tagger.tag(token.as_bytes())?;
+        let (high, low) = tag.split_first_chunk::<8>()?;
+        Some(Tag(u64::from_ne_bytes(*high), u64::from_ne_bytes(*low.first_chunk()?)))
     }
 
     /// Whom the token speaks for, if that was found before and nothing has changed since. Anything

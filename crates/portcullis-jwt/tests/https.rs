@@ -146,6 +146,13 @@ async fn with_our_authority_as_the_only_root() {
     let key = std::fs::read_to_string(Path::new(&directory).join("key.pem")).unwrap();
     let authority = Authority::new(authority_params(), KeyPair::from_pem(&key).unwrap());
     let mint = Mint::es256(ISSUER);
+    if cfg!(not(feature = "aws-lc-rs")) {
+        // The library brings no crypto provider: that of the program is used.
+        let issuer = Issuer::new(ISSUER).jwks_url("https://id.example.com/jwks");
+        let error = Verifier::builder(RESOURCE).issuer(issuer).build().unwrap_err();
+        assert!(error.to_string().contains("CryptoProvider"), "{error}");
+        aws_lc_rs::default_provider().install_default().unwrap();
+    }
     for (certificate, believed) in [
         (Certificate::Good, true),
         (Certificate::UnknownAuthority, false),

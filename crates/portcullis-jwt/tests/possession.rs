@@ -1,5 +1,4 @@
 //! Tokens that count only in the right hands: DPoP, client certificates, step-up, API keys.
-#![cfg(feature = "aws-lc-rs")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

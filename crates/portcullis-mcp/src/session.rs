@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{constant_time, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Caller, Reason, Version};
+use portcullis_crypto::{MacKey, SealKey, fill_random, same};
 
 /// How long a session lives at most.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -17,7 +16,6 @@ const SKEW: Duration = Duration::from_secs(60);
 const FORMAT: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
-const TAG: usize = 16;
 const BINDING: usize = 16;
 /// The longest id a client ever sees.
 const MAX_ID: usize = 256;
@@ -41,8 +39,8 @@ pub struct SessionKeys {
 
 struct Key {
     id: [u8; KEY_ID],
-    seal: LessSafeKey,
-    bind: hmac::Key,
+    seal: SealKey,
+    bind: MacKey,
 }
 
 /// What is inside a session id.
@@ -63,7 +61,7 @@ impl SessionKeys {
             clippy::expect_used,
             reason = "start-up; without randomness there is no TLS either"
         )]
-        rand::fill(&mut secret).expect("the system has a random number generator");
+        fill_random(&mut secret).expect("the system has a random number generator");
         Self::new(&secret)
     }
 
@@ -93,7 +91,7 @@ impl SessionKeys {
         }
         let key = &self.current;
         let mut nonce = [0; NONCE];
-        rand::fill(&mut nonce).ok()?;
+        fill_random(&mut nonce).ok()?;
 
         let mut head = Vec::with_capacity(MAX_ID);
         head.push(FORMAT);
@@ -103,8 +101,7 @@ impl SessionKeys {
         inside.extend(now.as_secs().to_be_bytes());
         inside.push(code(version)?);
         inside.extend(upstream_id.as_bytes());
-        let unique = Nonce::assume_unique_for_key(nonce);
-        key.seal.seal_in_place_append_tag(unique, Aad::from(&head), &mut inside).ok()?;
+        key.seal.seal(nonce, &head, &mut inside)?;
         head.extend(nonce);
         head.extend(inside);
 
@@ -121,9 +118,9 @@ impl SessionKeys {
         now: Duration,
     ) -> Result<Session, Reason> {
         self.unseal(id, now).ok_or(Reason::SessionUnknown).and_then(|(key, binding, session)| {
-            constant_time::verify_slices_are_equal(&binding, &key.binding(caller, resource))
-                .map(|()| session)
-                .map_err(|_| Reason::SessionPrincipalMismatch)
+            same(&binding, &key.binding(caller, resource))
+                .then_some(session)
+                .ok_or(Reason::SessionPrincipalMismatch)
         })
     }
 
@@ -135,13 +132,12 @@ impl SessionKeys {
         let (head, rest) = bytes.split_at_mut_checked(1 + KEY_ID)?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE>()?;
         let (format, key_id) = head.split_first()?;
-        if *format != FORMAT || sealed.len() < TAG {
+        if *format != FORMAT {
             return None;
         }
         let keys = std::iter::once(&self.current).chain(&self.previous);
         let key = keys.map(Arc::as_ref).find(|key| key.id == *key_id)?;
-        let unique = Nonce::assume_unique_for_key(*nonce);
-        let inside = key.seal.open_in_place(unique, Aad::from(&*head), sealed).ok()?;
+        let inside = key.seal.open(*nonce, head, sealed)?;
 
         let (binding, inside) = inside.split_first_chunk::<BINDING>()?;
         let (issued, inside) = inside.split_first_chunk::<8>()?;
@@ -174,26 +170,20 @@ impl fmt::Debug for SessionKeys {
 impl Key {
     /// Each use has a key of its own, so that one secret may serve other purposes elsewhere.
     fn new(secret: &[u8; 32]) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let derive = |purpose: &str| {
-            let tag = hmac::sign(&root, format!("portcullis session v1 {purpose}").as_bytes());
-            let mut key = [0; 32];
-            key.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-            key
-        };
-        #[expect(clippy::expect_used, reason = "the length is right by its type")]
-        let seal = UnboundKey::new(&AES_256_GCM_SIV, &derive("seal")).expect("32 bytes are a key");
+        let root = MacKey::new(secret);
+        let derive =
+            |purpose: &str| root.sign(format!("portcullis session v1 {purpose}").as_bytes());
         let [a, b, c, d, ..] = derive("id");
         Self {
             id: [a, b, c, d],
-            seal: LessSafeKey::new(seal),
-            bind: hmac::Key::new(hmac::HMAC_SHA256, &derive("bind")),
+            seal: SealKey::new(&derive("seal")),
+            bind: MacKey::new(&derive("bind")),
         }
     }
 
     /// Whose session it is: the identity of R-129 and the resource.
     fn binding(&self, caller: &Caller, resource: &str) -> [u8; BINDING] {
-        let mut context = hmac::Context::with_key(&self.bind);
+        let mut context = self.bind.begin();
         // Lengths in front, so that no two lists of fields read the same.
         let mut field = |text: Option<&str>| {
             let length = text.map_or(u64::MAX, |text| text.len() as u64);
@@ -206,7 +196,7 @@ impl Key {
         field(principal.map(|principal| principal.subject()));
         field(principal.and_then(|principal| principal.client_id()));
         let mut binding = [0; BINDING];
-        binding.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        binding.iter_mut().zip(context.finish()).for_each(|(to, from)| *to = from);
         binding
     }
 }

@@ -1,7 +1,7 @@
 //! The version of a policy.
 
-use aws_lc_rs::digest;
 use portcullis_core::Text;
+use portcullis_crypto::sha256;
 use serde_json::json;
 
 use crate::rule::{Effect, Word};
@@ -42,8 +42,8 @@ pub(crate) fn version(policy: &PolicyBuilder) -> Text {
     let implied: Vec<_> =
         policy.implied.iter().map(|(scope, others)| json!([scope.text, texts(others)])).collect();
     let content = json!(["portcullis policy 1", roles, rules, implied]).to_string();
-    let digest = digest::digest(&digest::SHA256, content.as_bytes());
-    let hex: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = sha256(content.as_bytes());
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Text::from(match &policy.name {
         Some(name) => format!("{name}@{hex}"),
         None => hex,

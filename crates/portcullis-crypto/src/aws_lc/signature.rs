@@ -1,4 +1,4 @@
-//! Verification by `aws-lc-rs`, with keys that are parsed once.
+//! Signatures, verified with keys that are parsed once.
 
 use std::sync::OnceLock;
 
@@ -9,11 +9,10 @@ use aws_lc_rs::signature::{
     RsaPublicKeyComponents,
 };
 
-use super::Material;
-use crate::algorithm::Algorithm;
+use crate::signature::{Material, SignatureAlgorithm as Algorithm};
 
 /// A key in the library's own form.
-pub(super) enum Key {
+pub(crate) enum VerifyingKey {
     Rsa(Box<Rsa>),
     One(ParsedPublicKey),
 }
@@ -21,7 +20,7 @@ pub(super) enum Key {
 /// The library binds a parsed key to one algorithm, and an RSA key may serve six; those that tokens
 /// use are parsed when the first one comes.
 #[derive(Default)]
-pub(super) struct Rsa {
+pub(crate) struct Rsa {
     rs256: OnceLock<Option<ParsedPublicKey>>,
     rs384: OnceLock<Option<ParsedPublicKey>>,
     rs512: OnceLock<Option<ParsedPublicKey>>,
@@ -30,9 +29,9 @@ pub(super) struct Rsa {
     ps512: OnceLock<Option<ParsedPublicKey>>,
 }
 
-impl Key {
+impl VerifyingKey {
     /// The key, unless the library refuses it: a point off the curve, a modulus it will not use.
-    pub(super) fn new(material: &Material) -> Option<Self> {
+    pub(crate) fn new(material: &Material) -> Option<Self> {
         match material {
             Material::Rsa { modulus, exponent } => {
                 let rsa = Box::<Rsa>::default();
@@ -51,7 +50,7 @@ impl Key {
     }
 
     /// `algorithm` must be one for this kind of key, which the caller has checked.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         material: &Material,
         algorithm: Algorithm,

@@ -67,17 +67,8 @@ fn an_rsa_signature_counts_for_its_own_algorithm_only() {
 }
 
 #[test]
-fn points_off_the_curve_are_no_keys() {
-    use super::{KeyKind, PublicKey};
-
-    assert!(PublicKey::ec(KeyKind::P256, &[4; 32], &[5; 32]).is_none());
-    assert!(PublicKey::ec(KeyKind::P256, &[0; 32], &[0; 32]).is_none());
-    assert!(PublicKey::ec(KeyKind::P384, &[4; 48], &[4; 48]).is_none());
-}
-
-#[test]
 fn an_algorithm_for_another_kind_of_key_never_verifies() {
-    use super::{Algorithm, KeyKind, PublicKey};
+    use portcullis_crypto::{KeyKind, PublicKey, SignatureAlgorithm as Algorithm};
 
     let mint = Mint::es256("i");
     let text = mint.token().sign();
@@ -88,6 +79,6 @@ fn an_algorithm_for_another_kind_of_key_never_verifies() {
     let verify = |algorithm| key.verify(algorithm, token.signed, &token.signature);
     assert!(verify(Algorithm::Es256));
     for algorithm in [Algorithm::Es384, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Ps256] {
-        assert!(!verify(algorithm), "{algorithm}");
+        assert!(!verify(algorithm), "{algorithm:?}");
     }
 }
