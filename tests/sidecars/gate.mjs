@@ -10,12 +10,11 @@ process.on('exit', () => running.forEach((child) => child.kill()));
 
 const lines = (file) => readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
 
-/** Starts a gate behind `sidecar`, which clients reach at `resource`. */
-export async function startGate(name, { sidecar, resource, groups }) {
+/** Starts a gate behind a sidecar; the settings are those of `program/options.rs`. */
+export async function startGate(name, { resource, ...settings }) {
   const [audit, arrivals] = [`${RUN}/${name}.audit.jsonl`, `${RUN}/${name}.arrivals.jsonl`];
   rmSync(audit, { force: true });
-  const options = { sidecar, resource, trust: '127.0.0.1', policy: POLICY, audit, arrivals };
-  if (groups) options.groups = groups;
+  const options = { ...settings, resource, trust: '127.0.0.1', policy: POLICY, audit, arrivals };
   const child = spawn(PROGRAM, Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, value]), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,5 +1,6 @@
 // Requests that say exactly what a test wants said.
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 
 const PATIENCE = 20_000;
@@ -29,17 +30,19 @@ export async function answered(url, stopped) {
 
 /**
  * Opens a response: `lines` are headers as they go on the wire, pairs of name and value; `from` is
- * the address to connect from.
+ * the address to connect from, `tls` a certificate and its key.
  */
-export function open(url, { method = 'GET', lines = [], body = '', from } = {}) {
-  const { hostname, port, host, pathname, search } = new URL(url);
+export function open(url, { method = 'GET', lines = [], body = '', from, tls } = {}) {
+  const { protocol, hostname, port, host, pathname, search } = new URL(url);
   const named = (name) => lines.some(([line]) => line.toLowerCase() === name);
   const all = [...lines];
   if (!named('host')) all.unshift(['Host', host]);
   if (!named('connection')) all.push(['Connection', 'close']);
   if (method === 'POST') all.push(['Content-Length', String(Buffer.byteLength(body))]);
   return new Promise((resolve, reject) => {
-    const request = http.request({
+    const request = (protocol === 'https:' ? https : http).request({
+      ...tls,
+      rejectUnauthorized: false,
       hostname,
       port,
       method,

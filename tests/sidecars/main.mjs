@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { sum } from './check.mjs';
 import { browse } from './browser.mjs';
+import { certificates, startIssuer } from './certificates.mjs';
 import { forgeries } from './forgeries.mjs';
 import { startGate } from './gate.mjs';
 import { freePort, send } from './http.mjs';
@@ -21,10 +22,12 @@ const RUN = process.env.SIDECARS_RUN;
 const read = (name) => readFileSync(`${RUN}/${name}`, 'utf8');
 
 const ports = {};
-for (const name of ['OPENIDC', 'OPENIDC_PASS', 'OPENIDC_OFF', 'TOKENS', 'MELLON', 'MELLON_OFF', 'NGINX']) {
+for (const name of ['OPENIDC', 'OPENIDC_PASS', 'OPENIDC_OFF', 'TOKENS', 'MELLON', 'MELLON_OFF', 'CERTIFICATES', 'NGINX']) {
   ports[name] = await freePort();
 }
-const url = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}/mcp`]));
+const scheme = (name) => (name === 'CERTIFICATES' ? 'https' : 'http');
+const url = Object.fromEntries(
+  Object.entries(ports).map(([name, port]) => [name, `${scheme(name)}://127.0.0.1:${port}/mcp`]));
 
 // Who signs in next, wherever.
 const people = { next: 'rita' };
@@ -36,10 +39,18 @@ const provider = await startProvider({ secret, redirects, people, ...certificate
 const saml = await startSaml({ people, ...certificate });
 writeFileSync(`${RUN}/idp.xml`, (await send(saml.metadata)).body);
 
+const issuer = await startIssuer();
+
 const gates = {
   openidc: await startGate('openidc', { sidecar: 'openidc', resource: url.OPENIDC }),
   tokens: await startGate('tokens', { sidecar: 'openidc', resource: url.TOKENS, groups: '|' }),
   mellon: await startGate('mellon', { sidecar: 'mellon', resource: url.MELLON }),
+  certificates: await startGate('certificates', {
+    sidecar: 'certificates',
+    resource: url.CERTIFICATES,
+    issuer: issuer.name,
+    keys: issuer.keys,
+  }),
   nginx: await startGate('nginx', { sidecar: 'oauth2-proxy', resource: url.NGINX }),
 };
 await startApache({
@@ -51,6 +62,7 @@ await startApache({
   OPENIDC_GATE: gates.openidc.address,
   TOKENS_GATE: gates.tokens.address,
   MELLON_GATE: gates.mellon.address,
+  CERTIFICATES_GATE: gates.certificates.address,
 }, ports.OPENIDC);
 
 /** Signs a person in at a sidecar; yields the browser's cookies. */
@@ -60,12 +72,13 @@ async function signIn(resource, person, options) {
   return cookies;
 }
 
-const world = { ports, url, gates, people, provider, signIn };
+const world = { ports, url, gates, people, provider, issuer, signIn, read };
 await openidc(world);
 await tokens(world);
 await mellon(world);
 await forgeries(world);
 await streams(world);
+await certificates(world);
 await startNginx({ OPENIDC: ports.OPENIDC, NGINX_GATE: gates.nginx.address }, ports.NGINX);
 await chain(world);
 process.exit(sum());

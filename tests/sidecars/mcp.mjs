@@ -31,9 +31,9 @@ function modern(method, params, name) {
   };
 }
 
-async function exchange(url, { body, lines }, { cookies, more = [], from, host } = {}) {
+async function exchange(url, { body, lines }, { cookies, more = [], from, host, tls } = {}) {
   const all = [...lines, ...cookie(cookies), ...more, ...(host ? [['Host', host]] : [])];
-  const answer = await send(url, { method: 'POST', body, lines: all, from });
+  const answer = await send(url, { method: 'POST', body, lines: all, from, tls });
   if (answer.status !== 200) return answer;
   const last = parse(answer).at(-1);
   return { ...answer, result: last.result, error: last.error };

@@ -68,9 +68,10 @@
 //!
 //! # What it does not do
 //! It signs nobody in and keeps no session. It does not decode names: a group whose name holds the
-//! delimiter cannot be told from two (see [`ListFormat`]). It cannot know that your sidecar replaces what a client sends under the same
-//! name: one that adds a second line is caught, one that merges or passes it on is not. The
-//! principal's letter case is the sidecar's.
+//! delimiter cannot be told from two (see [`ListFormat`]). It cannot know that your sidecar replaces
+//! what a client sends under the same name: one that adds a second line is caught, one that merges
+//! or passes it on is not. The principal's letter case is the sidecar's. It reads no certificate,
+//! and none from `X-Forwarded-Client-Cert` or PEM headers.
 //!
 //! # Where to put it
 //! Where `portcullis-jwt` would stand: inside `portcullis-audit` and the edge, outside

@@ -93,6 +93,12 @@ impl Profile {
     /// mod_auth_openidc sends them with `OIDCPassClaimsAs headers` or `both`. Where a server on the
     /// way drops names with underscores, set `OIDCClaimPrefix OIDC-CLAIM-` there and
     /// [`hyphenated`](Self::hyphenated) here.
+    ///
+    /// The module removes what clients send under these names only where it authenticates: one
+    /// `Require all granted`, and clients name themselves. Unset each of them first:
+    /// `RequestHeader unset OIDC_CLAIM_sub early`. If groups may hold a comma, set
+    /// `OIDCClaimDelimiter "|"` there and [`groups`](Self::groups) here. With `AuthType oauth20` it
+    /// looks at no audience: add `Require claim aud:…`.
     pub fn apache_openidc() -> Self {
         Self::family(
             "oidc_claim_sub",
@@ -105,8 +111,10 @@ impl Profile {
 
     /// `MELLON_NAME_ID`, `MELLON_email` and `MELLON_groups` (joined with `;`, set
     /// `MellonMergeEnvVars On ";"`), for Apache's mod_auth_mellon. It sets variables only: forward
-    /// each with `RequestHeader set MELLON_NAME_ID "%{MELLON_NAME_ID}e"`. Transient name ids change
-    /// with each session; name another attribute with [`user`](Self::user) then.
+    /// each with `RequestHeader set MELLON_NAME_ID "%{MELLON_NAME_ID}e"`, and without `env=`, which
+    /// would let a client's own line through where the variable is not set; it then arrives as
+    /// `(null)`, which is nothing here. Transient name ids change with each session; name another
+    /// attribute with [`user`](Self::user) then.
     pub fn apache_mellon() -> Self {
         Self::family("mellon_name_id", "mellon_email", "mellon_groups", ListFormat::Delimited(';'))
     }

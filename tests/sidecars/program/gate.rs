@@ -1,49 +1,75 @@
 //! The gate, which is told the other end of each connection.
 #![allow(clippy::disallowed_methods, reason = "the server's own, no facts of ours")]
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use http::Request;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use portcullis::forwarded::{Peer, PeerInfo};
-use portcullis::{JsonLines, Policy, Portcullis};
+use portcullis::core::ClientCertificate;
+use portcullis::forwarded::{ClientCertLayer, PeerInfo};
+use portcullis::{Issuer, JsonLines, Policy, Portcullis};
 use tokio::net::TcpListener;
-use tower::{Layer as _, ServiceBuilder};
+use tower::{Layer as _, Service, ServiceBuilder};
 
 use crate::arrivals::Arrivals;
 use crate::options::Options;
 use crate::server::Told;
 
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
 /// The other end of a request's connection.
 #[derive(Clone, Copy)]
 struct Remote(SocketAddr);
 
+fn remote(parts: &Parts) -> Option<PeerInfo> {
+    parts.extensions.get::<Remote>().map(|remote| PeerInfo::from(remote.0))
+}
+
 /// Serves until it is killed.
-pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let profile = options.profile()?;
-    let trusted = Peer::address(options.trust.ok_or("--trust is missing")?);
-    let issuer = options.resource.clone();
-    let gate = Portcullis::builder()
+pub async fn run(options: &Options) -> Result<()> {
+    let builder = Portcullis::builder()
         .resource(&options.resource)
+        .policy(Policy::from_yaml_file(&options.policy)?)
+        .audit(JsonLines::open(&options.audit)?);
+    if options.certificates() {
+        let certificates =
+            ClientCertLayer::builder().trust(options.peer()?).peer(remote).build()?;
+        let gate = builder
+            .issuer(Issuer::new(&options.issuer).jwks_url(&options.keys).internal())
+            .tokens(|tokens| tokens.client_certificate(ClientCertificate::leaf_of))
+            .build()?;
+        return serve(options, certificates.layer(gate.layer(Told::service()))).await;
+    }
+    let (profile, peer) = (options.profile()?, options.peer()?);
+    let gate = builder
         .metadata(|document| document.authorization_server("https://sign-in.example.com"))
         .forwarded(|sidecar| {
-            sidecar
-                .profile(profile)
-                .issuer(issuer)
-                .trust(trusted)
-                .peer(|parts| parts.extensions.get::<Remote>().map(|it| PeerInfo::from(it.0)))
+            sidecar.profile(profile).issuer(&options.resource).trust(peer).peer(remote)
         })
-        .policy(Policy::from_yaml_file(&options.policy)?)
-        .audit(JsonLines::open(&options.audit)?)
-        .build()?
-        .layer(Told::service());
-    let arrivals = Arc::new(Arrivals::create(&options.arrivals)?);
+        .build()?;
+    serve(options, gate.layer(Told::service())).await
+}
 
+async fn serve<S, B>(options: &Options, service: S) -> Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let arrivals = Arc::new(Arrivals::create(&options.arrivals)?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
@@ -57,7 +83,7 @@ pub async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 request.extensions_mut().insert(Remote(remote));
                 request
             })
-            .service(gate.clone());
+            .service(service.clone());
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
             // A client that goes away is none of our business here.

@@ -4,21 +4,25 @@ use std::error::Error;
 use std::net::IpAddr;
 
 use http::HeaderName;
-use portcullis::forwarded::{ListFormat, Profile};
+use portcullis::forwarded::{ListFormat, Peer, Profile};
 
 const USAGE: &str = "\
-usage: sidecars --sidecar openidc|mellon|oauth2-proxy --resource URL --trust ADDRESS --policy FILE
-                --audit FILE --arrivals FILE [--groups DELIMITER]";
+usage: sidecars --sidecar openidc|mellon|oauth2-proxy|certificates --resource URL --trust ADDRESS
+                --policy FILE --audit FILE --arrivals FILE
+                [--groups DELIMITER] [--issuer NAME --keys URL]";
 
-/// Every setting is required but the last.
+/// What a gate is to believe, and where it writes.
 #[derive(Default)]
 pub struct Options {
     sidecar: String,
     groups: Option<char>,
+    /// Who issues tokens, where the sidecar only says whose certificate the client has.
+    pub issuer: String,
+    /// Where that issuer's keys are.
+    pub keys: String,
     /// The URL that clients use: the sidecar's.
     pub resource: String,
-    /// Where the sidecar connects from.
-    pub trust: Option<IpAddr>,
+    trust: Option<IpAddr>,
     pub policy: String,
     /// Where audit records go.
     pub audit: String,
@@ -34,6 +38,8 @@ impl Options {
             match flag.as_str() {
                 "--sidecar" => options.sidecar = value,
                 "--groups" => options.groups = value.chars().next(),
+                "--issuer" => options.issuer = value,
+                "--keys" => options.keys = value,
                 "--resource" => options.resource = value,
                 "--trust" => options.trust = Some(value.parse()?),
                 "--policy" => options.policy = value,
@@ -43,6 +49,16 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// Whether the sidecar says whose certificate the client has, and not who the client is.
+    pub fn certificates(&self) -> bool {
+        self.sidecar == "certificates"
+    }
+
+    /// Where the sidecar connects from.
+    pub fn peer(&self) -> Result<Peer, Box<dyn Error>> {
+        Ok(Peer::address(self.trust.ok_or(USAGE)?))
     }
 
     /// The family of headers that this sidecar sets.
