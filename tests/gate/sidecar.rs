@@ -71,3 +71,36 @@ async fn only_the_sidecar_is_believed() {
     assert!(reply.header("www-authenticate").unwrap().contains("resource_metadata="));
     assert_eq!(upstream.count(), 0);
 }
+
+/// what a sidecar or a stranger says about the host changes no byte of an answer.
+#[tokio::test]
+async fn forwarding_headers_change_no_answer() {
+    let sidecar = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
+    let stranger = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 6));
+    for peer in [sidecar, stranger] {
+        let (upstream, records) = (Upstream::echo(), MemorySink::new());
+        let addr = gate(peer, &upstream, &records).await;
+        let metadata = Ask::get("/.well-known/oauth-protected-resource/mcp");
+        for ask in [Ask::call("get_weather"), metadata] {
+            let plain = h1(addr, &ask).await;
+            for (name, value) in [
+                ("x-forwarded-host", "evil.example"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-prefix", "/evil"),
+                ("x-forwarded-for", "10.0.0.5"),
+                ("forwarded", "for=10.0.0.5;host=evil.example;proto=http"),
+                ("x-original-url", "/admin"),
+                ("x-rewrite-url", "/admin"),
+                ("x-original-host", "evil.example"),
+            ] {
+                let reply = h1(addr, &ask.clone().header(name, value)).await;
+                assert_eq!(reply.status, plain.status, "{name} from {peer}");
+                assert_eq!(reply.body, plain.body, "{name} from {peer}");
+                for header in ["www-authenticate", "location", "link"] {
+                    assert_eq!(reply.header(header), plain.header(header), "{name} from {peer}");
+                }
+            }
+        }
+        assert_eq!(upstream.count(), 0);
+    }
+}

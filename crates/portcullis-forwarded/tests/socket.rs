@@ -105,3 +105,44 @@ async fn a_client_cannot_speak_over_the_sidecar() {
     names.sort_unstable();
     assert_eq!(names, ["connection", "content-length", "host"]);
 }
+
+/// Whoever may connect to the socket's file is the sidecar; over TCP nobody is.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_is_a_peer() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{UnixListener, UnixStream};
+
+    let server = FakeMcp::new();
+    let layer = ForwardedLayer::builder(Challenge::without_metadata(["mcp:read"]).unwrap())
+        .profile(Profile::remote_user())
+        .issuer("https://proxy.example")
+        .trust(Peer::unix_socket())
+        .peer(|parts| parts.extensions.get::<PeerInfo>().cloned())
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gate.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let service = ServiceBuilder::new()
+        .map_request(|mut request: http::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(PeerInfo::unix_socket());
+            request
+        })
+        .service(layer.layer(server.clone()));
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = TowerToHyperService::new(service);
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.unwrap();
+    });
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    let request = "POST /mcp HTTP/1.1\r\nHost: mcp.example.com\r\nContent-Length: 0\r\n\
+        Connection: close\r\nRemote-User: alice\r\nX-Forwarded-User: root\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 202"), "{}", String::from_utf8_lossy(&answer));
+    let seen = server.last();
+    assert_eq!(seen.caller.unwrap().principal().unwrap().subject(), "alice");
+    assert!(!seen.headers.contains_key("x-forwarded-user"));
+}
