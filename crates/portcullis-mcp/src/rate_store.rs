@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use portcullis_core::Caller;
+use portcullis_crypto::sha256;
 use tokio::sync::oneshot;
 
 use crate::Rate;
@@ -61,16 +61,13 @@ impl RateKey {
     }
 
     fn digest<'a>(kind: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(b"portcullis rate v1 ");
+        let mut message = b"portcullis rate v1 ".to_vec();
         for part in std::iter::once(kind.as_bytes()).chain(parts) {
             // With its length, so that no two lists of parts read the same.
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part);
         }
-        let mut key = [0; 32];
-        key.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
-        Self(key)
+        Self(sha256(&message))
     }
 }
 
