@@ -84,6 +84,7 @@ mod error;
 mod layer;
 #[cfg(feature = "axum")]
 mod router;
+#[cfg(feature = "test-util")]
 pub mod testing;
 
 pub use portcullis_audit as audit;

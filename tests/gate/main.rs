@@ -11,6 +11,7 @@
 
 mod anonymous;
 mod certificate;
+mod authority;
 mod differential;
 mod disconnect;
 mod dpop;
