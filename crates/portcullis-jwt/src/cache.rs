@@ -58,6 +58,14 @@ impl RemoteKeys {
         self.cache.verify(token, self.clock.instant(), turn)
     }
 
+    /// Why the latest fetch failed; waits for the first one to end.
+    pub(crate) async fn fault(&self) -> Option<String> {
+        if let Some(first) = self.cache.first_attempt() {
+            first.await;
+        }
+        self.cache.state().fault.clone()
+    }
+
     /// Counts the changes of the keys.
     pub(crate) fn generation(&self) -> &Arc<AtomicU64> {
         &self.cache.generation
@@ -93,7 +101,7 @@ async fn refresh<F: Fetch>(cache: Arc<Cache>, issuer: String, fetch: F, clock: C
             }
             Err(error) => {
                 tracing::warn!(issuer, %error, "cannot fetch keys");
-                cache.fail();
+                cache.fail(Some(error.to_string()));
                 let delay = backoff;
                 backoff = backoff.saturating_mul(2).min(BACKOFF.1);
                 delay
@@ -116,7 +124,7 @@ struct Closing(Arc<Cache>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.state().closed = true;
-        self.0.fail();
+        self.0.fail(None);
     }
 }
 
@@ -144,6 +152,8 @@ struct State {
     attempted: bool,
     succeeded: bool,
     closed: bool,
+    /// Why the latest fetch failed.
+    fault: Option<String>,
     asked_at: Option<Instant>,
     begun_at: Option<Instant>,
     unknown: UnknownKids,
@@ -235,11 +245,21 @@ impl Cache {
             // After the store: who reads the new number sees the new keys.
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
+        self.state().fault = None;
         self.end(true);
     }
 
-    fn fail(&self) {
+    fn fail(&self, fault: Option<String>) {
+        self.state().fault = fault;
         self.end(false);
+    }
+
+    /// The end of the first fetch, when that is still to come.
+    fn first_attempt(&self) -> Option<KeyWait> {
+        // Before looking at the state, so that an end meanwhile is not missed.
+        let finished = Arc::clone(&self.finished).notified_owned();
+        let state = self.state();
+        (!state.attempted && !state.closed).then(|| KeyWait::new(finished))
     }
 
     fn end(&self, succeeded: bool) {

@@ -49,7 +49,7 @@ impl DiscoveryFetch {
         for place in &self.places {
             let read = match self.http.json(place).await {
                 Ok(answer) => {
-                    IssuerMetadata::read(&self.issuer, &answer.body).map_err(str::to_owned)
+                    IssuerMetadata::read(&self.issuer, answer.body).map_err(str::to_owned)
                 }
                 Err(error) => Err(error.to_string()),
             };

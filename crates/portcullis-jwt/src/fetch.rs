@@ -37,15 +37,30 @@ pub(crate) struct Fetched {
     pub(crate) lifetime: Duration,
 }
 
-/// Why a fetch failed, for the log.
+/// Why a fetch failed, for operators. The text may name URLs.
 #[derive(Debug)]
-pub(crate) struct FetchError(String);
+pub struct FetchError(String);
+
+/// The JSON document at `url`, fetched as keys are: `https` only (`http` for a loopback address), no
+/// redirects, at most 512 KiB, within 5 seconds. Private addresses are allowed: the URL must be from
+/// configuration.
+///
+/// # Errors
+/// When that cannot be had.
+pub async fn fetch_json(url: &str) -> Result<Bytes, FetchError> {
+    let fault = |error: ConfigError| FetchError::new(error.to_string());
+    let url = check_url(url, true).map_err(fault)?;
+    let http = HttpGet::new(&url, true).map_err(fault)?;
+    within_time(http.json(&url)).await.map(|answer| answer.body)
+}
 
 impl FetchError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }
+
+impl std::error::Error for FetchError {}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

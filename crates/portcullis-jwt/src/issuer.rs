@@ -173,6 +173,14 @@ impl Issuer {
         self
     }
 
+    /// Whether the keys come from the issuer's own metadata, as [`discover`](Self::discover) or a
+    /// profile says.
+    #[cfg(feature = "jwks-client")]
+    #[must_use]
+    pub fn is_discovered(&self) -> bool {
+        matches!(self.key_location(), Ok(KeyLocation::Discovery))
+    }
+
     /// Lets [`jwks_url`](Self::jwks_url) and [`discover`](Self::discover) lead to private and
     /// loopback addresses, and to plain
     /// `http` where its host is a loopback address written out (`http://127.0.0.1:8080/…`).

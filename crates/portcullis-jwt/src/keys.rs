@@ -59,6 +59,15 @@ impl KeySource {
         }
     }
 
+    /// Why the keys could not be fetched the last time.
+    #[cfg(feature = "jwks-client")]
+    pub(crate) async fn fault(&self) -> Option<String> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Remote(keys) => keys.fault().await,
+        }
+    }
+
     /// Which state of the keys a signature is verified with. Read it before.
     pub(crate) fn generation(&self) -> KeyGeneration {
         match self {

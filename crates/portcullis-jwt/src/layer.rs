@@ -70,6 +70,11 @@ impl JwtLayer {
         self
     }
 
+    /// The verifier of tokens, which all copies of the layer and of its services share.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// The challenge that refused requests get, for other layers that answer with it.
     #[must_use]
     pub fn challenge(&self) -> &Challenge {

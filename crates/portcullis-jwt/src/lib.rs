@@ -131,6 +131,8 @@ pub use api_key::{ApiKey, ApiKeys, MintedKey};
 pub use claim_rule::ClaimRule;
 pub use dpop::{Dpop, DpopBuilder};
 pub use error::{ConfigError, TokenError};
+#[cfg(feature = "jwks-client")]
+pub use fetch::{FetchError, fetch_json};
 pub use future::ResponseFuture;
 pub use issuer::Issuer;
 pub use jwk::JwkSet;

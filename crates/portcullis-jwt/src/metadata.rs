@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::json;
@@ -11,6 +12,7 @@ use crate::json;
 /// Only `jwks_uri` is used here. The rest is for checks of one's own at start-up.
 #[derive(Clone)]
 pub struct IssuerMetadata {
+    bytes: Bytes,
     document: Map<String, Value>,
     jwks_uri: String,
 }
@@ -18,8 +20,8 @@ pub struct IssuerMetadata {
 impl IssuerMetadata {
     /// The document of `issuer`: without any normalisation, its `issuer` member is that text
     /// (RFC 8414 §3.3, R-121).
-    pub(crate) fn read(issuer: &str, text: &[u8]) -> Result<Self, &'static str> {
-        let document = json::object(text).ok_or("the metadata is not a strict JSON object")?;
+    pub(crate) fn read(issuer: &str, bytes: Bytes) -> Result<Self, &'static str> {
+        let document = json::object(&bytes).ok_or("the metadata is not a strict JSON object")?;
         match document.get("issuer") {
             Some(Value::String(said)) if said == issuer => {}
             _ => return Err("the metadata names another issuer"),
@@ -27,7 +29,7 @@ impl IssuerMetadata {
         let Some(Value::String(jwks_uri)) = document.get("jwks_uri") else {
             return Err("the metadata has no jwks_uri");
         };
-        Ok(Self { jwks_uri: jwks_uri.clone(), document })
+        Ok(Self { bytes, jwks_uri: jwks_uri.clone(), document })
     }
 
     /// Where the issuer's keys are.
@@ -40,6 +42,12 @@ impl IssuerMetadata {
     #[must_use]
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
+    }
+
+    /// The document as the issuer wrote it.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// The members that are missing or unfit for MCP clients to sign people in with (R-173):
@@ -106,18 +114,18 @@ mod tests {
         ] {
             let mut document = document();
             document["issuer"] = other.clone();
-            let read = IssuerMetadata::read(ISSUER, document.to_string().as_bytes());
+            let read = IssuerMetadata::read(ISSUER, document.to_string().into());
             assert_eq!(read.unwrap_err(), "the metadata names another issuer", "{other}");
         }
         let twice =
             r#"{"issuer":"https://evil","issuer":"https://id.example.com/t","jwks_uri":""}"#;
-        assert!(IssuerMetadata::read(ISSUER, twice.as_bytes()).is_err());
+        assert!(IssuerMetadata::read(ISSUER, twice.into()).is_err());
     }
 
     #[test]
     fn shortcomings_are_named() {
         let read = |document: &Value| {
-            IssuerMetadata::read(ISSUER, document.to_string().as_bytes()).unwrap().shortcomings()
+            IssuerMetadata::read(ISSUER, document.to_string().into()).unwrap().shortcomings()
         };
         assert!(read(&document()).is_empty());
         for (name, value) in [

@@ -127,6 +127,15 @@ impl Verifier {
         self.0.issuers.load().get(iss)?.metadata.load_full()
     }
 
+    /// Why the latest fetch of the issuer's metadata or keys failed, for operators: the text may
+    /// name URLs. `None` when it succeeded, when nothing is fetched, and when the issuer is not
+    /// trusted. Waits for the first fetch to end: at most about 5 seconds.
+    #[cfg(feature = "jwks-client")]
+    pub async fn fetch_fault(&self, iss: &str) -> Option<String> {
+        let trusted = Arc::clone(self.0.issuers.load().get(iss)?);
+        trusted.keys.fault().await
+    }
+
     /// Verifies `token`, the bare token without a scheme, as [`JwtLayer`](crate::JwtLayer) would
     /// verify a bearer token. Waits for keys when they are being fetched: at most about 5 seconds.
     /// A token that is bound to a key or a certificate is refused: there is no proof here.
