@@ -6,6 +6,14 @@ use portcullis_core::{Denial, GateBody};
 
 use crate::ResourceMetadata;
 use crate::metadata::WELL_KNOWN;
+use crate::mirror::{self, Mirror};
+
+/// What a layer serves.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) resources: Vec<ResourceMetadata>,
+    pub(crate) mirror: Option<Mirror>,
+}
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
@@ -20,11 +28,23 @@ const PREFLIGHT_MAX_AGE: &str = "86400";
 /// The path is compared as it came, byte for byte: no decoding, no case folding, no tolerance for
 /// slashes or parameters.
 pub(crate) fn answer<B>(
-    resources: &[ResourceMetadata],
+    served: &Served,
     method: &Method,
     path: &str,
 ) -> Option<Response<GateBody<B>>> {
-    let metadata = find(resources, path)?;
+    // Nearly all requests are for the MCP endpoint; they end here.
+    if !path.starts_with("/.well-known/oauth-") {
+        return None;
+    }
+    if let Some(mirror) = served.mirror.as_ref().filter(|_| path == mirror::PATH) {
+        return Some(match *method {
+            Method::GET => mirror.answer(false),
+            Method::HEAD => mirror.answer(true),
+            Method::OPTIONS => preflight(),
+            _ => Denial::method_not_allowed(METHODS).into_response(),
+        });
+    }
+    let metadata = find(&served.resources, path)?;
     Some(match *method {
         Method::GET => document(metadata, metadata.document().clone()),
         Method::HEAD => document(metadata, Bytes::new()),
@@ -34,7 +54,6 @@ pub(crate) fn answer<B>(
 }
 
 fn find<'a>(resources: &'a [ResourceMetadata], path: &str) -> Option<&'a ResourceMetadata> {
-    // Nearly all requests are for the MCP endpoint; they end here.
     if !path.starts_with(WELL_KNOWN) {
         return None;
     }
@@ -72,7 +91,7 @@ fn preflight<B>() -> Response<GateBody<B>> {
     response
 }
 
-fn fields<const N: usize>(fields: [(HeaderName, HeaderValue); N]) -> HeaderMap {
+pub(crate) fn fields<const N: usize>(fields: [(HeaderName, HeaderValue); N]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(N);
     for (name, value) in fields {
         headers.append(name, value);

@@ -40,8 +40,9 @@
 //!
 //! # What it does not do
 //! It needs no token and looks at no header: `Host`, `Forwarded` and `Origin` change nothing,
-//! because every URL comes from configuration. It serves no authorization server metadata, does not
-//! sign documents, and does not check that the authorization server is there.
+//! because every URL comes from configuration. It serves no authorization server metadata unless
+//! [told to](PrmLayer::mirror_server_metadata), and has no endpoints of an authorization server. It does
+//! not sign documents, and does not check that the authorization server is there.
 //!
 //! # Where to put it
 //! Outside `portcullis-jwt`, since clients without a token must reach it, and outside `Host` and
@@ -59,6 +60,7 @@ mod future;
 mod language;
 mod layer;
 mod metadata;
+mod mirror;
 mod service;
 mod signed;
 mod url;
@@ -68,4 +70,5 @@ pub use error::ConfigError;
 pub use future::ResponseFuture;
 pub use layer::PrmLayer;
 pub use metadata::ResourceMetadata;
+pub use mirror::ServerMetadata;
 pub use service::{Prm, PrmService};

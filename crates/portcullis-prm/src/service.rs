@@ -9,7 +9,7 @@ use http::{Request, Response};
 use portcullis_core::{Buffered, Denial, GateBody};
 use tower_service::Service;
 
-use crate::answer::answer;
+use crate::answer::{Served, answer};
 use crate::{PrmLayer, ResourceMetadata, ResponseFuture};
 
 /// Serves metadata documents in front of `S`; made by [`PrmLayer`].
@@ -17,12 +17,12 @@ use crate::{PrmLayer, ResourceMetadata, ResponseFuture};
 #[must_use = "a service does nothing until it is called"]
 pub struct Prm<S> {
     inner: S,
-    resources: Arc<[ResourceMetadata]>,
+    served: Arc<Served>,
 }
 
 impl<S> Prm<S> {
-    pub(crate) fn new(inner: S, resources: Arc<[ResourceMetadata]>) -> Self {
-        Self { inner, resources }
+    pub(crate) fn new(inner: S, served: Arc<Served>) -> Self {
+        Self { inner, served }
     }
 }
 
@@ -39,7 +39,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match answer(&self.resources, request.method(), request.uri().path()) {
+        match answer(&self.served, request.method(), request.uri().path()) {
             Some(response) => ResponseFuture::answer(response),
             None => ResponseFuture::forward(self.inner.call(request)),
         }
@@ -51,12 +51,12 @@ where
 #[derive(Clone, Debug)]
 #[must_use = "a service does nothing until it is called"]
 pub struct PrmService {
-    resources: Arc<[ResourceMetadata]>,
+    served: Arc<Served>,
 }
 
 impl PrmService {
-    pub(crate) fn new(resources: Arc<[ResourceMetadata]>) -> Self {
-        Self { resources }
+    pub(crate) fn new(served: Arc<Served>) -> Self {
+        Self { served }
     }
 }
 
@@ -76,7 +76,7 @@ impl<ReqBody> Service<Request<ReqBody>> for PrmService {
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let answer = answer(&self.resources, request.method(), request.uri().path());
+        let answer = answer(&self.served, request.method(), request.uri().path());
         ready(Ok(answer.unwrap_or_else(|| Denial::not_found().into_response())))
     }
 }

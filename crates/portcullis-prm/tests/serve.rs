@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 use portcullis_core::{DenialKind, ResponseFacts as _};
-use portcullis_prm::{Prm, PrmLayer, PrmService, ResourceMetadata};
+use portcullis_prm::{Prm, PrmLayer, PrmService, ResourceMetadata, ServerMetadata};
 use portcullis_test::{FakeMcp, raw_http1, send_http2, serve, split_response};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer as _, Service as _, ServiceBuilder, ServiceExt as _};
@@ -320,4 +320,58 @@ async fn a_concurrency_limit_inside_is_kept() {
         let ready = tokio::time::timeout(Duration::from_secs(5), service.ready()).await.unwrap();
         assert_eq!(ready.unwrap().call(request).await.unwrap().status(), 200, "{target}");
     }
+}
+
+/// R-172: the authorization server's own bytes, from memory, and nothing beside them.
+#[tokio::test]
+async fn the_mirror() {
+    const PATH: &str = "/.well-known/oauth-authorization-server";
+    let document = r#"{ "issuer" : "https://auth.example.com","x":1.0 }"#;
+    let (now, source) = tokio::sync::watch::channel(ServerMetadata::Pending);
+    let layer = PrmLayer::new(recipe()).mirror_server_metadata(move || source.borrow().clone());
+    assert_eq!(layer.paths().collect::<Vec<_>>(), [&format!("{WELL_KNOWN}/mcp"), PATH]);
+    let service = layer.into_service();
+    let ask = |method: &'static str, path: &'static str| {
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        let service = service.clone();
+        async move {
+            let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+            (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
+        }
+    };
+    let (status, headers, body) = ask("GET", PATH).await;
+    assert_eq!(status, 503);
+    assert_eq!(headers["retry-after"], "5");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert!(body.starts_with(br#"{"error":"temporarily_unavailable""#));
+
+    now.send_replace(ServerMetadata::Document(document.into()));
+    let (status, headers, body) = ask("GET", PATH).await;
+    assert_eq!((status, &body[..]), (200, document.as_bytes()));
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("cache-control", "public, max-age=600"),
+        ("access-control-allow-origin", "*"),
+        ("x-content-type-options", "nosniff"),
+        ("content-length", "49"),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    let (status, headers, body) = ask("HEAD", PATH).await;
+    assert_eq!((status, body.len()), (200, 0));
+    assert_eq!(headers["content-length"], "49");
+    assert_eq!(ask("OPTIONS", PATH).await.0, 204);
+    assert_eq!(ask("POST", PATH).await.0, 405);
+    for path in [
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/oauth-authorization-server/",
+        "/.well-known/openid-configuration",
+        "/authorize",
+        "/token",
+        "/register",
+    ] {
+        assert_eq!(ask("GET", path).await.0, 404, "{path}");
+    }
+    now.send_replace(ServerMetadata::Absent);
+    assert_eq!(ask("GET", PATH).await.0, 404);
 }
