@@ -1,0 +1,120 @@
+//! Scopes that an authorization server cannot grant.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use portcullis_core::{Reason, Text};
+
+use crate::{Answer, Authorizer, Decision, DenialStyle, Query};
+
+type Scopes = HashMap<String, HashSet<String>>;
+
+/// An authorizer that asks callers only for scopes which their authorization server can grant
+/// (R-168): where another one is missing, the answer is the denial of its policy, hidden, and not a
+/// challenge that leads nowhere. Lists leave out what is denied so.
+///
+/// Issuers that are not named can grant everything.
+///
+/// ```
+/// use portcullis_rbac::{Grantable, Policy};
+///
+/// let policy = Policy::danger_permit_all();
+/// let authorizer = Grantable::new(policy).issuer("https://id.example.com", ["notes:read"]);
+/// ```
+#[must_use = "an authorizer decides nothing until a layer is given it"]
+pub struct Grantable<A> {
+    inner: A,
+    scopes: Arc<Scopes>,
+}
+
+impl<A: Authorizer> Grantable<A> {
+    /// Leaves all decisions to `authorizer`, except what is asked for.
+    pub fn new(authorizer: A) -> Self {
+        Self { inner: authorizer, scopes: Arc::default() }
+    }
+
+    /// Says that `issuer` can grant these scopes and no others. Call it again to add to them.
+    pub fn issuer<S: Into<String>>(
+        mut self,
+        issuer: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let all = Arc::make_mut(&mut self.scopes);
+        all.entry(issuer.into()).or_default().extend(scopes.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl<A: Authorizer> Authorizer for Grantable<A> {
+    type Later = Later<A::Later>;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later> {
+        let held = |scope: &String| query.caller().principal().is_some_and(|p| p.has_scope(scope));
+        let issuer = query.caller().principal().map(|principal| principal.issuer());
+        let grantable = issuer.and_then(|issuer| self.scopes.get(issuer));
+        match self.inner.authorize(query) {
+            Answer::Now(decision) => Answer::Now(limited(decision, grantable, held)),
+            Answer::Later(later) => {
+                let principal = query.caller().principal();
+                let held = principal.map(|p| p.scopes().to_vec()).unwrap_or_default();
+                Answer::Later(Later { later, grantable: grantable.cloned(), held })
+            }
+        }
+    }
+
+    fn version(&self) -> Text {
+        self.inner.version()
+    }
+}
+
+fn limited(
+    decision: Decision,
+    grantable: Option<&HashSet<String>>,
+    held: impl Fn(&String) -> bool,
+) -> Decision {
+    match (decision, grantable) {
+        (Decision::NeedsScopes { rule, scopes }, Some(grantable))
+            if !scopes.iter().all(|scope| held(scope) || grantable.contains(scope)) =>
+        {
+            Decision::Deny {
+                rule: Some(rule),
+                reason: Reason::PolicyDenied,
+                style: DenialStyle::Hide,
+            }
+        }
+        (decision, _) => decision,
+    }
+}
+
+impl<A> fmt::Debug for Grantable<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grantable").field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The answer of [`Grantable`] when its authorizer answers later.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Later<F> {
+        #[pin]
+        later: F,
+        grantable: Option<HashSet<String>>,
+        held: Vec<String>,
+    }
+}
+
+impl<F: Future<Output = Decision>> Future for Later<F> {
+    type Output = Decision;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decision> {
+        let this = self.project();
+        let decision = ready!(this.later.poll(cx));
+        let held = |scope: &String| this.held.contains(scope);
+        Poll::Ready(limited(decision, this.grantable.as_ref(), held))
+    }
+}
