@@ -10,6 +10,8 @@ use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, RateLimits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
 
+#[cfg(feature = "jwks-client")]
+use crate::mirror::mirrored;
 use crate::{BuildError, PortcullisLayer};
 
 /// The gate: see the [crate docs](crate).
@@ -72,6 +74,9 @@ struct Options {
     /// The methods that need no token.
     optional_for: Vec<Method>,
     tokens: Option<Tokens>,
+    /// The issuer whose metadata is repeated at the resource's origin.
+    #[cfg(feature = "jwks-client")]
+    mirror: Option<String>,
     verification: Option<Verification>,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
@@ -158,6 +163,20 @@ impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
     /// [`anonymous`](portcullis_rbac::Role::anonymous).
     pub fn danger_optional_for(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.options.optional_for.extend(methods);
+        self
+    }
+
+    /// Repeats the metadata of `issuer` at `/.well-known/oauth-authorization-server` of the resource's
+    /// origin, where clients of revision 2025-03-26 look for an authorization server; these know no
+    /// other place. Nothing is served there by default, and nothing ever at `/authorize`,
+    /// `/token` and `/register`.
+    ///
+    /// The document is the issuer's own, byte for byte, as its discovery last fetched it: its
+    /// `issuer` is not this server, and its endpoints lead to the issuer. Until it has been fetched,
+    /// clients are told to come back (503); once the issuer is removed, it is gone (404).
+    #[cfg(feature = "jwks-client")]
+    pub fn mirror_issuer_metadata(mut self, issuer: impl Into<String>) -> Self {
+        self.options.mirror = Some(issuer.into());
         self
     }
 
@@ -309,6 +328,8 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         for issuer in &issuers {
             metadata = metadata.authorization_server(issuer.name());
         }
+        #[cfg(feature = "jwks-client")]
+        let mirror = mirrored(options.mirror.take(), &issuers)?;
         let mut verifier = Verifier::builder(&resource).clock(options.clock());
         for issuer in issuers {
             verifier = verifier.issuer(issuer);
@@ -316,7 +337,7 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
         if let Some(customize) = options.verification.take() {
             verifier = customize(verifier);
         }
-        options.build(&resource, metadata, authorizer.0, |challenge| {
+        let gate = options.build(&resource, metadata, authorizer.0, |challenge| {
             let verifier = verifier.build().map_err(|e| BuildError::new("tokens", e))?;
             let mut layer = JwtLayer::new(verifier, challenge).danger_optional_for(optional_for);
             if let Some(dpop) = dpop {
@@ -327,7 +348,13 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
             }
             let challenge = layer.challenge().clone();
             Ok((layer, challenge))
-        })
+        })?;
+        #[cfg(feature = "jwks-client")]
+        let gate = match mirror {
+            Some(issuer) => gate.mirror(issuer),
+            None => gate,
+        };
+        Ok(gate)
     }
 }
 

@@ -15,8 +15,8 @@ impl BuildError {
         Self { part, source: source.into() }
     }
 
-    /// The part that could not be built: `metadata`, `tokens`, `sidecar`, `edge` or
-    /// `audit`.
+    /// The part that could not be built: `metadata`, `tokens`, `sidecar`, `edge`, `audit`,
+    /// `mirror` or `resources`.
     #[must_use]
     pub fn part(&self) -> &'static str {
         self.part

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::Request;
 use portcullis_audit::{Audit, AuditLayer};
-use portcullis_jwt::JwtLayer;
+use portcullis_jwt::{JwtLayer, Verifier};
 use portcullis_mcp::{Edge, EdgeLayer, Inspect, InspectLayer};
 use portcullis_prm::{Prm, PrmLayer, ResourceMetadata};
 use portcullis_rbac::{Rbac, RbacLayer};
@@ -35,9 +35,24 @@ impl<A, C> PortcullisLayer<A, C> {
         &self.metadata
     }
 
+    /// The paths at which the gate serves documents: its metadata, and the mirror if there is one.
+    pub fn document_paths(&self) -> impl Iterator<Item = &str> {
+        self.prm.paths()
+    }
+
     /// The audit layer, for example to flush it before the process ends.
     pub fn audit(&self) -> &AuditLayer {
         &self.audit
+    }
+}
+
+impl<A> PortcullisLayer<A, JwtLayer> {
+    /// The verifier of tokens, running: adds and removes issuers and revokes tokens, for this layer
+    /// and for all services that it has made, from the next request on.
+    ///
+    /// The [`metadata`](Self::metadata) goes on to name the issuers that the gate was built with.
+    pub fn verifier(&self) -> &Verifier {
+        self.sign_in.verifier()
     }
 }
 

@@ -81,9 +81,15 @@ struct Readme;
 
 mod builder;
 mod error;
+#[cfg(feature = "axum")]
+mod gates;
 mod layer;
+#[cfg(feature = "jwks-client")]
+mod mirror;
 #[cfg(feature = "axum")]
 mod router;
+#[cfg(feature = "jwks-client")]
+mod self_check;
 #[cfg(feature = "test-util")]
 pub mod testing;
 
@@ -97,6 +103,8 @@ pub use portcullis_rbac as rbac;
 
 pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
+#[cfg(feature = "axum")]
+pub use gates::Gates;
 pub use layer::{Gate, PortcullisLayer, Stack};
 #[cfg(feature = "audit-file")]
 pub use portcullis_audit::JsonLines;
@@ -110,4 +118,6 @@ pub use portcullis_jwt::{
 };
 pub use portcullis_mcp::{Limits, Rate, RateLimits, SessionKeys};
 pub use portcullis_prm::ResourceMetadata;
-pub use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query};
+pub use portcullis_rbac::{Answer, Authorizer, Decision, Grantable, Never, Policy, Query};
+#[cfg(feature = "jwks-client")]
+pub use self_check::Finding;

@@ -34,8 +34,6 @@ impl<A, C> PortcullisLayer<A, C> {
             path => path,
         };
         let router = Router::new().route_service(path, gate.clone());
-        self.metadata()
-            .well_known_paths()
-            .fold(router, |router, path| router.route_service(path, gate.clone()))
+        self.document_paths().fold(router, |router, path| router.route_service(path, gate.clone()))
     }
 }

@@ -10,15 +10,19 @@
 )]
 
 mod anonymous;
-mod certificate;
 mod authority;
+mod certificate;
 mod differential;
 mod disconnect;
 mod dpop;
 mod era;
+mod issuers;
 mod limits;
 mod lists;
 mod miswired;
+#[cfg(feature = "axum")]
+mod resources;
 mod sidecar;
+mod step_up;
 mod support;
 mod wire;
