@@ -79,6 +79,11 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// So do those of docs/identity-providers.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/identity-providers.md")]
+struct IdentityProviders;
+
 mod builder;
 mod error;
 #[cfg(feature = "axum")]

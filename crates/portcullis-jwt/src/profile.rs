@@ -7,6 +7,8 @@ use crate::{ConfigError, Issuer};
 mod auth0;
 mod ci;
 mod cognito;
+#[cfg(feature = "serde")]
+mod de;
 mod entra;
 mod google;
 mod keycloak;
@@ -47,6 +49,9 @@ use value::Values;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// With the feature `serde`, a profile is also read from a map of `profile`, its name, and its
+/// settings, each a string or a list of strings.
 ///
 /// Keys come from the provider's own metadata, unless [`Issuer::keys`], [`Issuer::jwks_url`] or
 /// [`Issuer::discover`] say otherwise. `Debug` of the profile shows its settings; `Debug` of the

@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn as hyper_service;
 use hyper_util::rt::TokioIo;
 use portcullis_core::Reason;
-use portcullis_jwt::{Issuer, JwkSet, Verifier};
+use portcullis_jwt::{Issuer, JwkSet, Profile, Verifier};
 use portcullis_test::Mint;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -266,4 +266,31 @@ async fn removal_reaches_requests_that_wait() {
     assert!(verifier.remove_issuer(&issuer));
     assert_eq!(waiting.await.unwrap(), Some(Reason::BadIss), "without waiting for the server");
     drop(closed);
+}
+
+/// A profile knows where its keys are; a source that the user names takes that place.
+#[tokio::test]
+async fn profiles_find_their_keys() {
+    let idp = Idp::start().await;
+    let name = idp.url("/realms/acme");
+    let mint = Mint::es256(&name);
+    let place = "/realms/acme/.well-known/openid-configuration";
+    idp.serve(place, idp.metadata(&name).to_string());
+    idp.serve("/keys", mint.jwks());
+    let profile = Profile::keycloak(&name).issuer().unwrap().internal();
+    let token = mint.token().claim("typ", "Bearer").claim("azp", "ide").sign();
+
+    let verifier = Verifier::builder(RESOURCE).issuer(profile.clone()).build().unwrap();
+    assert_eq!(reason(&verifier, &token).await, None);
+    assert!(idp.asked().contains(&place.to_owned()));
+
+    let named = profile.clone().jwks_url(idp.url("/keys"));
+    let verifier = Verifier::builder(RESOURCE).issuer(named).build().unwrap();
+    assert_eq!(reason(&verifier, &token).await, None);
+    assert_eq!(idp.asked(), ["/keys"]);
+
+    let fixed = profile.keys(JwkSet::from_json(mint.jwks()).unwrap());
+    let verifier = Verifier::builder(RESOURCE).issuer(fixed).build().unwrap();
+    assert_eq!(reason(&verifier, &token).await, None);
+    assert!(idp.asked().is_empty());
 }

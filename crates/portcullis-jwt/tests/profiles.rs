@@ -463,6 +463,8 @@ async fn cognito_with_resource_binding() {
             ("no audience", json!({"aud": null}), Reason::BadAud),
         ])
         .await;
+    let refused = world.send(&json!({"typ": "at+jwt"}), &json!({"token_use": "id"})).await;
+    assert_eq!(refused.err(), Some(Reason::ClaimMismatch), "whatever the header says");
 }
 
 #[tokio::test]

@@ -15,8 +15,7 @@ pub(super) static AUTH0: Kind = Kind {
             .client_id_claims(["client_id", "azp"])
             .scope_claim("scope")
             .roles_claim("permissions")
-            .tenant_claim("org_id")
-            .client_only_when([ClaimRule::equals("gty", "client-credentials")]);
+            .tenant_claim("org_id");
         issuer.rules.client_subject_suffix = Some("@clients");
         if let Some(namespace) = values.get("namespace") {
             if !namespace.starts_with("https://") || !namespace.ends_with('/') {
@@ -47,7 +46,7 @@ impl Profile {
     /// Roles are those of `permissions`; the tenant is `org_id`. Both token profiles are accepted:
     /// Auth0's own (`typ` is `JWT`, told from ID tokens by `scope`, `permissions` or `gty`) and
     /// RFC 9068. `aud` also names Auth0's own `/userinfo` when `openid` was asked for. Clients on
-    /// their own behalf are known by `gty`, or by a `sub` of client id + `@clients`.
+    /// their own behalf are known by a `sub` of client id + `@clients`.
     ///
     /// Source: Auth0, "Access Token Profiles"; "Create Custom Claims"; "Work with Tokens and
     /// Organizations".
