@@ -80,7 +80,7 @@
 struct Readme;
 
 /// So do those of docs/identity-providers.md.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "yaml", feature = "audit-file"))]
 #[doc = include_str!("../../docs/identity-providers.md")]
 struct IdentityProviders;
 

@@ -30,7 +30,7 @@ use value::Values;
 ///     ("5dbf1a52-3c0e-4a3b-9d4a-8f6d3f0a1c2e", "7c9d0f4e-1a2b-4c3d-8e5f-60718293a4b5");
 /// let issuer = Profile::entra_v2(tenant, application)
 ///     .issuer()?
-///     // All that a profile sets is as if set by hand, and can be set again.
+///     // What a profile sets can be set again, and more be asked for.
 ///     .require_claim(ClaimRule::equals("azp", "aebc6443-996d-45c2-90f0-388ff96faa56"));
 /// # Ok(())
 /// # }
