@@ -22,7 +22,7 @@ pub struct ForwardedBuilder<V = Unsigned> {
     peers: Vec<Peer>,
     find_peer: Option<Box<FindPeer>>,
     any_peer: bool,
-    secret: Option<HopSecret>,
+    secret: Option<Result<HopSecret, ConfigError>>,
     /// The methods that need no identity.
     optional_for: Vec<Method>,
     unwanted: Vec<HeaderName>,
@@ -106,21 +106,11 @@ impl<V> ForwardedBuilder<V> {
     /// The header is removed. May be called again with a second secret for the same header, while
     /// one replaces the other.
     ///
-    /// # Errors
-    /// When the secret has fewer than 16 bytes or others than visible ASCII, or the header has a
-    /// meaning of its own or is not the one named before.
-    pub fn shared_secret(
-        mut self,
-        name: &str,
-        secret: impl AsRef<[u8]>,
-    ) -> Result<Self, ConfigError> {
-        let mut known = match self.secret.take() {
-            Some(known) => known,
-            None => HopSecret::new(name)?,
-        };
-        known.add(name, secret.as_ref())?;
-        self.secret = Some(known);
-        Ok(self)
+    /// Refused by [`build`](Self::build): a secret of fewer than 16 bytes or with others than visible
+    /// ASCII, and a header that has a meaning of its own or is not the one named before.
+    pub fn shared_secret(mut self, name: &str, secret: impl AsRef<[u8]>) -> Self {
+        self.secret = Some(HopSecret::with(self.secret.take(), name, secret.as_ref()));
+        self
     }
 
     /// Removes this header too, in any spelling and from every request: one that your other
@@ -153,8 +143,8 @@ impl<V> ForwardedBuilder<V> {
     ///
     /// # Errors
     /// When there is no profile and no signed header, or both; a profile without an issuer, or an
-    /// issuer that nothing uses; no trusted peer or no way to know the peer; or a header name that
-    /// means something else already or is used twice.
+    /// issuer that nothing uses; no trusted peer or no way to know the peer; a shared secret that is
+    /// none; or a header name that means something else already or is used twice.
     pub fn build(self) -> Result<ForwardedLayer<V>, ConfigError> {
         let source = match (self.profile, self.signed, self.issuer) {
             (Some(_), Some(_), _) => {
@@ -193,7 +183,8 @@ impl<V> ForwardedBuilder<V> {
             Source::Headers { profile, .. } => profile.names().cloned().collect(),
             Source::Assertion { name, .. } => vec![name.clone()],
         };
-        if let Some(secret) = &self.secret {
+        let secret = self.secret.transpose()?;
+        if let Some(secret) = &secret {
             if unwanted.iter().any(|name| names::same(name.as_str(), secret.name().as_str())) {
                 return Err(ConfigError::new("the shared secret has the header of an identity"));
             }
@@ -212,7 +203,7 @@ impl<V> ForwardedBuilder<V> {
             peers: self.peers,
             find_peer: self.find_peer,
             any_peer: self.any_peer,
-            secret: self.secret,
+            secret,
             anonymous,
             unwanted,
         }))

@@ -20,7 +20,18 @@ pub(crate) struct HopSecret {
 }
 
 impl HopSecret {
-    pub(crate) fn new(name: &str) -> Result<Self, ConfigError> {
+    /// `known` and one secret more; the first error stays.
+    pub(crate) fn with(
+        known: Option<Result<Self, ConfigError>>,
+        name: &str,
+        secret: &[u8],
+    ) -> Result<Self, ConfigError> {
+        let mut known = known.unwrap_or_else(|| Self::new(name))?;
+        known.add(name, secret)?;
+        Ok(known)
+    }
+
+    fn new(name: &str) -> Result<Self, ConfigError> {
         let parsed = HeaderName::try_from(name)
             .ok()
             .filter(|name| !names::is_reserved(name.as_str()))
@@ -31,7 +42,7 @@ impl HopSecret {
         Ok(Self { name: parsed, key: MacKey::new(&key), tags: Vec::new() })
     }
 
-    pub(crate) fn add(&mut self, name: &str, secret: &[u8]) -> Result<(), ConfigError> {
+    fn add(&mut self, name: &str, secret: &[u8]) -> Result<(), ConfigError> {
         if !name.eq_ignore_ascii_case(self.name.as_str()) {
             return Err(ConfigError::new("shared secrets come in one header, not in two"));
         }

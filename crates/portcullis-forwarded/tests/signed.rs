@@ -143,7 +143,6 @@ async fn a_signature_can_stand_for_the_peer() {
     let service = unwired()
         .danger_trust_any_peer_with_signature()
         .shared_secret("x-gate-secret", "0123456789abcdef")
-        .unwrap()
         .build()
         .unwrap()
         .layer(server.clone());

@@ -34,7 +34,7 @@ fn signed() -> ForwardedBuilder<impl crate::VerifyAssertion> {
 #[test]
 fn complete_configurations_build() {
     assert!(complete().build().is_ok());
-    assert!(complete().shared_secret("x-gate-secret", SECRET).unwrap().build().is_ok());
+    assert!(complete().shared_secret("x-gate-secret", SECRET).build().is_ok());
     assert!(peers(signed()).build().is_ok());
     assert!(signed().danger_trust_any_peer_with_signature().build().is_ok());
     for profile in [
@@ -122,18 +122,29 @@ fn incomplete_or_unsafe_configurations_do_not() {
         ),
         (
             "secret in an identity header",
-            complete().shared_secret("X_Auth_Request_User", SECRET).unwrap().build().unwrap_err(),
+            complete().shared_secret("X_Auth_Request_User", SECRET).build().unwrap_err(),
         ),
-        ("short secret", complete().shared_secret("x-s", "0123456789abcde").unwrap_err()),
-        ("secret with a space", complete().shared_secret("x-s", "0123456789 abcdef").unwrap_err()),
-        ("secret in no header", complete().shared_secret("x s", SECRET).unwrap_err()),
-        ("secret in a used header", complete().shared_secret("Host", SECRET).unwrap_err()),
+        ("short secret", complete().shared_secret("x-s", "0123456789abcde").build().unwrap_err()),
+        (
+            "secret with a space",
+            complete().shared_secret("x-s", "0123456789 abcdef").build().unwrap_err(),
+        ),
+        ("secret in no header", complete().shared_secret("x s", SECRET).build().unwrap_err()),
+        ("secret in a used header", complete().shared_secret("Host", SECRET).build().unwrap_err()),
         (
             "secrets in two headers",
             complete()
                 .shared_secret("x-s", SECRET)
-                .unwrap()
                 .shared_secret("x-t", SECRET)
+                .build()
+                .unwrap_err(),
+        ),
+        (
+            "a bad secret before a good one",
+            complete()
+                .shared_secret("x-s", "short")
+                .shared_secret("x-s", SECRET)
+                .build()
                 .unwrap_err(),
         ),
     ] {
@@ -144,7 +155,7 @@ fn incomplete_or_unsafe_configurations_do_not() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let builder = complete().shared_secret("x-gate-secret", SECRET).unwrap();
+    let builder = complete().shared_secret("x-gate-secret", SECRET);
     let shown = format!("{builder:?} {:?}", builder.secret);
     let layer = builder.build().unwrap();
     let shown = format!("{shown} {layer:?}");

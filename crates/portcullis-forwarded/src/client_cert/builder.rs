@@ -16,7 +16,7 @@ use crate::{ConfigError, Peer, PeerInfo, names};
 pub struct ClientCertBuilder {
     peers: Vec<Peer>,
     find_peer: Option<Box<FindPeer>>,
-    secret: Option<HopSecret>,
+    secret: Option<Result<HopSecret, ConfigError>>,
 }
 
 impl ClientCertBuilder {
@@ -42,30 +42,17 @@ impl ClientCertBuilder {
     /// The header is removed. May be called again with a second secret for the same header, while
     /// one replaces the other.
     ///
-    /// # Errors
-    /// When the secret has fewer than 16 bytes or others than visible ASCII, or the header has a
-    /// meaning of its own or is not the one named before.
-    pub fn shared_secret(
-        mut self,
-        name: &str,
-        secret: impl AsRef<[u8]>,
-    ) -> Result<Self, ConfigError> {
-        if names::is_certificate(name) {
-            return Err(ConfigError::new("the shared secret has the header of a certificate"));
-        }
-        let mut known = match self.secret.take() {
-            Some(known) => known,
-            None => HopSecret::new(name)?,
-        };
-        known.add(name, secret.as_ref())?;
-        self.secret = Some(known);
-        Ok(self)
+    /// Refused by [`build`](Self::build): a secret of fewer than 16 bytes or with others than visible
+    /// ASCII, and a header that has a meaning of its own or is not the one named before.
+    pub fn shared_secret(mut self, name: &str, secret: impl AsRef<[u8]>) -> Self {
+        self.secret = Some(HopSecret::with(self.secret.take(), name, secret.as_ref()));
+        self
     }
 
     /// The layer.
     ///
     /// # Errors
-    /// When no proxy is trusted, or there is no way to know the peer.
+    /// When no proxy is trusted, there is no way to know the peer, or a shared secret is none.
     pub fn build(self) -> Result<ClientCertLayer, ConfigError> {
         if self.peers.is_empty() {
             return Err(ConfigError::new("no peer is trusted"));
@@ -74,7 +61,11 @@ impl ClientCertBuilder {
         let Some(find_peer) = self.find_peer else {
             return Err(ConfigError::new("there is no way to know the peer of a connection"));
         };
-        Ok(ClientCertLayer::new(Config { peers: self.peers, find_peer, secret: self.secret }))
+        let secret = self.secret.transpose()?;
+        if secret.as_ref().is_some_and(|secret| names::is_certificate(secret.name().as_str())) {
+            return Err(ConfigError::new("the shared secret has the header of a certificate"));
+        }
+        Ok(ClientCertLayer::new(Config { peers: self.peers, find_peer, secret }))
     }
 }
 
