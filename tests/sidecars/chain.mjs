@@ -2,7 +2,7 @@
 import { group } from './check.mjs';
 import { call, list, wait, whoami } from './mcp.mjs';
 
-export async function chain({ url: { NGINX, OPENIDC }, gates, signIn }) {
+export async function chain({ url: { NGINX, OPENIDC }, gates, signIn, gateSecret }) {
   const gate = gates.nginx;
   await group('nginx', async (check) => {
     check('nobody gets to the gate without a session', [await whoami(NGINX), gate.arrivals().length], [401, 0]);
@@ -24,11 +24,21 @@ export async function chain({ url: { NGINX, OPENIDC }, gates, signIn }) {
       const good = answer === 400 || (answer.subject === 'rita' && answer.groups.join() === 'staff');
       check(`${header} is not believed`, good ? true : answer);
     }
-    check('past it: nobody', (await call(`http://${gate.address}/mcp`, 'purge', {
-      host: new URL(NGINX).host,
-      from: '127.0.0.2',
-      more: [['X-Auth-Request-User', 'root'], ['X-Auth-Request-Groups', 'admins']],
-    })).status, 401);
+
+    // Another process on the sidecar's machine has its address, and not the secret between the two.
+    const direct = `http://${gate.address}/mcp`;
+    const root = [['X-Auth-Request-User', 'root'], ['X-Auth-Request-Groups', 'admins']];
+    const past = async (from, ...more) =>
+      (await call(direct, 'purge', { host: new URL(NGINX).host, from, more: [...root, ...more] })).status;
+    check('past it, without the secret: nobody', await past('127.0.0.1'), 401);
+    check('with a wrong one: nobody', await past('127.0.0.1', ['X-Gate-Secret', 'x'.repeat(48)]), 401);
+    check('with the secret twice: nobody', await past('127.0.0.1', ...Array(2).fill(['X-Gate-Secret', gateSecret])), 401);
+    check('with the secret, from elsewhere: nobody', await past('127.0.0.2', ['X-Gate-Secret', gateSecret]), 401);
+    check('with both it would be believed', await past('127.0.0.1', ['X-Gate-Secret', gateSecret]), 200);
+    const guess = { cookies: rita, more: [['X-Gate-Secret', 'guess'], ['X_Gate_Secret', 'guess']] };
+    check('nginx replaces what a client sends for it', (await whoami(NGINX, guess)).subject, 'rita');
+    check('the server never sees it', told.headers.filter((name) => /secret/.test(name)), []);
+    check('nor any record', !gate.text().includes(gateSecret));
 
     const stream = wait(NGINX, { cookies: rita });
     check('an event comes while the tool runs', (await stream.next()).value?.params?.message, 'begun');

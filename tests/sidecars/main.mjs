@@ -31,7 +31,7 @@ const url = Object.fromEntries(
 
 // Who signs in next, wherever.
 const people = { next: 'rita' };
-const secret = randomBytes(24).toString('hex');
+const [secret, gateSecret] = [1, 2].map(() => randomBytes(24).toString('hex'));
 const callback = (port) => `http://127.0.0.1:${port}/oidc/callback`;
 const redirects = [callback(ports.OPENIDC), callback(ports.OPENIDC_PASS)];
 const certificate = { cert: read('idp.crt'), key: read('idp.key') };
@@ -51,7 +51,7 @@ const gates = {
     issuer: issuer.name,
     keys: issuer.keys,
   }),
-  nginx: await startGate('nginx', { sidecar: 'oauth2-proxy', resource: url.NGINX }),
+  nginx: await startGate('nginx', { sidecar: 'oauth2-proxy', resource: url.NGINX, secret: gateSecret }),
 };
 await startApache({
   ...ports,
@@ -72,13 +72,13 @@ async function signIn(resource, person, options) {
   return cookies;
 }
 
-const world = { ports, url, gates, people, provider, issuer, signIn, read };
+const world = { ports, url, gates, people, provider, issuer, signIn, read, gateSecret };
 await openidc(world);
 await tokens(world);
 await mellon(world);
 await forgeries(world);
 await streams(world);
 await certificates(world);
-await startNginx({ OPENIDC: ports.OPENIDC, NGINX_GATE: gates.nginx.address }, ports.NGINX);
+await startNginx({ OPENIDC: ports.OPENIDC, NGINX_GATE: gates.nginx.address, GATE_SECRET: gateSecret }, ports.NGINX);
 await chain(world);
 process.exit(sum());

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use portcullis::core::ClientCertificate;
-use portcullis::forwarded::{ClientCertLayer, PeerInfo};
+use portcullis::forwarded::{ClientCertLayer, ForwardedBuilder, PeerInfo};
 use portcullis::{Issuer, JsonLines, Policy, Portcullis};
 use tokio::net::TcpListener;
 use tower::{Layer as _, Service, ServiceBuilder};
@@ -50,11 +50,16 @@ pub async fn run(options: &Options) -> Result<()> {
         return serve(options, certificates.layer(gate.layer(Told::service()))).await;
     }
     let (profile, peer) = (options.profile()?, options.peer()?);
+    let forwarded = |sidecar: ForwardedBuilder| {
+        let sidecar = sidecar.profile(profile).issuer(&options.resource).trust(peer).peer(remote);
+        match &options.secret {
+            Some(secret) => sidecar.shared_secret("x-gate-secret", secret),
+            None => sidecar,
+        }
+    };
     let gate = builder
         .metadata(|document| document.authorization_server("https://sign-in.example.com"))
-        .forwarded(|sidecar| {
-            sidecar.profile(profile).issuer(&options.resource).trust(peer).peer(remote)
-        })
+        .forwarded(forwarded)
         .build()?;
     serve(options, gate.layer(Told::service())).await
 }

@@ -9,13 +9,15 @@ use portcullis::forwarded::{ListFormat, Peer, Profile};
 const USAGE: &str = "\
 usage: sidecars --sidecar openidc|mellon|oauth2-proxy|certificates --resource URL --trust ADDRESS
                 --policy FILE --audit FILE --arrivals FILE
-                [--groups DELIMITER] [--issuer NAME --keys URL]";
+                [--groups DELIMITER] [--secret SECRET] [--issuer NAME --keys URL]";
 
 /// What a gate is to believe, and where it writes.
 #[derive(Default)]
 pub struct Options {
     sidecar: String,
     groups: Option<char>,
+    /// What the sidecar sends in `X-Gate-Secret`, if it does.
+    pub secret: Option<String>,
     /// Who issues tokens, where the sidecar only says whose certificate the client has.
     pub issuer: String,
     /// Where that issuer's keys are.
@@ -38,6 +40,7 @@ impl Options {
             match flag.as_str() {
                 "--sidecar" => options.sidecar = value,
                 "--groups" => options.groups = value.chars().next(),
+                "--secret" => options.secret = Some(value),
                 "--issuer" => options.issuer = value,
                 "--keys" => options.keys = value,
                 "--resource" => options.resource = value,
