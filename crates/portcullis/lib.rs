@@ -117,6 +117,8 @@ pub use portcullis_audit::{AuditLayer, TracingSink};
 pub use portcullis_core::{
     Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, Version,
 };
+#[cfg(feature = "jwks-client")]
+pub use portcullis_jwt::{Algorithm, ClientAuth, ClientKey, Introspection};
 pub use portcullis_jwt::{
     ApiKey, ApiKeys, ClaimRule, Dpop, Issuer, JwkSet, Profile, Revocation, Revocations, StepUp,
     Verifier,

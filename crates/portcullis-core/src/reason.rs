@@ -62,6 +62,10 @@ reasons! {
     ClaimMismatch = "claim_mismatch",
     /// The token was revoked.
     Revoked = "revoked",
+    /// The issuer says that the token is not active: expired, revoked or unknown (RFC 7662 §2.2).
+    Inactive = "inactive",
+    /// The issuer cannot be asked about the token.
+    IntrospectionUnavailable = "introspection_unavailable",
     /// The token is bound to a key that the caller did not prove.
     CnfMismatch = "cnf_mismatch",
     /// The DPoP proof is not valid.

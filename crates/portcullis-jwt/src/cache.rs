@@ -18,7 +18,7 @@ use crate::fetch::Fetch;
 use crate::jose::Token;
 use crate::jwk::Match;
 use crate::keys::{Obstacle, Turn};
-use crate::wait::KeyWait;
+use crate::wait::{Wait, Waited};
 
 /// The least time between two fetches that requests ask for.
 const ASK_FLOOR: Duration = Duration::from_secs(30);
@@ -64,6 +64,14 @@ impl RemoteKeys {
             first.await;
         }
         self.cache.state().fault.clone()
+    }
+
+    /// Joins the fetch under way, or asks for one where that is allowed.
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        match self.cache.fetch_wait(self.clock.instant(), Turn::First) {
+            Some(Obstacle::Wait(wait)) => Some(wait),
+            _ => None,
+        }
     }
 
     /// Counts the changes of the keys.
@@ -224,7 +232,7 @@ impl Cache {
             state.pending = true;
             self.asked.notify_one();
         }
-        Some(Obstacle::Wait(KeyWait::new(finished)))
+        Some(Obstacle::Wait(Wait::new(finished, Waited::Keys)))
     }
 
     fn begin(&self, now: Instant) {
@@ -255,11 +263,11 @@ impl Cache {
     }
 
     /// The end of the first fetch, when that is still to come.
-    fn first_attempt(&self) -> Option<KeyWait> {
+    fn first_attempt(&self) -> Option<Wait> {
         // Before looking at the state, so that an end meanwhile is not missed.
         let finished = Arc::clone(&self.finished).notified_owned();
         let state = self.state();
-        (!state.attempted && !state.closed).then(|| KeyWait::new(finished))
+        (!state.attempted && !state.closed).then(|| Wait::new(finished, Waited::Keys))
     }
 
     fn end(&self, succeeded: bool) {

@@ -12,7 +12,7 @@ use crate::jose::Token;
 use crate::subject::subject;
 
 /// What ID tokens, logout tokens and security events carry and access tokens do not.
-const NOT_ACCESS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
+pub(crate) const NOT_ACCESS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash", "events"];
 
 /// Checks everything about `token` that needs no key: cheap, and it keeps garbage away from the
 /// signature. The first fault found is the reason.
@@ -23,14 +23,21 @@ pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(
     let claims = &token.claims;
     typ(rules, token.typ.as_deref(), claims)?;
     audience(rules, claims)?;
+    check_claims(rules, claims, now)?;
+    if client_id(rules, claims)?.is_none() && rules.jwt_typ_markers.is_none() {
+        return Err(Reason::BadClaim);
+    }
+    Ok(())
+}
+
+/// Checks what is said about a token besides its audience, wherever it is said.
+pub(crate) fn check_claims(rules: &Rules, claims: &Claims, now: Duration) -> Result<(), Reason> {
     times(rules, claims, now)?;
     // Whether the sender can prove it is asked of each request, not of the token.
     Confirmation::of(claims)?;
     subject(rules, claims)?;
     claim::text(claims, "jti")?;
-    if client_id(rules, claims)?.is_none() && rules.jwt_typ_markers.is_none() {
-        return Err(Reason::BadClaim);
-    }
+    client_id(rules, claims)?;
     if !rules.required.iter().all(|rule| rule.holds(claims)) {
         return Err(Reason::ClaimMismatch);
     }
@@ -71,7 +78,7 @@ fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> 
 }
 
 /// byte equality with an accepted audience, and nothing but strings.
-fn audience(rules: &Rules, claims: &Claims) -> Result<(), Reason> {
+pub(crate) fn audience(rules: &Rules, claims: &Claims) -> Result<(), Reason> {
     let ours = |value: &Value| {
         value.as_str().is_some_and(|aud| rules.audiences.iter().any(|known| known == aud))
     };

@@ -58,13 +58,13 @@ impl Connector {
 /// of one, makes no difference.
 #[cfg(feature = "aws-lc-rs")]
 #[expect(clippy::unnecessary_wraps, reason = "as the other one")]
-fn provider() -> Option<Arc<CryptoProvider>> {
+pub(crate) fn provider() -> Option<Arc<CryptoProvider>> {
     Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
 }
 
 /// There is no provider without a C compiler among the dependencies: the program brings one.
 #[cfg(not(feature = "aws-lc-rs"))]
-fn provider() -> Option<Arc<CryptoProvider>> {
+pub(crate) fn provider() -> Option<Arc<CryptoProvider>> {
     CryptoProvider::get_default().cloned()
 }
 

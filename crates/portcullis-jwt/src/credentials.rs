@@ -105,7 +105,7 @@ fn one_proof(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// `token68` (RFC 9110 §11.2), which RFC 6750 §2.1 calls `b64token`.
-fn is_b64token(text: &str) -> bool {
+pub(crate) fn is_b64token(text: &str) -> bool {
     let token = text.trim_end_matches('=');
     !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use http::Uri;
 
-use crate::fetch::{Fetch, FetchError, Fetched, HttpGet, check_url, within_time};
+use crate::fetch::{Fetch, FetchError, Fetched, HttpClient, check_url, within_time};
 use crate::{ConfigError, IssuerMetadata};
 
 /// The metadata last fetched, for those who want to look.
@@ -14,7 +14,7 @@ pub(crate) type Found = Arc<ArcSwapOption<IssuerMetadata>>;
 /// Fetches metadata and keys together, so that keys that move are found, and a failure of either
 /// is a failure of the keys: the last good set serves on, then 503.
 pub(crate) struct DiscoveryFetch {
-    http: HttpGet,
+    http: HttpClient,
     issuer: String,
     url: Uri,
     places: Vec<Uri>,
@@ -30,7 +30,7 @@ impl DiscoveryFetch {
         let places = places(issuer, &url).ok_or_else(|| {
             ConfigError::new(format!("the issuer {issuer} has a query or fragment"))
         })?;
-        let http = HttpGet::new(&url, internal)?;
+        let http = HttpClient::new(&url, internal)?;
         Ok(Self { http, issuer: issuer.to_owned(), url, places, internal, found })
     }
 

@@ -49,7 +49,13 @@ impl TokenError {
 
     #[cfg(any(feature = "jwks-client", test))]
     pub(crate) const fn keys_unavailable(retry_after: Duration) -> Self {
-        Self { reason: Reason::JwksUnavailable, retry_after: Some(retry_after) }
+        Self::unavailable(Reason::JwksUnavailable, retry_after)
+    }
+
+    /// Nothing is known about the token.
+    #[cfg(any(feature = "jwks-client", test))]
+    pub(crate) const fn unavailable(reason: Reason, retry_after: Duration) -> Self {
+        Self { reason, retry_after: Some(retry_after) }
     }
 
     /// The stable code of the cause.
@@ -58,8 +64,8 @@ impl TokenError {
         self.reason
     }
 
-    /// When to ask again: `Some` exactly when the issuer's keys cannot be had, so that nothing is
-    /// known about the token. Such a token must not be answered with 401.
+    /// When to ask again: `Some` exactly when the issuer's keys cannot be had, or it cannot
+    /// be asked about the token, so that nothing is known about it. Such a token must not be answered with 401.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after

@@ -1,13 +1,14 @@
-//! One HTTP GET of a JWK set, distrusting the network (R-115).
+//! HTTP requests to an issuer, distrusting the network (R-115).
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -50,7 +51,7 @@ pub struct FetchError(String);
 pub async fn fetch_json(url: &str) -> Result<Bytes, FetchError> {
     let fault = |error: ConfigError| FetchError::new(error.to_string());
     let url = check_url(url, true).map_err(fault)?;
-    let http = HttpGet::new(&url, true).map_err(fault)?;
+    let http = HttpClient::new(&url, true).map_err(fault)?;
     within_time(http.json(&url)).await.map(|answer| answer.body)
 }
 
@@ -70,8 +71,16 @@ impl fmt::Display for FetchError {
 
 /// An HTTP/1.1 client that distrusts the network. Each request opens a connection of its own, so
 /// that the address is looked up and checked every time.
-pub(crate) struct HttpGet {
-    client: Client<Connector, Empty<Bytes>>,
+pub(crate) struct HttpClient {
+    client: Client<Connector, Full<Bytes>>,
+}
+
+/// What a POST brought.
+pub(crate) enum Posted {
+    /// Status 200 and JSON, not looked into.
+    Json(Bytes),
+    /// Any other status.
+    Status(StatusCode),
 }
 
 /// What a GET brought.
@@ -80,7 +89,7 @@ pub(crate) struct Answer {
     pub(crate) lifetime: Duration,
 }
 
-impl HttpGet {
+impl HttpClient {
     /// A client for `url`, and for others that [`check_url`] lets pass.
     pub(crate) fn new(url: &Uri, internal: bool) -> Result<Self, ConfigError> {
         let mut tcp = HttpConnector::new_with_resolver(GuardedResolver::new(internal));
@@ -95,10 +104,10 @@ impl HttpGet {
 
     /// The JSON document at `url`, which went through [`check_url`]. Sets no time limit.
     pub(crate) async fn json(&self, url: &Uri) -> Result<Answer, FetchError> {
-        let mut request = Request::new(Empty::new());
+        let mut request = Request::new(Full::default());
         *request.uri_mut() = url.clone();
         let accept = "application/jwk-set+json, application/json";
-        request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static(accept));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
         let response =
             self.client.request(request).await.map_err(|error| FetchError::new(chain(&error)))?;
         if response.status() != StatusCode::OK {
@@ -109,11 +118,38 @@ impl HttpGet {
             return Err(FetchError::new("the content type is not JSON"));
         }
         let lifetime = lifetime(headers);
-        let body = Limited::new(response.into_body(), MAX_BODY)
-            .collect()
-            .await
-            .map_err(|_| FetchError::new("the body broke off or is larger than 512 KiB"))?;
-        Ok(Answer { body: body.to_bytes(), lifetime })
+        let body = body(response, MAX_BODY).await?;
+        Ok(Answer { body, lifetime })
+    }
+
+    /// The answer to `form`, which is sent to `url`, which went through [`check_url`]. Follows no
+    /// redirect and sets no time limit.
+    pub(crate) async fn post_form(
+        &self,
+        url: &Uri,
+        form: String,
+        authorization: Option<HeaderValue>,
+        limit: usize,
+    ) -> Result<Posted, FetchError> {
+        let mut request = Request::new(Full::from(form));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.clone();
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        let response =
+            self.client.request(request).await.map_err(|error| FetchError::new(chain(&error)))?;
+        if response.status() != StatusCode::OK {
+            return Ok(Posted::Status(response.status()));
+        }
+        if !is_json(response.headers()) {
+            return Err(FetchError::new("the content type is not JSON"));
+        }
+        body(response, limit).await.map(Posted::Json)
     }
 
     /// The key set at `url`.
@@ -126,14 +162,14 @@ impl HttpGet {
 
 /// Fetches a key set from a URL that is known.
 pub(crate) struct HttpFetch {
-    http: HttpGet,
+    http: HttpClient,
     url: Uri,
 }
 
 impl HttpFetch {
     pub(crate) fn new(url: &str, internal: bool) -> Result<Self, ConfigError> {
         let url = check_url(url, internal)?;
-        Ok(Self { http: HttpGet::new(&url, internal)?, url })
+        Ok(Self { http: HttpClient::new(&url, internal)?, url })
     }
 }
 
@@ -154,17 +190,17 @@ pub(crate) async fn within_time<T>(
 
 /// `https`, or `http` to a loopback address written out when `internal`; no user information.
 pub(crate) fn check_url(url: &str, internal: bool) -> Result<Uri, ConfigError> {
-    let url: Uri = url.parse().map_err(|_| ConfigError::new("the URL for keys is not a URL"))?;
+    let url: Uri = url.parse().map_err(|_| ConfigError::new("the URL is not a URL"))?;
     let host = url.host().unwrap_or_default();
     if host.is_empty() || url.authority().is_some_and(|authority| authority.as_str().contains('@'))
     {
-        return Err(ConfigError::new("the URL for keys has no host, or holds credentials"));
+        return Err(ConfigError::new("the URL has no host, or holds credentials"));
     }
     // The connector does not ask the resolver about an address written out.
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     if literal.is_some_and(|address| !allowed(address, internal)) {
         return Err(ConfigError::new(
-            "the URL for keys leads to an address that is not public, and the issuer is not \
+            "the URL leads to an address that is not public, and the issuer is not \
              marked internal",
         ));
     }
@@ -173,9 +209,15 @@ pub(crate) fn check_url(url: &str, internal: bool) -> Result<Uri, ConfigError> {
         Some("https") => Ok(url),
         Some("http") if internal && loopback => Ok(url),
         _ => Err(ConfigError::new(
-            "the URL for keys is not https (http only for an internal issuer at a loopback address)",
+            "the URL is not https (http only for an internal issuer at a loopback address)",
         )),
     }
+}
+
+async fn body(response: Response<Incoming>, limit: usize) -> Result<Bytes, FetchError> {
+    let body = Limited::new(response.into_body(), limit).collect().await;
+    body.map(|body| body.to_bytes())
+        .map_err(|_| FetchError::new(format!("the body broke off or is larger than {limit} bytes")))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

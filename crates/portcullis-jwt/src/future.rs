@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::replay::FirstUse;
 use crate::service::{Admitted, Parked};
-use crate::wait::KeyWait;
+use crate::wait::Wait;
 
 pin_project! {
     /// Response future of [`Jwt`](crate::Jwt).
@@ -27,7 +27,7 @@ pin_project! {
     enum State<S, B, F> {
         Forward { #[pin] inner: F, pass: Option<AnonymousPass> },
         Deny { denial: Option<Denial> },
-        Wait { #[pin] keys: KeyWait, parked: Option<Parked<S, B>> },
+        Wait { #[pin] wait: Wait, parked: Option<Parked<S, B>> },
         Ask { #[pin] first_use: FirstUse, admitted: Option<Admitted<S, B>> },
     }
 }
@@ -45,8 +45,8 @@ impl<S, B, F> ResponseFuture<S, B, F> {
         Self { state: State::Deny { denial: Some(denial) } }
     }
 
-    pub(crate) fn wait(keys: KeyWait, parked: Parked<S, B>) -> Self {
-        Self { state: State::Wait { keys, parked: Some(parked) } }
+    pub(crate) fn wait(wait: Wait, parked: Parked<S, B>) -> Self {
+        Self { state: State::Wait { wait, parked: Some(parked) } }
     }
 
     pub(crate) fn ask(first_use: FirstUse, admitted: Admitted<S, B>) -> Self {
@@ -77,9 +77,9 @@ where
                     // Polled after completion, which only a faulty caller does.
                     None => return Poll::Pending,
                 },
-                StateProj::Wait { keys, parked } => {
-                    ready!(keys.poll(cx));
-                    match parked.take().map(Parked::resume) {
+                StateProj::Wait { wait, parked } => {
+                    let waited = ready!(wait.poll(cx));
+                    match parked.take().map(|parked| parked.resume(&waited)) {
                         Some(next) => next.state,
                         None => return Poll::Pending,
                     }

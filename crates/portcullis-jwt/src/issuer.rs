@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "jwks-client")]
+use crate::Introspection;
 use crate::algorithm::Algorithm;
 use crate::claim::ClaimPath;
 use crate::{ClaimRule, ConfigError, JwkSet};
@@ -43,6 +45,8 @@ pub struct Issuer {
     /// Where a profile says the keys are, unless the user says otherwise.
     #[cfg(feature = "jwks-client")]
     usual_keys: Option<UsualKeys>,
+    #[cfg(feature = "jwks-client")]
+    pub(crate) introspection: Option<Introspection>,
     pub(crate) internal: bool,
     pub(crate) max_stale: Duration,
     pub(crate) rules: Rules,
@@ -63,6 +67,9 @@ pub(crate) enum KeyLocation {
     Url(String),
     #[cfg(feature = "jwks-client")]
     Discovery,
+    /// The issuer is asked about its tokens.
+    #[cfg(feature = "jwks-client")]
+    Nowhere,
 }
 
 /// What the claims of a token are checked against.
@@ -110,6 +117,8 @@ impl Issuer {
             discover: false,
             #[cfg(feature = "jwks-client")]
             usual_keys: None,
+            #[cfg(feature = "jwks-client")]
+            introspection: None,
             internal: false,
             max_stale: Duration::from_secs(3600),
             rules: Rules {
@@ -181,7 +190,17 @@ impl Issuer {
         matches!(self.key_location(), Ok(KeyLocation::Discovery))
     }
 
-    /// Lets [`jwks_url`](Self::jwks_url) and [`discover`](Self::discover) lead to private and
+    /// Asks the issuer about its opaque tokens (RFC 7662, R-135), and about its JWTs if `settings`
+    /// say so. An issuer that is told where to ask needs no keys; its JWTs are then refused, unless
+    /// they are asked about.
+    #[cfg(feature = "jwks-client")]
+    pub fn introspection(mut self, settings: Introspection) -> Self {
+        self.introspection = Some(settings);
+        self
+    }
+
+    /// Lets [`jwks_url`](Self::jwks_url), [`discover`](Self::discover) and
+    /// [`introspection`](Self::introspection) lead to private and
     /// loopback addresses, and to plain
     /// `http` where its host is a loopback address written out (`http://127.0.0.1:8080/…`).
     /// Link-local addresses, and with them the metadata services of clouds, stay out of reach.
@@ -304,6 +323,20 @@ impl Issuer {
                     UsualKeys::Url(url) => KeyLocation::Url(url),
                     UsualKeys::Discovery => KeyLocation::Discovery,
                 }));
+            }
+        }
+        #[cfg(feature = "jwks-client")]
+        if let Some(introspection) = &self.introspection {
+            let told = introspection.has_endpoint();
+            if !told && !matches!(locations.as_slice(), [KeyLocation::Discovery]) {
+                return Err(ConfigError::new(format!(
+                    "the issuer {} is to be asked about tokens, and is neither discovered nor is \
+                     it said where",
+                    self.name
+                )));
+            }
+            if locations.is_empty() {
+                locations.push(KeyLocation::Nowhere);
             }
         }
         let fault = match (locations.pop(), locations.is_empty()) {

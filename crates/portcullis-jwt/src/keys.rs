@@ -11,13 +11,16 @@ use crate::error::TokenError;
 use crate::jose::Token;
 use crate::jwk::Match;
 use crate::token_cache::KeyGeneration;
-use crate::wait::KeyWait;
+use crate::wait::Wait;
 
 /// The keys of one issuer.
 pub(crate) enum KeySource {
     Fixed(JwkSet),
     #[cfg(feature = "jwks-client")]
     Remote(RemoteKeys),
+    /// Tokens of this issuer are not verified with keys.
+    #[cfg(feature = "jwks-client")]
+    Nowhere,
 }
 
 /// Whether a token may still wait for keys, or has waited.
@@ -30,9 +33,9 @@ pub(crate) enum Turn {
 /// Why a token is not accepted yet, or not at all.
 pub(crate) enum Obstacle {
     Refused(TokenError),
-    /// Keys are on their way: wait, then ask once more.
+    /// Keys, or what the issuer says, are on their way: wait, then ask once more.
     #[cfg_attr(not(feature = "jwks-client"), expect(dead_code, reason = "fixed keys never wait"))]
-    Wait(KeyWait),
+    Wait(Wait),
 }
 
 impl From<Reason> for Obstacle {
@@ -56,6 +59,17 @@ impl KeySource {
             },
             #[cfg(feature = "jwks-client")]
             Self::Remote(keys) => keys.verify(token, turn),
+            #[cfg(feature = "jwks-client")]
+            Self::Nowhere => Err(Reason::UnknownKid.into()),
+        }
+    }
+
+    /// Joins the fetch of keys and metadata, or asks for one where that is allowed.
+    #[cfg(feature = "jwks-client")]
+    pub(crate) fn wait(&self) -> Option<Wait> {
+        match self {
+            Self::Remote(keys) => keys.wait(),
+            Self::Fixed(_) | Self::Nowhere => None,
         }
     }
 
@@ -63,7 +77,7 @@ impl KeySource {
     #[cfg(feature = "jwks-client")]
     pub(crate) async fn fault(&self) -> Option<String> {
         match self {
-            Self::Fixed(_) => None,
+            Self::Fixed(_) | Self::Nowhere => None,
             Self::Remote(keys) => keys.fault().await,
         }
     }
@@ -73,6 +87,8 @@ impl KeySource {
         match self {
             Self::Fixed(_) => KeyGeneration::FIXED,
             #[cfg(feature = "jwks-client")]
+            Self::Nowhere => KeyGeneration::FIXED,
+            #[cfg(feature = "jwks-client")]
             Self::Remote(keys) => KeyGeneration::of(keys.generation()),
         }
     }
@@ -81,6 +97,8 @@ impl KeySource {
     pub(crate) fn usable_for(&self) -> Duration {
         match self {
             Self::Fixed(_) => Duration::MAX,
+            #[cfg(feature = "jwks-client")]
+            Self::Nowhere => Duration::ZERO,
             #[cfg(feature = "jwks-client")]
             Self::Remote(keys) => keys.usable_for(),
         }

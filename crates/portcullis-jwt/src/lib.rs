@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! Opaque tokens, which say nothing themselves, are accepted where the issuer is asked about them:
+//! `Issuer::introspection` (RFC 7662, feature `jwks-client`).
+//!
 //! [`Profile`] knows how the tokens of Entra ID, Okta, Keycloak, Auth0, Ping, Cognito, Google, GitHub
 //! Actions, GitLab and SPIFFE look.
 //!
@@ -55,11 +58,11 @@
 //!
 //! The sender of a bad token always sees the same bytes. The cause is in the
 //! [`Denial`](portcullis_core::Denial) of the response's extensions, as a
-//! [`Reason`](portcullis_core::Reason). When the keys of an issuer cannot be had, the answer is 503,
-//! so that clients do not throw good tokens away.
+//! [`Reason`](portcullis_core::Reason). When the keys of an issuer cannot be had,
+//! or it cannot be asked about a token, the answer is 503, so that clients do not throw good tokens away.
 //!
 //! # What it does not do
-//! It does not issue or introspect tokens, terminate TLS, or say what a caller
+//! It does not issue tokens, terminate TLS, or say what a caller
 //! may do: that is `portcullis-rbac`.
 //!
 //! # Where to put it
@@ -101,6 +104,8 @@ mod error;
 mod fetch;
 mod future;
 mod htu;
+#[cfg(feature = "jwks-client")]
+mod introspection;
 mod issuer;
 mod jose;
 mod json;
@@ -134,6 +139,8 @@ pub use error::{ConfigError, TokenError};
 #[cfg(feature = "jwks-client")]
 pub use fetch::{FetchError, fetch_json};
 pub use future::ResponseFuture;
+#[cfg(feature = "jwks-client")]
+pub use introspection::{ClientAuth, ClientKey, Introspection};
 pub use issuer::Issuer;
 pub use jwk::JwkSet;
 pub use layer::JwtLayer;

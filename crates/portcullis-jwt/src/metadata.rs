@@ -9,7 +9,7 @@ use crate::json;
 
 /// The metadata document of an issuer, whose `issuer` is exactly the one that is trusted.
 ///
-/// Only `jwks_uri` is used here. The rest is for checks of one's own at start-up.
+/// Only `jwks_uri` and `introspection_endpoint` are used here. The rest is for checks of one's own at start-up.
 #[derive(Clone)]
 pub struct IssuerMetadata {
     bytes: Bytes,
@@ -36,6 +36,12 @@ impl IssuerMetadata {
     #[must_use]
     pub fn jwks_uri(&self) -> &str {
         &self.jwks_uri
+    }
+
+    /// Where the issuer is asked about tokens (RFC 7662), if it says so.
+    #[must_use]
+    pub fn introspection_endpoint(&self) -> Option<&str> {
+        self.document.get("introspection_endpoint")?.as_str()
     }
 
     /// The whole document.

@@ -9,19 +9,19 @@ use crate::binding::Confirmation;
 use crate::check::client_id;
 use crate::claim::{self, ClaimPath, Claims};
 use crate::issuer::Rules;
-use crate::jose::Token;
 use crate::subject::{is_client, subject};
 
 /// How many actors may act for one another.
 const MAX_ACTORS: usize = 8;
 
-/// Reads the principal out of a token whose signature and claims were checked.
+/// Reads the principal out of claims that were checked, and that the issuer is known to vouch for.
+/// `token` says what else is known of their token; its id is read here.
 pub(crate) fn principal(
     rules: &Rules,
     issuer: &str,
-    token: Token<'_>,
+    claims: Claims,
+    token: TokenInfo,
 ) -> Result<Principal, Reason> {
-    let claims = token.claims;
     let subject = subject(rules, &claims)?;
     let client = client_id(rules, &claims)?;
     let expires = claim::date(&claims, "exp")?.ok_or(Reason::BadClaim)?;
@@ -32,11 +32,7 @@ pub(crate) fn principal(
         .scopes(scopes(rules, &claims))
         .roles(roles(rules, &claims))
         .actors(actors(&claims)?)
-        .token(TokenInfo {
-            id: claim::text(&claims, "jti")?.map(str::to_owned),
-            algorithm: Some(token.algorithm.as_str()),
-            key_id: token.kid,
-        });
+        .token(TokenInfo { id: claim::text(&claims, "jti")?.map(str::to_owned), ..token });
     if let Some(client) = client {
         principal = principal.client_id(client);
     }

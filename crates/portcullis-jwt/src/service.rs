@@ -14,6 +14,7 @@ use crate::credentials::{Credentials, NoCredentials};
 use crate::future::ResponseFuture;
 use crate::keys::Obstacle;
 use crate::replay::ProofUse;
+use crate::wait::Waited;
 use crate::{TokenError, Verifier};
 
 /// Lets in only requests with a valid bearer token; made by [`JwtLayer`](crate::JwtLayer).
@@ -120,16 +121,16 @@ where
         match self.verifier.verify(credentials.token()) {
             Ok(principal) => self.enter(request, principal, &credentials),
             Err(Obstacle::Refused(error)) => ResponseFuture::deny(denial(error, &self.challenge)),
-            Err(Obstacle::Wait(keys)) => {
+            Err(Obstacle::Wait(wait)) => {
                 let waiting = self.clone();
                 let ready = std::mem::replace(self, waiting);
-                ResponseFuture::wait(keys, Parked { ready, request, credentials })
+                ResponseFuture::wait(wait, Parked { ready, request, credentials })
             }
         }
     }
 }
 
-/// A request that waits for keys, with the ready service it is for.
+/// A request that waits for keys, or for what its issuer says, with the ready service it is for.
 pub(crate) struct Parked<S, B> {
     ready: Jwt<S>,
     request: Request<B>,
@@ -140,9 +141,9 @@ impl<S, B> Parked<S, B>
 where
     S: Service<Request<B>> + Clone,
 {
-    /// The keys have come, or have not: decides now.
-    pub(crate) fn resume(mut self) -> ResponseFuture<S, B, S::Future> {
-        match self.ready.verifier.verify_again(self.credentials.token()) {
+    /// What was waited for has come, or has not: decides now.
+    pub(crate) fn resume(mut self, waited: &Waited) -> ResponseFuture<S, B, S::Future> {
+        match self.ready.verifier.verify_again(self.credentials.token(), waited) {
             Ok(principal) => self.ready.enter(self.request, principal, &self.credentials),
             Err(error) => ResponseFuture::deny(denial(error, &self.ready.challenge)),
         }
@@ -175,7 +176,7 @@ fn admit<B>(request: &mut Request<B>, principal: Arc<Principal>) {
 
 fn denial(error: TokenError, challenge: &Challenge) -> Denial {
     match error.retry_after() {
-        Some(retry_after) => Denial::keys_unavailable(retry_after),
+        Some(retry_after) => Denial::keys_unavailable(retry_after).because(error.reason()),
         None => Denial::invalid_token(challenge, error.reason()),
     }
 }

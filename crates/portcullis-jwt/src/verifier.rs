@@ -14,10 +14,13 @@ use portcullis_core::{Clock, Principal, Reason};
 #[cfg(feature = "jwks-client")]
 use crate::IssuerMetadata;
 use crate::binding::Confirmation;
+#[cfg(feature = "jwks-client")]
+use crate::introspection::{Introspector, check_routes};
 use crate::issuer::{KeyLocation, Rules};
 use crate::keys::{KeySource, Obstacle, Turn};
 use crate::revocation::{Revocation, Revocations};
 use crate::token_cache::{self, TokenCache};
+use crate::wait::Waited;
 use crate::{ConfigError, Issuer, TokenError};
 
 /// Verifies access tokens for one resource; cheap to clone.
@@ -47,6 +50,8 @@ pub(crate) struct Trusted {
     pub(crate) keys: KeySource,
     #[cfg(feature = "jwks-client")]
     metadata: crate::discovery::Found,
+    #[cfg(feature = "jwks-client")]
+    pub(crate) introspection: Option<Introspector>,
 }
 
 impl Shared {
@@ -97,11 +102,16 @@ impl Verifier {
     pub fn add_issuer(&self, issuer: Issuer) -> Result<(), ConfigError> {
         let (name, trusted) = trust(issuer, &self.0.resource, &self.0.clock)?;
         self.0.revocations.cover(trusted.rules.max_lifetime, trusted.rules.leeway);
-        self.0.change(|issuers| match issuers.entry(name) {
-            Entry::Occupied(entry) => Err(twice(entry.key())),
-            Entry::Vacant(entry) => {
-                entry.insert(Arc::new(trusted));
-                Ok(())
+        let trusted = Arc::new(trusted);
+        self.0.change(|issuers| {
+            #[cfg(feature = "jwks-client")]
+            check_routes(issuers.values().chain([&trusted]))?;
+            match issuers.entry(name) {
+                Entry::Occupied(entry) => Err(twice(entry.key())),
+                Entry::Vacant(entry) => {
+                    entry.insert(trusted);
+                    Ok(())
+                }
             }
         })
     }
@@ -146,9 +156,9 @@ impl Verifier {
         let principal = match self.verify(token) {
             Ok(principal) => principal,
             Err(Obstacle::Refused(error)) => return Err(error),
-            Err(Obstacle::Wait(keys)) => {
-                keys.await;
-                self.verify_again(token)?
+            Err(Obstacle::Wait(wait)) => {
+                let waited = wait.await;
+                self.verify_again(token, &waited)?
             }
         };
         Confirmation::of(principal.claims())
@@ -167,8 +177,17 @@ impl Verifier {
         self.0.verify(token, Turn::First)
     }
 
-    /// The verdict after waiting for keys.
-    pub(crate) fn verify_again(&self, token: &str) -> Result<Arc<Principal>, TokenError> {
+    /// The verdict after waiting.
+    pub(crate) fn verify_again(
+        &self,
+        token: &str,
+        waited: &Waited,
+    ) -> Result<Arc<Principal>, TokenError> {
+        match waited {
+            Waited::Keys => {}
+            #[cfg(feature = "jwks-client")]
+            Waited::Answer(flight) => return self.0.conclude(token, flight),
+        }
         self.0.verify(token, Turn::Last).map_err(|obstacle| match obstacle {
             Obstacle::Refused(error) => error,
             // INVARIANT: nothing waits on the last turn. Were it to, refusing is safe.
@@ -264,6 +283,8 @@ impl VerifierBuilder {
             revocations.cover(issuer.rules.max_lifetime, issuer.rules.leeway);
             trusted.insert(name, Arc::new(issuer));
         }
+        #[cfg(feature = "jwks-client")]
+        check_routes(trusted.values())?;
         Ok(Verifier(Arc::new(Shared {
             clock,
             resource,
@@ -301,6 +322,7 @@ fn trusted(issuer: &Issuer, clock: &Clock) -> Result<Trusted, ConfigError> {
     let (name, internal, max_stale) = (&issuer.name, issuer.internal, issuer.max_stale);
     let keys = match issuer.key_location()? {
         KeyLocation::Fixed(keys) => KeySource::Fixed(keys),
+        KeyLocation::Nowhere => KeySource::Nowhere,
         KeyLocation::Url(url) => KeySource::Remote(RemoteKeys::start(
             name,
             HttpFetch::new(&url, internal)?,
@@ -314,7 +336,11 @@ fn trusted(issuer: &Issuer, clock: &Clock) -> Result<Trusted, ConfigError> {
             max_stale,
         )?),
     };
-    Ok(Trusted { rules: issuer.rules.clone(), keys, metadata })
+    let introspection = issuer.introspection.as_ref();
+    let introspection = introspection
+        .map(|settings| Introspector::new(issuer, settings, &metadata, clock))
+        .transpose()?;
+    Ok(Trusted { rules: issuer.rules.clone(), keys, metadata, introspection })
 }
 
 #[cfg(not(feature = "jwks-client"))]

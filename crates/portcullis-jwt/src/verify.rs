@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use portcullis_core::{Principal, Reason};
+use portcullis_core::{Principal, Reason, TokenInfo};
 use serde_json::Value;
 
 use crate::check::{check, until};
@@ -21,17 +21,18 @@ impl Shared {
         // INVARIANT: every counter is read before what it counts, so that a change while a verdict
         // is being reached makes it void.
         let issuers = self.generation.load(Ordering::Acquire);
-        let Some(cache) = &self.tokens else {
-            return self.judge(token, turn, now, issuers).map(|verdict| verdict.principal);
-        };
-        let tag = cache.tag(token);
-        let known = tag.and_then(|tag| cache.get(tag, now, issuers, &self.revocations));
+        let place = self.tokens.as_ref().and_then(|cache| Some((cache, cache.tag(token)?)));
+        let known = place.and_then(|(cache, tag)| cache.get(tag, now, issuers, &self.revocations));
         if let Some(principal) = known {
             return Ok(principal);
         }
+        #[cfg(feature = "jwks-client")]
+        if let Some(verdict) = self.introspect(token, now, issuers) {
+            return verdict;
+        }
         let verdict = self.judge(token, turn, now, issuers)?;
         let principal = Arc::clone(&verdict.principal);
-        if let Some(tag) = tag {
+        if let Some((cache, tag)) = place {
             cache.insert(tag, verdict);
         }
         Ok(principal)
@@ -64,7 +65,9 @@ impl Shared {
         // INVARIANT: a principal is made only of a token whose signature was verified.
         trusted.keys.verify(&token, turn)?;
         let until = until.min(now.saturating_add(trusted.keys.usable_for()));
-        let principal = Arc::new(principal(&trusted.rules, issuer, token)?);
+        let Token { claims, algorithm, kid, .. } = token;
+        let token = TokenInfo { id: None, algorithm: Some(algorithm.as_str()), key_id: kid };
+        let principal = Arc::new(principal(&trusted.rules, issuer, claims, token)?);
         if self.revocations.has(&principal) {
             return Err(Reason::Revoked.into());
         }
