@@ -1,17 +1,32 @@
 // Requests that say exactly what a test wants said.
+import { randomInt } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 
 const PATIENCE = 20_000;
 
-/** A port that was free a moment ago. */
+const given = new Set();
+
+/**
+ * A port that is free, for a server that cannot take any. It is below those that the system gives to
+ * whoever asks for any, so that nobody is given it meanwhile.
+ */
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let attempts = 0; attempts < 100; attempts += 1) {
+    const port = randomInt(20_000, 30_000);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.on('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
+  throw new Error('there is no free port');
 }
 
 /** Waits until `url` is answered; fails when `stopped` says so. */
