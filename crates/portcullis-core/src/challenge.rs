@@ -120,7 +120,7 @@ impl Challenge {
     /// Says why not.
     pub fn check_scope(scope: &str) -> Result<(), ChallengeError> {
         if !is_quotable_word(scope) {
-            return Err(ChallengeError(format!("{scope:?} is not a scope (RFC 6749 section 3.3)")));
+            return Err(ChallengeError::not_a_scope(scope));
         }
         if matches!(scope, "offline_access" | "openid") {
             return Err(ChallengeError(format!(
@@ -291,6 +291,12 @@ fn is_url_byte(b: u8) -> bool {
 /// A setting that a challenge cannot carry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChallengeError(String);
+
+impl ChallengeError {
+    pub(crate) fn not_a_scope(scope: &str) -> Self {
+        Self(format!("{scope:?} is not a scope (RFC 6749 section 3.3)"))
+    }
+}
 
 impl fmt::Display for ChallengeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use portcullis_core::ScopeHierarchy;
+
 use crate::check::{check_text, law};
 use crate::digest;
 use crate::index::Index;
@@ -54,6 +56,18 @@ impl PolicyBuilder {
         self
     }
 
+    /// Adds a hierarchy that other layers use too: as if [`scope_implies`](Self::scope_implies) had
+    /// been called for each of its scopes.
+    pub fn scope_hierarchy(mut self, hierarchy: &ScopeHierarchy) -> Self {
+        self.implied.extend(hierarchy.scopes().map(|scope| {
+            (
+                Word::from(scope),
+                hierarchy.implied_by(scope).iter().map(String::as_str).map(Word::from).collect(),
+            )
+        }));
+        self
+    }
+
     /// Checks everything and arranges it for deciding.
     ///
     /// # Errors
@@ -68,7 +82,7 @@ impl PolicyBuilder {
         }
         let role_bits = self.role_bits()?;
         self.check_rule_ids()?;
-        let implied = self.implied()?;
+        let hierarchy = self.hierarchy()?;
         let wanted = self.wanted_scopes();
         let laws = self
             .rules
@@ -86,7 +100,7 @@ impl PolicyBuilder {
             tools: index("tools", |rule| &rule.tools)?,
             prompts: index("prompts", |rule| &rule.prompts)?,
             resources: index("resources", |rule| &rule.resources)?,
-            roles: Roles::new(&self.roles, &wanted, &implied),
+            roles: Roles::new(&self.roles, &wanted, &hierarchy),
             laws,
         };
         Ok(Policy::new(digest::version(&self), Rules::Tables(Box::new(tables))))
@@ -133,31 +147,20 @@ impl PolicyBuilder {
         Ok(())
     }
 
-    /// The hierarchy, followed to its ends.
-    fn implied(&self) -> Result<HashMap<&str, Vec<&str>>, ConfigError> {
-        let mut direct: HashMap<&str, Vec<&str>> = HashMap::new();
+    fn hierarchy(&self) -> Result<ScopeHierarchy, ConfigError> {
+        let mut hierarchy = ScopeHierarchy::new();
         for (scope, others) in &self.implied {
             for Word { text, place } in std::iter::once(scope).chain(others) {
-                if text.is_empty() || text.contains(char::is_whitespace) {
+                ScopeHierarchy::check(text).map_err(|_| {
                     let message = format!("{text:?} in the scope hierarchy is not a scope");
-                    return Err(ConfigError::new(message).at(*place));
-                }
+                    ConfigError::new(message).at(*place)
+                })?;
             }
-            let others = others.iter().map(|other| other.text.as_str());
-            direct.entry(&scope.text).or_default().extend(others);
+            hierarchy = hierarchy
+                .implies(&scope.text, others.iter().map(|other| &other.text))
+                .map_err(|error| ConfigError::new(error.to_string()))?;
         }
-        let closure = |scope: &str| {
-            let mut all: Vec<&str> = Vec::new();
-            let mut open: Vec<&str> = direct.get(scope).cloned().unwrap_or_default();
-            while let Some(next) = open.pop() {
-                if !all.contains(&next) {
-                    all.push(next);
-                    open.extend(direct.get(next).into_iter().flatten());
-                }
-            }
-            all
-        };
-        Ok(direct.keys().map(|scope| (*scope, closure(scope))).collect())
+        Ok(hierarchy)
     }
 
     fn wanted_scopes(&self) -> Vec<String> {

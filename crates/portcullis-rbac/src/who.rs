@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use portcullis_core::Principal;
+use portcullis_core::{Principal, ScopeHierarchy};
 
 use crate::bits::Bits;
 use crate::role::Role;
@@ -45,12 +45,9 @@ struct Covered {
     scopes: Bits,
 }
 
-/// Which scopes a scope stands for: itself, and what it implies.
-pub(crate) type Implied<'a> = HashMap<&'a str, Vec<&'a str>>;
-
 impl Roles {
     /// `wanted` are the scopes that rules ask for, in the order of their bits.
-    pub(crate) fn new(roles: &[Role], wanted: &[String], implied: &Implied<'_>) -> Self {
+    pub(crate) fn new(roles: &[Role], wanted: &[String], hierarchy: &ScopeHierarchy) -> Self {
         let limit = FIRST + roles.len();
         let empty = Who {
             roles: Bits::new(limit),
@@ -74,24 +71,21 @@ impl Roles {
         let give = |map: &mut HashMap<String, Bits>, key: &String, bit| {
             map.entry(key.clone()).or_insert_with(|| Bits::new(limit)).insert(bit);
         };
-        let covers = |held: &str, scope: &str| {
-            held == scope || implied.get(held).is_some_and(|all| all.contains(&scope))
-        };
         let held: Vec<&str> = wanted
             .iter()
             .chain(roles.iter().flat_map(|role| &role.scopes))
             .map(String::as_str)
-            .chain(implied.keys().copied())
+            .chain(hierarchy.scopes())
             .collect();
         for scope in held {
             let mut covered = Covered { roles: Bits::new(limit), scopes: Bits::new(wanted.len()) };
             for (bit, role) in roles.iter().enumerate() {
-                if role.scopes.iter().any(|named| covers(scope, named)) {
+                if role.scopes.iter().any(|named| hierarchy.covers(scope, named)) {
                     covered.roles.insert(FIRST + bit);
                 }
             }
             for (bit, wanted) in wanted.iter().enumerate() {
-                if covers(scope, wanted) {
+                if hierarchy.covers(scope, wanted) {
                     covered.scopes.insert(bit);
                 }
             }

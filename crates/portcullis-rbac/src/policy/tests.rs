@@ -1,8 +1,8 @@
-use portcullis_core::{AnonymousReason, Principal, PrincipalBuilder, Version};
+use portcullis_core::{AnonymousReason, Principal, PrincipalBuilder, ScopeHierarchy, Version};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Role, Rule};
+use crate::{PolicyBuilder, Role, Rule};
 
 const V: Version = Version::V2026_07_28;
 
@@ -307,14 +307,23 @@ fn whole_policies() {
 
 #[test]
 fn scopes_may_imply_others() {
-    let policy = Policy::builder()
+    let rest = |builder: PolicyBuilder| {
+        let read = Rule::allow("read").tools(["read"]).everyone().requires_scopes(["files:read"]);
+        builder
+            .add_role(Role::new("writer").scope("files:write"))
+            .add_rule(read)
+            .add_rule(Rule::allow("write").tools(["write"]).roles(["writer"]))
+            .build()
+            .unwrap()
+    };
+    let own = Policy::builder()
         .scope_implies("files:*", ["files:write"])
-        .scope_implies("files:write", ["files:read"])
-        .add_role(Role::new("writer").scope("files:write"))
-        .add_rule(Rule::allow("read").tools(["read"]).everyone().requires_scopes(["files:read"]))
-        .add_rule(Rule::allow("write").tools(["write"]).roles(["writer"]))
-        .build()
+        .scope_implies("files:write", ["files:read"]);
+    let shared = ScopeHierarchy::new()
+        .implies("files:*", ["files:write"])
+        .and_then(|scopes| scopes.implies("files:write", ["files:read"]))
         .unwrap();
+    let policies = [rest(own), rest(Policy::builder().scope_hierarchy(&shared))];
     let rows = [
         ("files:read", "allow read", "deny - default_deny"),
         ("files:write", "allow read", "allow write"),
@@ -324,8 +333,10 @@ fn scopes_may_imply_others() {
     ];
     for (scope, read, write) in rows {
         let caller = verified(alice().scope(scope));
-        assert_eq!(ask(&policy, &caller, TargetKind::Tool, "read"), read, "{scope}");
-        assert_eq!(ask(&policy, &caller, TargetKind::Tool, "write"), write, "{scope}");
+        for policy in &policies {
+            assert_eq!(ask(policy, &caller, TargetKind::Tool, "read"), read, "{scope}");
+            assert_eq!(ask(policy, &caller, TargetKind::Tool, "write"), write, "{scope}");
+        }
     }
 }
 
