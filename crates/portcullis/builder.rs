@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
-use portcullis_core::{Challenge, Clock, Era, Method, Version};
+use portcullis_core::{Challenge, Clock, Era, Method, ScopeHierarchy, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
 use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier, VerifierBuilder};
 use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, RateLimits, SessionKeys};
@@ -73,6 +73,7 @@ struct Options {
     dpop: Option<Dpop>,
     /// The methods that need no token.
     optional_for: Vec<Method>,
+    require_base_scopes: Option<ScopeHierarchy>,
     tokens: Option<Tokens>,
     /// The issuer whose metadata is repeated at the resource's origin.
     #[cfg(feature = "jwks-client")]
@@ -177,6 +178,13 @@ impl<R, P> Builder<R, Chosen<Vec<Issuer>>, P> {
     #[cfg(feature = "jwks-client")]
     pub fn mirror_issuer_metadata(mut self, issuer: impl Into<String>) -> Self {
         self.options.mirror = Some(issuer.into());
+        self
+    }
+
+    /// Lets in only tokens that have every base [`scope`](Builder::scope), or scopes that stand for
+    /// them; see [`JwtLayer::require_base_scopes`].
+    pub fn require_base_scopes(mut self, hierarchy: ScopeHierarchy) -> Self {
+        self.options.require_base_scopes = Some(hierarchy);
         self
     }
 
@@ -316,6 +324,7 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
             self;
         let (dpop, tokens) = (options.dpop.take(), options.tokens.take());
         let optional_for = std::mem::take(&mut options.optional_for);
+        let require_base_scopes = options.require_base_scopes.take();
         let mut metadata = ResourceMetadata::builder(&resource);
         if let Some(dpop) = &dpop {
             for algorithm in dpop.algorithms() {
@@ -342,6 +351,11 @@ impl<A: Authorizer> Builder<Chosen<String>, Chosen<Vec<Issuer>>, Chosen<A>> {
             let mut layer = JwtLayer::new(verifier, challenge).danger_optional_for(optional_for);
             if let Some(dpop) = dpop {
                 layer = layer.dpop(dpop).map_err(|e| BuildError::new("tokens", e))?;
+            }
+            if let Some(hierarchy) = require_base_scopes {
+                layer = layer
+                    .require_base_scopes(hierarchy)
+                    .map_err(|e| BuildError::new("tokens", e))?;
             }
             if let Some(customize) = tokens {
                 layer = customize(layer);

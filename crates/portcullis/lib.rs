@@ -115,7 +115,8 @@ pub use layer::{Gate, PortcullisLayer, Stack};
 pub use portcullis_audit::JsonLines;
 pub use portcullis_audit::{AuditLayer, TracingSink};
 pub use portcullis_core::{
-    Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, Version,
+    Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, ScopeHierarchy,
+    Version,
 };
 #[cfg(feature = "jwks-client")]
 pub use portcullis_jwt::{Algorithm, ClientAuth, ClientKey, Introspection};

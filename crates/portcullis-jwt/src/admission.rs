@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use portcullis_core::{Challenge, Denial, Principal, Reason};
+use portcullis_core::{Challenge, Denial, Principal, Reason, ScopeHierarchy};
 
 use crate::api_key::ApiKeys;
 use crate::binding::Confirmation;
@@ -25,6 +25,8 @@ type Certificate = dyn Fn(&Parts) -> Option<Bytes> + Send + Sync;
 #[derive(Clone, Default)]
 pub(crate) struct Admission {
     pub(crate) step_up: Option<StepUp>,
+    /// Whether the base scopes are required, and what else grants them.
+    pub(crate) base_scopes: Option<ScopeHierarchy>,
     pub(crate) dpop: Option<Dpop>,
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) api_keys: Option<ApiKeys>,
@@ -49,6 +51,12 @@ impl Admission {
         {
             let (acr_values, max_age) = step_up.accepted();
             return Err(Denial::insufficient_authentication(challenge, acr_values, max_age));
+        }
+        if let Some(hierarchy) = &self.base_scopes {
+            let wanted = challenge.scopes();
+            if !wanted.iter().all(|wanted| hierarchy.grants(principal.scopes(), wanted)) {
+                return Err(Denial::insufficient_base_scope(challenge));
+            }
         }
         match first_use.map(FirstUse::settled) {
             None => Ok(None),

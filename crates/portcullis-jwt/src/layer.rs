@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use portcullis_core::{AnonymousTerms, Challenge, Method};
+use portcullis_core::{AnonymousTerms, Challenge, Method, ScopeHierarchy};
 use tower_layer::Layer;
 
 use crate::admission::Admission;
@@ -73,6 +73,23 @@ impl JwtLayer {
     /// The verifier of tokens, which all copies of the layer and of its services share.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// Lets in only tokens that have every base scope, those that the challenge names
+    /// ([`Challenge::scopes`]), or scopes that stand for them by `hierarchy`. API keys too.
+    ///
+    /// Others are answered 403 `insufficient_scope` with all base scopes. The body is unread then,
+    /// so the answer has no JSON-RPC id, and what the operation itself needs is not in it: give the
+    /// tools' scopes to policy, which asks for all of an operation at once.
+    ///
+    /// # Errors
+    /// When the challenge names no scopes.
+    pub fn require_base_scopes(mut self, hierarchy: ScopeHierarchy) -> Result<Self, ConfigError> {
+        if self.challenge.scopes().is_empty() {
+            return Err(ConfigError::new("there are no base scopes to require"));
+        }
+        self.admission.base_scopes = Some(hierarchy);
+        Ok(self)
     }
 
     /// The challenge that refused requests get, for other layers that answer with it.

@@ -19,7 +19,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
     AnonymousReason, Caller, Challenge, DenialKind, GateBody, Method as McpMethod, Principal,
-    Reason, RequestFacts as _, ResponseFacts as _,
+    Reason, RequestFacts as _, ResponseFacts as _, ScopeHierarchy,
 };
 use portcullis_jwt::{Issuer, JwkSet, JwtLayer, Verifier};
 use portcullis_test::Mint;
@@ -204,6 +204,55 @@ async fn anonymous_callers() {
         let expected = if expected == StatusCode::OK { 500 } else { expected.as_u16() };
         assert_eq!(response.status(), expected, "{name}, without inspection");
     }
+}
+
+/// R-163, R-164: all base scopes or none of it, before the body is read.
+#[tokio::test]
+async fn base_scopes() {
+    let mint = Mint::es256(ISSUER);
+    let verifier = Verifier::builder(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .build()
+        .unwrap();
+    let challenge = |scopes: &[&str]| Challenge::without_metadata(scopes).unwrap();
+    let layer = JwtLayer::new(verifier, challenge(&["mcp:read", "mcp:call"]));
+    let hierarchy = ScopeHierarchy::new().implies("mcp:*", ["mcp:read", "mcp:call"]).unwrap();
+    let exact = layer.clone().require_base_scopes(ScopeHierarchy::new()).unwrap();
+    let broad = layer.clone().require_base_scopes(hierarchy).unwrap();
+    for (name, layer, scopes, expected) in [
+        ("both", &exact, "mcp:call mcp:read x", 200),
+        ("one", &exact, "mcp:read", 403),
+        ("none", &exact, "", 403),
+        ("alike", &exact, "mcp:Read mcp:calls", 403),
+        ("a broad one, unknown", &exact, "mcp:*", 403),
+        ("a broad one", &broad, "mcp:*", 200),
+        ("one by its name", &broad, "mcp:read", 403),
+        ("not required", &layer, "", 200),
+    ] {
+        let bearer = format!("Bearer {}", mint.token().claim("scope", scopes).sign());
+        let request = Request::post("/mcp").header(AUTHORIZATION, bearer).body(()).unwrap();
+        let response = layer.layer(service_fn(saw)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), expected, "{name}");
+        if expected == 403 {
+            let line = "Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:call\", \
+                        error_description=\"Additional permission required\"";
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], line, "{name}");
+            let denial = response.denial().unwrap();
+            assert_eq!(denial.scopes(), ["mcp:read", "mcp:call"], "{name}");
+            assert_eq!(
+                text(response).await,
+                "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-31403,\"message\":\"Insufficient scope\",\
+                 \"data\":{\"reason\":\"insufficient_scope\",\"scope\":\"mcp:read mcp:call\"}}}",
+                "{name}"
+            );
+        }
+    }
+    let verifier = Verifier::builder(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .build()
+        .unwrap();
+    let none = JwtLayer::new(verifier, challenge(&[]));
+    assert!(none.require_base_scopes(ScopeHierarchy::new()).is_err());
 }
 
 #[tokio::test]

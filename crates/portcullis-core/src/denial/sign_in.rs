@@ -129,6 +129,16 @@ impl Denial {
     /// wiring fault: policies are checked when they are built.
     #[must_use]
     pub fn insufficient_scope(challenge: &Challenge, id: &Text, scopes: Vec<String>) -> Self {
+        Self::more_scope(challenge, Some(id), scopes)
+    }
+
+    /// The same before the body is read: there is no id, and the base scopes are asked for.
+    #[must_use]
+    pub fn insufficient_base_scope(challenge: &Challenge) -> Self {
+        Self::more_scope(challenge, None, challenge.scopes().to_vec())
+    }
+
+    fn more_scope(challenge: &Challenge, id: Option<&Text>, scopes: Vec<String>) -> Self {
         let scope = scopes.join(" ");
         let Ok(line) = challenge.insufficient_scope(&scope) else {
             return Self::miswired("a policy requires a scope that no challenge can carry");
@@ -138,7 +148,7 @@ impl Denial {
             DenialKind::InsufficientScope,
             Reason::InsufficientScope,
             StatusCode::FORBIDDEN,
-            Some(id),
+            id,
             (-31403, "Insufficient scope", Some(&data)),
         )
         .with(header::WWW_AUTHENTICATE, line)
