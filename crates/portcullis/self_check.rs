@@ -113,7 +113,8 @@ impl<A> PortcullisLayer<A, JwtLayer> {
             let problem = "missing, or without what MCP clients need to sign in";
             findings.push(Finding::new(issuer, field, problem));
         }
-        if signs_people_in(&metadata) && !self.named_issuers().iter().any(|named| named == issuer) {
+        let wanted = self.verifier().is_listed(issuer) && signs_people_in(&metadata);
+        if wanted && !self.named_issuers().iter().any(|named| named == issuer) {
             let problem = format!("does not name {issuer}, so that clients do not find it");
             findings.push(Finding::new(self.metadata.url(), "authorization_servers", problem));
         }

@@ -20,6 +20,7 @@ mod issuers;
 mod limits;
 mod lists;
 mod miswired;
+mod profiles;
 #[cfg(feature = "axum")]
 mod resources;
 mod sidecar;

@@ -48,6 +48,7 @@ pub struct Issuer {
     #[cfg(feature = "jwks-client")]
     pub(crate) introspection: Option<Introspection>,
     pub(crate) internal: bool,
+    pub(crate) listed: bool,
     pub(crate) max_stale: Duration,
     pub(crate) rules: Rules,
 }
@@ -120,6 +121,7 @@ impl Issuer {
             #[cfg(feature = "jwks-client")]
             introspection: None,
             internal: false,
+            listed: true,
             max_stale: Duration::from_secs(3600),
             rules: Rules {
                 algorithms: Algorithm::DEFAULT.to_vec(),
@@ -207,6 +209,20 @@ impl Issuer {
     pub fn internal(mut self) -> Self {
         self.internal = true;
         self
+    }
+
+    /// Keeps the issuer out of the resource's metadata (RFC 9728), so that no client is sent there to
+    /// sign in: for issuers of CI jobs, workloads and service accounts. Its tokens are
+    /// accepted all the same.
+    pub fn unlisted(mut self) -> Self {
+        self.listed = false;
+        self
+    }
+
+    /// Whether the resource's metadata is to name the issuer; see [`unlisted`](Self::unlisted).
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.listed
     }
 
     /// Accepts `audience` besides the resource's own URI. Compared byte by byte.

@@ -46,6 +46,7 @@ pub(crate) type Issuers = HashMap<String, Arc<Trusted>>;
 
 /// A trusted issuer.
 pub(crate) struct Trusted {
+    listed: bool,
     pub(crate) rules: Rules,
     pub(crate) keys: KeySource,
     #[cfg(feature = "jwks-client")]
@@ -92,6 +93,13 @@ impl Verifier {
     #[must_use]
     pub fn issuers(&self) -> Vec<String> {
         self.0.issuers.load().keys().cloned().collect()
+    }
+
+    /// Whether tokens of this issuer are accepted, and clients are to be sent there to sign in: see
+    /// [`Issuer::unlisted`].
+    #[must_use]
+    pub fn is_listed(&self, iss: &str) -> bool {
+        self.0.issuers.load().get(iss).is_some_and(|issuer| issuer.listed)
     }
 
     /// Trusts one more issuer from now on, for all clones of this verifier.
@@ -340,14 +348,22 @@ fn trusted(issuer: &Issuer, clock: &Clock) -> Result<Trusted, ConfigError> {
     let introspection = introspection
         .map(|settings| Introspector::new(issuer, settings, &metadata, clock))
         .transpose()?;
-    Ok(Trusted { rules: issuer.rules.clone(), keys, metadata, introspection })
+    Ok(Trusted {
+        listed: issuer.listed,
+        rules: issuer.rules.clone(),
+        keys,
+        metadata,
+        introspection,
+    })
 }
 
 #[cfg(not(feature = "jwks-client"))]
 fn trusted(issuer: &Issuer, _: &Clock) -> Result<Trusted, ConfigError> {
     match issuer.key_location()? {
-        KeyLocation::Fixed(keys) => {
-            Ok(Trusted { rules: issuer.rules.clone(), keys: KeySource::Fixed(keys) })
-        }
+        KeyLocation::Fixed(keys) => Ok(Trusted {
+            listed: issuer.listed,
+            rules: issuer.rules.clone(),
+            keys: KeySource::Fixed(keys),
+        }),
     }
 }

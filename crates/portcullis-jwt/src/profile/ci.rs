@@ -68,7 +68,8 @@ fn job(values: &Values, usual: &str, rules: &[Rule]) -> Result<Issuer, ConfigErr
         .usual_keys(UsualKeys::Discovery)
         .algorithms([Algorithm::Rs256])
         .client_id_claims::<&str>([])
-        .client_only_when([ClaimRule::present("sub")]);
+        .client_only_when([ClaimRule::present("sub")])
+        .unlisted();
     for (setting, claim) in rules {
         let accepted = values.all(setting);
         if !accepted.is_empty() {
@@ -95,6 +96,7 @@ impl Profile {
     ///
     /// Every workflow in the world can have a token for this audience: without a rule on
     /// `repository_owner_id`, `repository_id` or `sub` no verifier builds. What is set must all hold.
+    /// Clients are not sent there to sign in ([`Issuer::unlisted`]).
     ///
     /// Source: GitHub, "OpenID Connect reference".
     pub fn github_actions() -> Self {
@@ -111,7 +113,7 @@ impl Profile {
     /// * Setting `issuer`, optional: the URL of your own instance.
     ///
     /// Without a rule on `namespace_id`, `project_id` or `sub` no verifier builds. What is set must
-    /// all hold.
+    /// all hold. Clients are not sent there to sign in ([`Issuer::unlisted`]).
     ///
     /// Source: GitLab, "OpenID Connect (OIDC) Authentication Using ID Tokens".
     pub fn gitlab() -> Self {

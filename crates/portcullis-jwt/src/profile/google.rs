@@ -16,7 +16,8 @@ fn google(values: &Values) -> Result<Issuer, ConfigError> {
         .algorithms([Algorithm::Rs256])
         .accept_jwt_typ(["azp"])
         .client_id_claims(["azp"])
-        .tenant_claim("hd");
+        .tenant_claim("hd")
+        .unlisted();
     issuer.rules.identifying = &["sub", "hd"];
     for (setting, claim) in [("service_account", "sub"), ("hosted_domain", "hd")] {
         let accepted = values.all(setting);
@@ -43,7 +44,8 @@ impl Profile {
     /// Every Google account in the world can have such a token made: without one of the settings, or
     /// a [`ClaimRule`](crate::ClaimRule) on `sub` or `hd`, no verifier builds. Google's access tokens
     /// are opaque and cannot be verified here: for people, put an authorization server of your own
-    /// in front of Google. The caller is known by `sub`, never by `email`.
+    /// in front of Google. The caller is known by `sub`, never by `email`. Clients are not sent
+    /// to Google to sign in ([`Issuer::unlisted`]).
     ///
     /// Source: Google Cloud, "Token types"; "Get an ID token"; Google Identity, "OpenID Connect".
     pub fn google() -> Self {

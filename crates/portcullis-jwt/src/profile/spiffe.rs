@@ -29,6 +29,7 @@ pub(super) static SPIFFE: Kind = Kind {
             .accept_jwt_typ(["sub"])
             .client_id_claims::<&str>([])
             .client_only_when([ClaimRule::present("sub")])
+            .unlisted()
             .require_claim(ClaimRule::matches("sub", [format!("spiffe://{domain}/*")]));
         let ids = values.all("id");
         if !ids.is_empty() {
@@ -47,7 +48,7 @@ impl Profile {
     ///
     /// `sub` must be a SPIFFE ID of the trust domain. A JWT-SVID need not say `iss`; here it must:
     /// set `jwt_issuer` in the SPIRE server. Of its algorithms, `ES512` is not offered, and a `typ`
-    /// of `JOSE` is refused.
+    /// of `JOSE` is refused. Clients are not sent there to sign in ([`Issuer::unlisted`]).
     ///
     /// Source: SPIFFE, "The JWT SPIFFE Verifiable Identity Document", sections 2 and 3.
     pub fn spiffe(issuer: &str, trust_domain: &str) -> Self {
