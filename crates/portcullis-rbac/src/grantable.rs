@@ -17,7 +17,8 @@ type Scopes = HashMap<String, HashSet<String>>;
 /// (R-168): where another one is missing, the answer is the denial of its policy, hidden, and not a
 /// challenge that leads nowhere. Lists leave out what is denied so.
 ///
-/// Issuers that are not named can grant everything.
+/// Issuers that are not named can grant everything. A scope counts by its own name here, not by what
+/// a broader one stands for.
 ///
 /// ```
 /// use portcullis_rbac::{Grantable, Policy};
@@ -116,5 +117,59 @@ impl<F: Future<Output = Decision>> Future for Later<F> {
         let decision = ready!(this.later.poll(cx));
         let held = |scope: &String| this.held.contains(scope);
         Poll::Ready(limited(decision, this.grantable.as_ref(), held))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+
+    use portcullis_core::{Caller, Method, Principal, TargetKind, Version};
+
+    use super::*;
+
+    /// Needs both scopes, and says so later.
+    struct Slow;
+
+    impl Authorizer for Slow {
+        type Later = Ready<Decision>;
+
+        fn authorize(&self, query: &Query<'_>) -> Answer<Ready<Decision>> {
+            Answer::Later(ready(match query.target() {
+                Some((_, "open")) => Decision::allow("open"),
+                _ => Decision::needs_scopes("both", vec!["a".into(), "b".into()]),
+            }))
+        }
+
+        fn version(&self) -> Text {
+            Text::from_static("1")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_later() {
+        const ISSUER: &str = "https://id.example";
+        let denied = Decision::deny("both");
+        let asked = Decision::needs_scopes("both", vec!["a".into(), "b".into()]);
+        let rows: [(&str, &[&str], &str, &str, &Decision); 6] = [
+            ("one cannot be granted", &["a"], ISSUER, "", &denied),
+            ("it is held", &["a"], ISSUER, "b", &asked),
+            ("both can be granted", &["a", "b"], ISSUER, "", &asked),
+            ("nothing can be granted", &[], ISSUER, "", &denied),
+            ("another issuer", &["a"], "https://b.example", "", &asked),
+            ("the issuer in another spelling", &["a"], "https://id.example/", "", &asked),
+        ];
+        for (name, scopes, issuer, held, expected) in rows {
+            let authorizer = Grantable::new(Slow).issuer(ISSUER, scopes.iter().copied());
+            let principal = Principal::builder(issuer, "alice").scope(held).build();
+            let caller = Caller::Verified(principal.into());
+            for (tool, expected) in [("x", expected), ("open", &Decision::allow("open"))] {
+                let query = Query::new(&caller, Version::V2026_07_28, Method::ToolsCall);
+                let query = query.on(TargetKind::Tool, tool);
+                let Answer::Later(later) = authorizer.authorize(&query) else { panic!("{name}") };
+                assert_eq!(later.await, *expected, "{name}: {tool}");
+            }
+        }
+        assert_eq!(Grantable::new(Slow).version().as_str(), "1");
     }
 }
