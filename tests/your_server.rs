@@ -9,6 +9,7 @@
 #[path = "../examples/quickstart/notes.rs"]
 mod notes;
 
+use axum::serve::ListenerExt as _;
 use portcullis::testing::{Authority, Mistake, Outage, assert_gated, assert_refuses};
 use portcullis::{Issuer, Policy, Portcullis, PortcullisLayer};
 use reqwest::Response;
@@ -31,6 +32,7 @@ async fn start(authority: &Authority) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let resource = format!("http://{}/mcp", listener.local_addr().unwrap());
     let app: axum::Router = gate(&resource, authority.issuer()).router(notes::Notes::service());
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     tokio::spawn(async move { axum::serve(listener, app).await });
     resource
 }

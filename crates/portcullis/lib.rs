@@ -33,6 +33,19 @@
 //! limits → access token → MCP message → policy → your service. The order is fixed here; you choose
 //! the parts, in any reading order.
 //!
+//! # While it runs
+//! * `PortcullisLayer::verifier` adds and removes issuers and revokes tokens, at once and for all
+//!   services of the gate.
+//! * `PortcullisLayer::self_check` (feature `jwks-client`) says at start what would keep clients from
+//!   signing in: an issuer that cannot be reached or calls itself otherwise, one without PKCE,
+//!   metadata that leads elsewhere.
+//! * `Gates` (feature `axum`) puts several gated services behind one listener, each path with its own
+//!   issuers, audience and policy.
+//!
+//! # Your tests
+//! The module `testing` (feature `test-util`) has an authority that signs good and bad tokens, and
+//! assertions that nobody gets past the gate without a good one.
+//!
 //! # Who is calling, inside a tool
 //! The verified [`Caller`] and the [`Permit`] travel in the request. With rmcp:
 //!

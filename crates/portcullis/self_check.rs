@@ -59,6 +59,16 @@ impl<A> PortcullisLayer<A, JwtLayer> {
     ///
     /// Waits for each issuer's first answer: at most about 5 seconds. Of issuers without discovery
     /// only the keys are looked at.
+    ///
+    /// ```no_run
+    /// # async fn start(gate: portcullis::PortcullisLayer<portcullis::Policy>) -> Result<(), String> {
+    /// if let Some(finding) = gate.self_check().await.first() {
+    ///     // It has been logged. To refuse to start is yours to decide.
+    ///     return Err(finding.to_string());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn self_check(&self) -> Vec<Finding> {
         let mut findings = self.own_findings();
         let mut issuers = self.verifier().issuers();

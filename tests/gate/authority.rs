@@ -220,6 +220,13 @@ async fn profiles_accept_their_likeness() {
         ),
         (Profile::ping_one("https://auth.pingone.eu/env/as"), Like::PingOne, RESOURCE, "alice"),
         (
+            // Its administrator writes the claims; these are those of the sibling.
+            Profile::ping_federate("https://sso.example.com"),
+            Like::PingOne,
+            RESOURCE,
+            "alice",
+        ),
+        (
             Profile::cognito("eu-west-1_AbC")
                 .danger_clients_without_audience(["ide"], "notes")
                 .unwrap(),
@@ -252,6 +259,11 @@ async fn profiles_accept_their_likeness() {
             workload,
         ),
     ];
+    let mut names: Vec<_> = rows.iter().map(|(profile, ..)| profile.name()).collect();
+    let mut all: Vec<_> = Profile::names().collect();
+    names.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(names, all, "one row for each profile");
     for (profile, like, audience, subject) in rows {
         let issuer = profile.issuer().unwrap();
         let authority =

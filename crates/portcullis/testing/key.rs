@@ -1,5 +1,7 @@
 //! Keys to sign with.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -49,6 +51,18 @@ impl SigningKey {
             other => panic!("no keys for {}", other.as_str()),
         };
         Self { algorithm, pair }
+    }
+
+    /// A key that no authority has: one for each algorithm, because RSA keys take long.
+    pub(crate) fn stranger(algorithm: Algorithm) -> Arc<Self> {
+        static STRANGERS: Mutex<Vec<Arc<SigningKey>>> = Mutex::new(Vec::new());
+        let mut strangers = STRANGERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = strangers.iter().find(|key| key.algorithm == algorithm) {
+            return Arc::clone(key);
+        }
+        let key = Arc::new(Self::generate(algorithm));
+        strangers.push(Arc::clone(&key));
+        key
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {

@@ -162,8 +162,9 @@ impl Mistake {
                 draft.signature = Signature::PublicKeyAsSecret;
             }
             Self::OwnKey => {
-                let key = SigningKey::generate(token.authority.algorithm());
+                let key = SigningKey::stranger(token.authority.algorithm());
                 draft.header("jwk", Value::Object(key.public_jwk()));
+                draft.signature = Signature::Stranger;
             }
             Self::OwnKeyUrl => draft.header("jku", json!("https://evil.example/jwks")),
             Self::CriticalExtension => {

@@ -206,7 +206,7 @@ impl Draft {
         let bytes = message.as_bytes();
         let signature = match self.signature {
             Signature::Authority => key.sign(bytes),
-            Signature::Stranger => SigningKey::generate(key.algorithm()).sign(bytes),
+            Signature::Stranger => SigningKey::stranger(key.algorithm()).sign(bytes),
             Signature::Broken => {
                 let mut signature = key.sign(bytes);
                 if let Some(byte) = signature.last_mut() {
