@@ -11,12 +11,13 @@ const RECORDS = process.env.PEERS_RECORDS;
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
 
-/** Starts a gate that trusts `providers`. */
-export async function startGate(name, providers) {
+/** Starts a gate that trusts `providers`, by their keys or by asking them about tokens. */
+export async function startGate(name, providers, more = []) {
   const audit = `${RECORDS}/${name}.jsonl`;
   rmSync(audit, { force: true });
-  const issuers = providers.flatMap(({ issuer, jwks }) => ['--issuer', issuer, '--jwks', jwks]);
-  const child = spawn(PROGRAM, ['gate', ...issuers, '--policy', POLICY, '--audit', audit], {
+  const issuers = providers.flatMap(({ issuer, jwks, introspect }) =>
+    ['--issuer', issuer, ...(introspect ? ['--introspect', introspect] : ['--jwks', jwks])]);
+  const child = spawn(PROGRAM, ['gate', ...issuers, '--policy', POLICY, '--audit', audit, ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.add(child);

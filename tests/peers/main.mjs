@@ -1,8 +1,12 @@
 // All checks against real third parties; started by `run`, which installs them.
 import { sum } from './check.mjs';
 import { clients } from './clients.mjs';
+import { dpop } from './dpop.mjs';
+import { opaque } from './opaque.mjs';
 import { tokens } from './tokens.mjs';
 
 await tokens();
+await opaque();
+await dpop();
 await clients();
 process.exit(sum());

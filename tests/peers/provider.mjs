@@ -59,12 +59,12 @@ async function keySet() {
   return keys;
 }
 
-function configuration(keys, adapter, algorithm) {
+function configuration(keys, adapter, { algorithm, format, clients }) {
   return {
     adapter,
     jwks: { keys },
     cookies: { keys: ['only for this test'] },
-    clients: CLIENTS,
+    clients: [...CLIENTS, ...clients],
     clientDefaults: { grant_types: ['authorization_code'], response_types: ['code'] },
     scopes: ['openid', ...SCOPES],
     responseTypes: ['code'],
@@ -87,6 +87,9 @@ function configuration(keys, adapter, algorithm) {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },
+      // Of every token: resource servers ask about those of others.
+      introspection: { enabled: true, allowedPolicy: () => true },
+      revocation: { enabled: true },
       registration: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -94,7 +97,7 @@ function configuration(keys, adapter, algorithm) {
         getResourceServerInfo: (_, resource) => ({
           audience: resource,
           scope: SCOPES.join(' '),
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: format,
           accessTokenTTL: LIFETIME,
           jwt: { sign: { alg: algorithm } },
         }),
@@ -131,7 +134,7 @@ async function withoutScope(request) {
 }
 
 /** Starts a provider on a free port. */
-export async function startProvider({ algorithm = 'ES256' } = {}) {
+export async function startProvider({ algorithm = 'ES256', format = 'jwt', clients = [] } = {}) {
   let handler;
   const server = http.createServer(async (request, response) => {
     if (request.url === '/reg') request.body = await withoutScope(request);
@@ -144,7 +147,7 @@ export async function startProvider({ algorithm = 'ES256' } = {}) {
 
   /** Makes new keys; the old ones are published no more. */
   async function rotate() {
-    const provider = new Provider(issuer, configuration(await keySet(), adapter, algorithm));
+    const provider = new Provider(issuer, configuration(await keySet(), adapter, { algorithm, format, clients }));
     provider.on('server_error', (_, error) => console.error(`provider: ${error.stack}`));
     agreeable(provider);
     handler = provider.callback();

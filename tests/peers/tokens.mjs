@@ -21,7 +21,7 @@ async function tokenRequest(issuer, form, headers = {}) {
 }
 
 /** Client credentials. */
-function service(issuer, resource, { client = 'service', proof } = {}) {
+export function service(issuer, resource, { client = 'service', proof } = {}) {
   const authorization = `Basic ${Buffer.from(`${client}:secret`).toString('base64')}`;
   const form = { grant_type: 'client_credentials', scope: 'notes:read', resource };
   return tokenRequest(issuer, form, { authorization, ...(proof && { dpop: proof }) });

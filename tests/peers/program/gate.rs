@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use portcullis::{Issuer, JsonLines, Policy, Portcullis};
+use portcullis::{Dpop, Issuer, JsonLines, Policy, Portcullis};
 use tokio::net::TcpListener;
 use tower::Layer as _;
 
+use crate::introspect;
 use crate::notes::Notes;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -17,8 +18,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// What the command line says.
 #[derive(Default)]
 struct Options {
-    /// Names of issuers, and where their keys are.
-    issuers: Vec<(String, String)>,
+    issuers: Vec<Issuer>,
+    dpop: Option<Dpop>,
     policy: String,
     audit: String,
     port: u16,
@@ -31,8 +32,7 @@ pub async fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let address = format!("http://{}/mcp", listener.local_addr()?);
 
-    let mut issuers =
-        options.issuers.iter().map(|(name, keys)| Issuer::new(name).jwks_url(keys).internal());
+    let mut issuers = options.issuers.into_iter();
     let first = issuers.next().ok_or("--issuer is missing")?;
     let mut gate = Portcullis::builder()
         .resource(options.resource.as_ref().unwrap_or(&address))
@@ -42,6 +42,9 @@ pub async fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
         .audit(JsonLines::open(&options.audit)?);
     for issuer in issuers {
         gate = gate.issuer(issuer);
+    }
+    if let Some(dpop) = options.dpop {
+        gate = gate.dpop(dpop);
     }
     let service = gate.build()?.layer(Notes::service());
 
@@ -67,8 +70,16 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
         match flag.as_str() {
             "--issuer" => issuer = Some(value),
             "--jwks" => {
-                let name = issuer.take().ok_or("--jwks follows its --issuer")?;
-                options.issuers.push((name, value));
+                let name: String = issuer.take().ok_or("--jwks follows its --issuer")?;
+                options.issuers.push(Issuer::new(name).jwks_url(value).internal());
+            }
+            "--introspect" => {
+                let name = issuer.take().ok_or("--introspect follows its --issuer")?;
+                let settings = introspect::settings(&value)?;
+                options.issuers.push(Issuer::new(name).introspection(settings).internal());
+            }
+            "--dpop" if value == "nonces" => {
+                options.dpop = Some(Dpop::builder().nonces().build()?);
             }
             "--policy" => options.policy = value,
             "--audit" => options.audit = value,
@@ -78,7 +89,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
         }
     }
     match issuer {
-        Some(name) => Err(format!("no --jwks follows the issuer {name}").into()),
+        Some(name) => Err(format!("nothing says how to verify tokens of {name}").into()),
         None => Ok(options),
     }
 }

@@ -8,6 +8,7 @@
 mod browser;
 mod client;
 mod gate;
+mod introspect;
 #[path = "../../../examples/quickstart/notes.rs"]
 mod notes;
 
@@ -15,8 +16,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: peers gate --issuer URL --jwks URL [--issuer URL --jwks URL …] --policy FILE --audit FILE
-                  [--port PORT] [--resource URL]
+usage: peers gate --issuer URL HOW [--issuer URL HOW …] --policy FILE --audit FILE
+                  [--port PORT] [--resource URL] [--dpop nonces]
+         where HOW is --jwks URL or --introspect 'METHOD URL CLIENT SECRET'
        peers client MCP_URL VERSION PERSON";
 
 #[tokio::main]
