@@ -7,7 +7,9 @@ use crate::Principal;
 /// Who is calling, decided once per request by the layer that signs callers in.
 ///
 /// Written by `portcullis-jwt` (or another sign-in layer), read by policy, audit and the tool
-/// handler. Its absence means that no sign-in layer ran, which every reader answers with 500.
+/// handler. Its absence means that no sign-in layer ran, which every reader answers with 500; or
+/// that the request has only an [`AnonymousPass`](crate::AnonymousPass) yet, of which inspection
+/// makes [`Anonymous`](Self::Anonymous).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Caller {
