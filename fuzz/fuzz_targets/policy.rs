@@ -2,9 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use portcullis_rbac::Policy;
 
 fuzz_target!(|input: &str| {
-    if let Err(error) = portcullis_rbac::Policy::from_yaml(input) {
-        assert!(!error.to_string().contains('\n'), "{error}");
+    for read in [Policy::from_yaml(input), Policy::from_toml(input)] {
+        match read {
+            Ok(policy) => assert_eq!(policy.digest().len(), 64),
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
     }
 });

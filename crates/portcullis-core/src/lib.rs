@@ -37,6 +37,7 @@ mod challenge;
 mod clock;
 mod denial;
 mod facts;
+mod hints;
 mod message;
 mod method;
 mod permit;
@@ -56,6 +57,7 @@ pub use challenge::{Challenge, ChallengeError};
 pub use clock::{Clock, ManualClock};
 pub use denial::{Denial, DenialKind, HiddenAs};
 pub use facts::{RequestFacts, ResponseFacts};
+pub use hints::ToolHints;
 pub use message::{
     Arguments, McpMessage, McpNotification, McpRequest, McpRequestParts, McpResponse, NoMessage,
     Target, TargetKind,

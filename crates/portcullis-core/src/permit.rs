@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{Caller, Denial, TargetKind, Text, Version};
+use crate::{Caller, Denial, TargetKind, Text, ToolHints, Version};
 
 /// Proof that policy decided in favour of a request.
 ///
@@ -76,6 +76,17 @@ impl fmt::Debug for Permit {
 pub trait View: fmt::Debug + Send + Sync + 'static {
     /// Whether `caller` may see the item, if that can be said at once.
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance;
+
+    /// Takes notice of what the service says about one of its tools in a list, just before it asks
+    /// about the tool. Views that make nothing of it need not know.
+    fn notice(&self, name: &str, hints: ToolHints) {
+        let _ = (name, hints);
+    }
+
+    /// Whether anybody wants [`notice`](Self::notice) to be called; asked once per document.
+    fn notices(&self) -> bool {
+        false
+    }
 
     /// Decides the items for which [`glance`](Self::glance) said [`Glance::Later`], in order. A
     /// shorter answer hides the rest.

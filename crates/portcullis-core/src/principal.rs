@@ -157,25 +157,41 @@ impl Principal {
     /// What a policy makes of this principal, worked out once and kept as long as the principal,
     /// which sign-in layers cache: `make` runs when `owner` asks first.
     ///
-    /// There are two places, for policy and for inspection. `None` says that others have them (a
-    /// second policy, or one since replaced). An `owner` must be unique in the process, and what `make` returns
-    /// must depend on nothing but the owner and this principal.
+    /// There are a few places, for policy, for inspection, and for the policies that come after one
+    /// another while this principal is remembered. `None` says that all are taken. An `owner` must
+    /// be unique in the process for each type that it keeps, and what `make` returns must depend on
+    /// nothing but the owner and this principal.
     pub fn memo<T: Any + Send + Sync>(&self, owner: u64, make: impl FnOnce() -> T) -> Option<&T> {
-        let is_ours = |(kept_for, kept): &Kept| *kept_for == owner && kept.as_ref().is::<T>();
-        let mut places = self.memo.0.iter();
-        let place = places.find(|place| place.get().is_none_or(is_ours))?;
-        // Another owner may have been faster.
-        let kept = place.get_or_init(|| (owner, Box::new(make())));
-        is_ours(kept).then(|| kept.1.downcast_ref()).flatten()
+        let mut make = Some(make);
+        let mut memo = &self.memo;
+        for _ in 0..Memo::PLACES {
+            let page = memo.0.get_or_init(|| {
+                let kept = make.take().map(|make| Box::new(make()) as Box<dyn Any + Send + Sync>);
+                Box::new(Page { owner, kept, next: Memo::default() })
+            });
+            let ours = page.kept.as_ref().and_then(|kept| kept.downcast_ref());
+            if page.owner == owner && ours.is_some() {
+                return ours;
+            }
+            memo = &page.next;
+        }
+        None
     }
 }
 
 /// See [`Principal::memo`]. A clone starts empty.
 #[derive(Default)]
-struct Memo([OnceLock<Kept>; 2]);
+struct Memo(OnceLock<Box<Page>>);
 
-/// The owner, and what it keeps.
-type Kept = (u64, Box<dyn Any + Send + Sync>);
+impl Memo {
+    const PLACES: usize = 8;
+}
+
+struct Page {
+    owner: u64,
+    kept: Option<Box<dyn Any + Send + Sync>>,
+    next: Memo,
+}
 
 impl Clone for Memo {
     fn clone(&self) -> Self {
@@ -380,14 +396,18 @@ mod tests {
     }
 
     #[test]
-    fn a_memo_has_one_owner_and_is_made_once() {
+    fn a_memo_is_made_once_for_each_owner() {
         let alice = Principal::builder("i", "alice").build();
         assert_eq!(alice.memo(1, || "first"), Some(&"first"));
         assert_eq!(alice.memo(1, || "second"), Some(&"first"));
         assert_eq!(alice.memo(1, || 5_u8), Some(&5), "another type");
-        assert_eq!(alice.memo(2, || "other owner"), None, "no place is left");
+        assert_eq!(alice.memo(2, || "other owner"), Some(&"other owner"));
         assert_eq!(alice.memo(1, || 6_u8), Some(&5));
-        assert_eq!(alice.memo(1, || "third"), Some(&"first"));
+        assert_eq!(alice.memo(1, || "third"), Some(&"first"), "and the first is still there");
+        for owner in 3..8 {
+            assert_eq!(alice.memo(owner, || owner), Some(&owner));
+        }
+        assert_eq!(alice.memo(9, || 9_u64), None, "bounded");
         assert_eq!(alice.clone().memo(2, || "afresh"), Some(&"afresh"));
     }
 

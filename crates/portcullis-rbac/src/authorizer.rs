@@ -51,8 +51,14 @@ pub trait Authorizer: Send + Sync + 'static {
     /// notifications, streams, session ends and answers to the server.
     fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later>;
 
-    /// The version of the policy in effect, recorded with every decision.
+    /// The version of the policy in effect, recorded with every decision. If it changes while a
+    /// message is decided, the message is decided anew, so that what is recorded is what decided.
     fn version(&self) -> Text;
+
+    /// Whether answers depend on [`Query::hints`]. Only then are they looked after.
+    fn wants_hints(&self) -> bool {
+        false
+    }
 }
 
 impl<A: Authorizer> Authorizer for Arc<A> {
@@ -64,6 +70,10 @@ impl<A: Authorizer> Authorizer for Arc<A> {
 
     fn version(&self) -> Text {
         A::version(self)
+    }
+
+    fn wants_hints(&self) -> bool {
+        A::wants_hints(self)
     }
 }
 

@@ -15,6 +15,20 @@ impl Bits {
         }
     }
 
+    pub(crate) fn remove(&mut self, bit: usize) {
+        if let Some(word) = self.0.get_mut(bit / 64) {
+            *word &= !(1 << (bit % 64));
+        }
+    }
+
+    pub(crate) fn contains(&self, bit: usize) -> bool {
+        self.0.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(0);
+    }
+
     pub(crate) fn add_all(&mut self, other: &Self) {
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word |= other;
@@ -33,6 +47,11 @@ impl Bits {
 
     pub(crate) fn contains_all(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(a, b)| b & !a == 0)
+    }
+
+    /// Whether this set and `more` together have all of `other`.
+    pub(crate) fn contains_all_with(&self, more: &Self, other: &Self) -> bool {
+        self.0.iter().zip(&more.0).zip(&other.0).all(|((a, b), other)| other & !(a | b) == 0)
     }
 
     /// How many members of this set come before the first that `other` has too.

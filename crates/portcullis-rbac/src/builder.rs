@@ -2,32 +2,80 @@
 
 use std::collections::{HashMap, HashSet};
 
-use portcullis_core::ScopeHierarchy;
+use globset::GlobBuilder;
+use portcullis_core::{Challenge, Clock, Method, ScopeHierarchy, Text};
 
-use crate::check::{check_text, law};
-use crate::digest;
+use crate::argument::find::Pointer;
+use crate::argument::scalar::Scalar;
+use crate::bits::Bits;
+use crate::check::{Names, check_text, law};
 use crate::index::Index;
+use crate::judge::Entry;
 use crate::pattern::{self, Pattern};
 use crate::policy::{PROTOCOL, Rules, Tables};
-use crate::rule::Word;
+use crate::rule::{Effect, Word};
 use crate::settle::DEFAULT_DENY;
 use crate::who::{FIRST, Roles};
-use crate::{ConfigError, Policy, Role, Rule};
+use crate::{Agent, ConfigError, Policy, Role, Rule, Server, digest, intern, warning};
 
 /// Builds a [`Policy`]; made by [`Policy::builder`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct PolicyBuilder {
     pub(crate) name: Option<String>,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) groups: Vec<(Word, Vec<String>)>,
+    pub(crate) agents: Vec<Agent>,
     pub(crate) roles: Vec<Role>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) implied: Vec<(Word, Vec<Word>)>,
+    pub(crate) grantable: Option<Vec<Word>>,
+    pub(crate) clock: Clock,
 }
 
 impl PolicyBuilder {
     /// Names the policy. The name stands before the digest in its version.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Takes the time from `clock`, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds a server that rules may name.
+    pub fn add_server(mut self, server: Server) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Names groups by `name` for the roles of this policy: their ids at the issuer, such as
+    /// Entra's object ids. Once there is one name, roles can use no other groups.
+    pub fn add_group<T: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        ids: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.groups.push((name.into().into(), ids.into_iter().map(T::into).collect()));
+        self
+    }
+
+    /// Adds an agent that rules may name.
+    pub fn add_agent(mut self, agent: Agent) -> Self {
+        self.agents.push(agent);
+        self
+    }
+
+    /// Lists the scopes that callers can get. Who lacks another one is denied, not sent to get it
+    /// . Without this, every scope that rules require can be had.
+    pub fn grantable_scopes<T: Into<String>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.grantable.get_or_insert_default().extend(scopes.into_iter().map(Word::from));
         self
     }
 
@@ -71,63 +119,196 @@ impl PolicyBuilder {
     /// Checks everything and arranges it for deciding.
     ///
     /// # Errors
-    /// When there is no rule; a rule has no id or another rule's, no targets, nobody to apply to,
-    /// a role that is not defined, a pattern that cannot match, or a scope that a challenge cannot
-    /// carry; or a role has two definitions or nobody can have it.
+    /// When there is no rule; a rule has no id or another rule's, no targets, nobody to apply to, a
+    /// role, agent or server that is not defined, a pattern that cannot match, a scope that a
+    /// challenge cannot carry, or conditions that nothing can meet; or a role, agent, group or
+    /// server has two definitions, or a role one that nobody fits.
     pub fn build(self) -> Result<Policy, ConfigError> {
         check_text("the policy's name", self.name.as_deref().unwrap_or("-"))
             .map_err(ConfigError::new)?;
         if self.rules.is_empty() {
             return Err(ConfigError::new("the policy has no rules: it would allow nothing"));
         }
+        let servers = self.server_numbers()?;
+        let agents = self.agent_numbers()?;
         let role_bits = self.role_bits()?;
+        let resolved = self.roles_with_ids()?;
         self.check_rule_ids()?;
         let hierarchy = self.hierarchy()?;
         let wanted = self.wanted_scopes();
+        let grantable = self.grantable(&wanted)?;
+        let names =
+            Names { roles: &role_bits, servers: &servers, agents: &agents, wanted: &wanted };
         let laws = self
             .rules
             .iter()
-            .map(|rule| law(rule, &role_bits, &wanted).map_err(|error| error.at(rule.id.place)))
+            .map(|rule| law(rule, &names).map_err(|error| error.at(rule.id.place)))
             .collect::<Result<Vec<_>, _>>()?;
         let limit = FIRST + self.roles.len();
-        let index = |what: &'static str, targets: Targets| {
-            let patterns = self.patterns(targets)?;
+        let index = |what: &'static str, kind: Kind| {
+            let patterns = self.patterns(kind)?;
             Index::new(patterns, &laws, limit).map_err(|error| {
                 ConfigError::new(format!("the patterns of {what} do not compile: {}", error.kind()))
             })
         };
-        let tables = Tables {
-            tools: index("tools", |rule| &rule.tools)?,
-            prompts: index("prompts", |rule| &rule.prompts)?,
-            resources: index("resources", |rule| &rule.resources)?,
-            roles: Roles::new(&self.roles, &wanted, &hierarchy),
-            laws,
+        let sets_level = |(number, law): (usize, &crate::judge::Law)| {
+            let methods = law.conditions.as_ref().and_then(|c| c.methods.as_deref());
+            methods.is_some_and(|m| m.contains(&Method::LoggingSetLevel)).then_some(number)
         };
-        Ok(Policy::new(digest::version(&self), Rules::Tables(Box::new(tables))))
+        let level: Vec<usize> = laws.iter().enumerate().filter_map(sets_level).collect();
+        let digest = digest::digest(&self);
+        let version = Text::from(match (&self.name, digest.get(..16)) {
+            (Some(name), Some(start)) => format!("{name}@{start}"),
+            (None, Some(start)) => start.to_owned(),
+            (_, None) => digest.clone(),
+        });
+        let asks = |part: fn(&crate::condition::Conditions) -> bool| {
+            laws.iter().filter_map(|law| law.conditions.as_deref()).any(part)
+        };
+        let mut tables = Tables {
+            tools: index("tools", Kind::Tools)?,
+            prompts: index("prompts", Kind::Prompts)?,
+            resources: index("resources", Kind::Resources)?,
+            roles: Roles::new(&resolved, &self.agents, &wanted, &hierarchy),
+            set_level: (!level.is_empty()).then(|| Entry::new(&level, &laws, Bits::new(limit))),
+            servers: self.servers.clone(),
+            grantable,
+            clock: self.clock.clone(),
+            by_method: asks(|conditions| conditions.methods.is_some()),
+            by_hints: asks(|conditions| conditions.hints != Default::default()),
+            warnings: Vec::new(),
+            laws,
+            source: self,
+        };
+        tables.warnings = warning::find(&tables);
+        Ok(Policy::new(
+            intern::text(version.as_str()),
+            digest.into(),
+            Rules::Tables(Box::new(tables)),
+        ))
+    }
+
+    fn server_numbers(&self) -> Result<HashMap<&str, usize>, ConfigError> {
+        let mut numbers = HashMap::new();
+        for (number, Server { name, place, .. }) in self.servers.iter().enumerate() {
+            let fail = |message: String| Err(ConfigError::new(message).at(*place));
+            if let Err(message) = check_text("a server's name", name) {
+                return fail(message);
+            }
+            if numbers.insert(name.as_str(), number).is_some() {
+                return fail(format!("the server {name} is defined twice"));
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn agent_numbers(&self) -> Result<HashMap<&str, usize>, ConfigError> {
+        let mut numbers = HashMap::new();
+        for (number, Agent { name, clients, actors, place, .. }) in self.agents.iter().enumerate() {
+            let fail = |message: String| Err(ConfigError::new(message).at(*place));
+            if let Err(message) = check_text("an agent's name", name) {
+                return fail(message);
+            }
+            if matches!(name.as_str(), "direct" | "agent") {
+                return fail(format!("the agent's name {name} has another meaning"));
+            }
+            if clients.is_empty() && actors.is_empty() {
+                return fail(format!(
+                    "nothing is known of the agent {name}: give it clients or actors"
+                ));
+            }
+            if clients.iter().chain(actors).any(String::is_empty) {
+                return fail(format!("the agent {name} has an empty string among its names"));
+            }
+            if numbers.insert(name.as_str(), number).is_some() {
+                return fail(format!("the agent {name} is defined twice"));
+            }
+        }
+        Ok(numbers)
     }
 
     fn role_bits(&self) -> Result<HashMap<&str, usize>, ConfigError> {
         let mut bits = HashMap::new();
         for (bit, role) in self.roles.iter().enumerate() {
             let fail = |message: String| Err(ConfigError::new(message).at(role.place));
-            let Role { name, groups, scopes, roles, clients, anonymous, .. } = role;
+            let Role { name, groups, scopes, roles, clients, subjects, issuers, tenants, .. } =
+                role;
             if let Err(message) = check_text("a role's name", name) {
                 return fail(message);
             }
-            let claims = [groups, scopes, roles, clients];
-            if claims.iter().all(|values| values.is_empty()) && !anonymous {
+            if !role.has_sources() && !role.anonymous && !role.is_limited() {
                 return fail(format!(
-                    "nobody can have the role {name}: give it groups, scopes, roles, clients or anonymous"
+                    "nobody can have the role {name}: give it groups, scopes, roles, clients, subjects, claims, from or anonymous"
                 ));
             }
-            if claims.into_iter().flatten().any(String::is_empty) {
+            if role.anonymous && role.is_limited() {
+                return fail(format!(
+                    "the role {name} is for callers from somewhere, and who has not signed in is from nowhere"
+                ));
+            }
+            let sources = [groups, scopes, roles, clients, subjects, issuers, tenants];
+            if sources.into_iter().flatten().any(String::is_empty) {
                 return fail(format!("the role {name} has an empty string among its claims"));
+            }
+            for (claim, values) in &role.claims {
+                if let Err(message) = Pointer::parse(claim) {
+                    return fail(format!("role {name}: {message}"));
+                }
+                if values.is_empty() || !values.iter().all(|value| Scalar::of(value).is_some()) {
+                    return fail(format!(
+                        "role {name}: the claim {claim} needs values that are strings, numbers or booleans"
+                    ));
+                }
             }
             if bits.insert(name.as_str(), FIRST + bit).is_some() {
                 return fail(format!("the role {name} is defined twice"));
             }
         }
         Ok(bits)
+    }
+
+    /// The roles, with the ids of groups in place of their names.
+    fn roles_with_ids(&self) -> Result<Vec<Role>, ConfigError> {
+        let mut ids: HashMap<&str, &[String]> = HashMap::new();
+        for (Word { text, place }, named) in &self.groups {
+            let fail = |message: String| Err(ConfigError::new(message).at(*place));
+            if named.is_empty() || text.is_empty() || named.iter().any(String::is_empty) {
+                return fail(format!("the group {text:?} needs a name and ids that are not empty"));
+            }
+            if ids.insert(text, named).is_some() {
+                return fail(format!("the group {text} is defined twice"));
+            }
+        }
+        let mut roles = self.roles.clone();
+        if ids.is_empty() {
+            return Ok(roles);
+        }
+        for role in &mut roles {
+            let mut groups = Vec::new();
+            for name in &role.groups {
+                let Some(named) = ids.get(name.as_str()) else {
+                    let message = format!("the role {} names the unknown group {name}", role.name);
+                    return Err(ConfigError::new(message).at(role.place));
+                };
+                groups.extend_from_slice(named);
+            }
+            role.groups = groups;
+        }
+        Ok(roles)
+    }
+
+    fn grantable(&self, wanted: &[String]) -> Result<Option<Bits>, ConfigError> {
+        let Some(grantable) = &self.grantable else { return Ok(None) };
+        let mut bits = Bits::new(wanted.len());
+        for Word { text, place } in grantable {
+            Challenge::check_scope(text).map_err(|error| {
+                ConfigError::new(format!("grantable_scopes: {error}")).at(*place)
+            })?;
+            if let Some(bit) = wanted.iter().position(|scope| scope == text) {
+                bits.insert(bit);
+            }
+        }
+        Ok(Some(bits))
     }
 
     fn check_rule_ids(&self) -> Result<(), ConfigError> {
@@ -147,7 +328,7 @@ impl PolicyBuilder {
         Ok(())
     }
 
-    fn hierarchy(&self) -> Result<ScopeHierarchy, ConfigError> {
+    pub(crate) fn hierarchy(&self) -> Result<ScopeHierarchy, ConfigError> {
         let mut hierarchy = ScopeHierarchy::new();
         for (scope, others) in &self.implied {
             for Word { text, place } in std::iter::once(scope).chain(others) {
@@ -163,7 +344,7 @@ impl PolicyBuilder {
         Ok(hierarchy)
     }
 
-    fn wanted_scopes(&self) -> Vec<String> {
+    pub(crate) fn wanted_scopes(&self) -> Vec<String> {
         let mut wanted: Vec<String> = Vec::new();
         for Word { text, .. } in self.rules.iter().flat_map(|rule| &rule.requires_scopes) {
             if !wanted.contains(text) {
@@ -173,14 +354,12 @@ impl PolicyBuilder {
         wanted
     }
 
-    fn patterns(&self, targets: Targets) -> Result<Vec<(Pattern, usize)>, ConfigError> {
-        // The same accessor tells which grammar applies: only resources are URIs.
+    fn patterns(&self, kind: Kind) -> Result<Vec<(Pattern, usize)>, ConfigError> {
         let mut patterns = Vec::new();
         for (number, rule) in self.rules.iter().enumerate() {
-            let words = targets(rule);
-            let uris = std::ptr::eq(words, &rule.resources);
+            let words = kind.words(rule);
             for Word { text, place } in words {
-                let pattern = if uris {
+                let pattern = if kind == Kind::Resources {
                     pattern::of_uris(text, rule.effect)
                 } else {
                     pattern::of_names(text)
@@ -192,12 +371,60 @@ impl PolicyBuilder {
                 })?;
                 patterns.push((pattern, number));
             }
+            if kind.is_denied_whole(rule)
+                && let Ok(all) = GlobBuilder::new("**").build()
+            {
+                patterns.push((Pattern::Glob(all), number));
+            }
         }
         Ok(patterns)
     }
 }
 
-type Targets = fn(&Rule) -> &Vec<Word>;
+/// Stands for any text.
+const ODD: &str = "zqxjkvzqxjkv";
+
+/// The kinds of targets that rules name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Tools,
+    Prompts,
+    Resources,
+}
+
+impl Kind {
+    pub(crate) fn words(self, rule: &Rule) -> &[Word] {
+        match self {
+            Self::Tools => &rule.tools,
+            Self::Prompts => &rule.prompts,
+            Self::Resources => &rule.resources,
+        }
+    }
+
+    /// A name that stands for those which only `pattern` means, but for accidents that no sensible
+    /// policy has.
+    pub(crate) fn sample(self, pattern: &str) -> String {
+        pattern.replace("**", ODD).replace('*', ODD)
+    }
+
+    /// Names that stand for all that `pattern` means: what means these means all of it.
+    pub(crate) fn samples(self, pattern: &str) -> Vec<String> {
+        let mut samples = vec![self.sample(pattern)];
+        if self == Self::Resources && pattern.contains("**") {
+            let deep = [ODD; 6].join("/");
+            samples.push(pattern.replace("**", &deep).replace('*', ODD));
+        }
+        samples
+    }
+
+    /// Whether a rule denies methods alone, whatever the target, and some are about this kind.
+    fn is_denied_whole(self, rule: &Rule) -> bool {
+        let targets = [&rule.tools, &rule.prompts, &rule.resources];
+        rule.effect == Effect::Deny
+            && targets.iter().all(|words| words.is_empty())
+            && rule.methods.iter().any(|method| method.text != Method::LoggingSetLevel.as_str())
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ pub enum Decision {
         reason: Reason,
         /// How it looks to the caller.
         style: DenialStyle,
+        /// What the policy's author has to say about it, for denials that are not hidden.
+        explanation: Option<Text>,
     },
     /// Yes, once the caller's token has more scopes.
     NeedsScopes {
@@ -43,20 +45,31 @@ impl Decision {
             rule: Some(rule.into()),
             reason: Reason::PolicyDenied,
             style: DenialStyle::Hide,
+            explanation: None,
         }
     }
 
     /// No, because nothing says yes; hidden from the caller.
     #[must_use]
     pub fn default_deny() -> Self {
-        Self::Deny { rule: None, reason: Reason::DefaultDeny, style: DenialStyle::Hide }
+        Self::Deny {
+            rule: None,
+            reason: Reason::DefaultDeny,
+            style: DenialStyle::Hide,
+            explanation: None,
+        }
     }
 
     /// No, because the question could not be answered; hidden from the caller. The answer to every
     /// error, timeout and missing attribute.
     #[must_use]
     pub fn unavailable() -> Self {
-        Self::Deny { rule: None, reason: Reason::PdpUnavailable, style: DenialStyle::Hide }
+        Self::Deny {
+            rule: None,
+            reason: Reason::PdpUnavailable,
+            style: DenialStyle::Hide,
+            explanation: None,
+        }
     }
 
     /// Yes by `rule`, once the token has all of `scopes`: every scope of the operation, held ones
@@ -71,6 +84,15 @@ impl Decision {
     pub fn shown_as(mut self, shown: DenialStyle) -> Self {
         if let Self::Deny { style, .. } = &mut self {
             *style = shown;
+        }
+        self
+    }
+
+    /// Adds a text for the caller to a denial that is not hidden; other decisions stay as they are.
+    #[must_use]
+    pub fn explained_by(mut self, text: impl Into<Text>) -> Self {
+        if let Self::Deny { explanation, .. } = &mut self {
+            *explanation = Some(text.into());
         }
         self
     }

@@ -1,13 +1,18 @@
 //! Asks the authorizer about everything a message wants, one question at a time.
 
-use portcullis_core::{Caller, McpMessage, McpRequest, Method};
+use portcullis_core::{Caller, McpMessage, McpRequest, Method, Text};
 
 use crate::policy::PROTOCOL;
+use crate::seen::Seen;
 use crate::{Answer, Authorizer, Decision, Query};
 
 /// What was found out so far, and what to ask next.
 #[derive(Debug, Default)]
 pub(crate) struct Docket {
+    /// The version of the policy that is asked.
+    version: Option<Text>,
+    /// How often the policy has changed meanwhile.
+    changes: u8,
     element: usize,
     target: usize,
     so_far: Option<Decision>,
@@ -35,10 +40,14 @@ pub(crate) enum Step<L> {
 }
 
 impl Docket {
+    /// A policy that changes more often than this during one message is not waited for.
+    const MAX_CHANGES: u8 = 8;
+
     /// Asks until there is something to wait for or nothing left to ask.
     pub(crate) fn advance<A: Authorizer>(
         &mut self,
         authorizer: &A,
+        seen: &Seen,
         caller: &Caller,
         message: &McpMessage,
     ) -> Step<A::Later> {
@@ -72,7 +81,7 @@ impl Docket {
             if let Some(arguments) = request.arguments() {
                 query = query.with_arguments(arguments);
             }
-            match authorizer.authorize(&query) {
+            match authorizer.authorize(&seen.complete(authorizer, query)) {
                 Answer::Now(decision) => self.hear(decision),
                 Answer::Later(later) => return Step::Wait(later),
             }
@@ -99,6 +108,22 @@ impl Docket {
             (Some(earlier), Decision::Allow { .. }) => earlier,
             (_, decision) => decision,
         });
+    }
+
+    /// The version of the policy that gave the findings.
+    pub(crate) fn version<A: Authorizer>(&mut self, authorizer: &A) -> Text {
+        self.version.get_or_insert_with(|| authorizer.version()).clone()
+    }
+
+    /// A docket to start anew with, if the policy is not the one that has been asked.
+    pub(crate) fn anew<A: Authorizer>(&self, authorizer: &A) -> Option<Self> {
+        let version = authorizer.version();
+        let changed = self.version.as_ref() != Some(&version) && self.changes < Self::MAX_CHANGES;
+        changed.then(|| Self {
+            version: Some(version),
+            changes: self.changes + 1,
+            ..Self::default()
+        })
     }
 
     /// The findings, in the order of the elements.

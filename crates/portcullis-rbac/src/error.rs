@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-#[cfg(feature = "yaml")]
+#[cfg(feature = "file")]
 use std::path::Path;
 
 /// Why a policy cannot be used.
@@ -33,13 +33,13 @@ impl ConfigError {
         self
     }
 
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "file")]
     pub(crate) fn in_file(mut self, path: &Path) -> Self {
         self.file = Some(path.display().to_string());
         self
     }
 
-    #[cfg(feature = "yaml")]
+    #[cfg(feature = "file")]
     pub(crate) fn caused_by(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(cause));
         self

@@ -11,6 +11,7 @@ use portcullis_core::{
 use crate::Authorizer;
 use crate::batch::{self, Outcome};
 use crate::docket::{Docket, Step, element};
+use crate::seen::Seen;
 use crate::settle::{Circumstances, settle};
 use crate::view::Sight;
 
@@ -19,6 +20,7 @@ use crate::view::Sight;
 pub(crate) struct Gate<A> {
     authorizer: Arc<A>,
     challenge: Challenge,
+    seen: Arc<Seen>,
     view: Arc<dyn View>,
 }
 
@@ -52,9 +54,18 @@ pub(crate) enum Refusal {
 
 impl<A: Authorizer> Gate<A> {
     pub(crate) fn new(authorizer: A, challenge: Challenge) -> Self {
-        let authorizer = Arc::new(authorizer);
-        let view = Arc::new(Sight::new(Arc::clone(&authorizer)));
-        Self { authorizer, challenge, view }
+        Self::over(Arc::new(authorizer), challenge, Seen::default())
+    }
+
+    /// The same gate, in front of the server `name`.
+    pub(crate) fn of_server(&self, name: Text) -> Self {
+        Self::over(Arc::clone(&self.authorizer), self.challenge.clone(), Seen::of_server(name))
+    }
+
+    fn over(authorizer: Arc<A>, challenge: Challenge, seen: Seen) -> Self {
+        let seen = Arc::new(seen);
+        let view = Arc::new(Sight::new(Arc::clone(&authorizer), Arc::clone(&seen)));
+        Self { authorizer, challenge, seen, view }
     }
 
     /// Takes a request as far as it gets.
@@ -71,23 +82,36 @@ impl<A: Authorizer> Gate<A> {
                 "portcullis-rbac found no McpMessage: put portcullis-mcp outside it",
             ));
         };
-        match docket.advance(&*self.authorizer, caller, message) {
-            Step::Wait(later) => Next::Ask(later, request, docket),
-            Step::Done => match message {
-                McpMessage::Batch(_) => self.conclude_batch(request, docket),
-                _ => self.conclude(request, docket),
-            },
+        loop {
+            let version = docket.version(&*self.authorizer);
+            match docket.advance(&*self.authorizer, &self.seen, caller, message) {
+                Step::Wait(later) => return Next::Ask(later, request, docket),
+                Step::Done => match docket.anew(&*self.authorizer) {
+                    // The answers may be of two policies.
+                    Some(afresh) => docket = afresh,
+                    None => {
+                        return match message {
+                            McpMessage::Batch(_) => self.conclude_batch(request, docket, &version),
+                            _ => self.conclude(request, docket, &version),
+                        };
+                    }
+                },
+            }
         }
     }
 
-    fn conclude(&self, request: Request<Buffered>, docket: Docket) -> Next<A::Later> {
-        let policy_version = self.authorizer.version();
-        let Some(verdict) = self.verdicts(&request, docket, &policy_version).next() else {
+    fn conclude(
+        &self,
+        request: Request<Buffered>,
+        docket: Docket,
+        policy_version: &Text,
+    ) -> Next<A::Later> {
+        let Some(verdict) = self.verdicts(&request, docket, policy_version).next() else {
             return refuse(Denial::miswired("portcullis-rbac decided nothing"));
         };
         match verdict {
             Ok(rule) => {
-                let permit = self.permit(rule, &policy_version);
+                let permit = self.permit(rule, policy_version);
                 let record = record(&request, 0, Ok(&permit));
                 self.pass(request, permit, None, record)
             }
@@ -98,9 +122,13 @@ impl<A: Authorizer> Gate<A> {
         }
     }
 
-    fn conclude_batch(&self, request: Request<Buffered>, docket: Docket) -> Next<A::Later> {
-        let policy_version = self.authorizer.version();
-        let mut verdicts: Vec<_> = self.verdicts(&request, docket, &policy_version).collect();
+    fn conclude_batch(
+        &self,
+        request: Request<Buffered>,
+        docket: Docket,
+        policy_version: &Text,
+    ) -> Next<A::Later> {
+        let mut verdicts: Vec<_> = self.verdicts(&request, docket, policy_version).collect();
         let Some(McpMessage::Batch(elements)) = request.message() else {
             return refuse(Denial::miswired("portcullis-rbac lost a batch"));
         };
@@ -110,7 +138,7 @@ impl<A: Authorizer> Gate<A> {
         for (element, verdict) in verdicts.iter().enumerate() {
             match verdict {
                 Ok(rule) => {
-                    let permit = self.permit(rule.clone(), &policy_version);
+                    let permit = self.permit(rule.clone(), policy_version);
                     recorded.add(record(&request, element, Ok(&permit)));
                     first = first.or(Some(permit));
                 }

@@ -70,6 +70,10 @@ impl<A: Authorizer> Authorizer for Grantable<A> {
     fn version(&self) -> Text {
         self.inner.version()
     }
+
+    fn wants_hints(&self) -> bool {
+        self.inner.wants_hints()
+    }
 }
 
 fn limited(
@@ -85,6 +89,7 @@ fn limited(
                 rule: Some(rule),
                 reason: Reason::PolicyDenied,
                 style: DenialStyle::Hide,
+                explanation: None,
             }
         }
         (decision, _) => decision,

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::FixedState;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 
 use crate::bits::Bits;
@@ -14,7 +15,7 @@ use crate::pattern::Pattern;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// Names that rules spell out. Their entries hold the rules of matching patterns as well.
-    exact: HashMap<Box<str>, usize>,
+    exact: HashMap<Box<str>, usize, FixedState>,
     globs: GlobSet,
     /// The entry of each glob, by its number in the set.
     glob_entries: Box<[usize]>,

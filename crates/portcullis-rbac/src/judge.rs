@@ -4,6 +4,7 @@ use portcullis_core::{Reason, Text};
 
 use crate::DenialStyle;
 use crate::bits::Bits;
+use crate::condition::{Case, Conditions};
 use crate::rule::Effect;
 use crate::who::Who;
 
@@ -16,6 +17,19 @@ pub(crate) struct Law {
     pub(crate) scopes: Bits,
     pub(crate) scope_names: Vec<String>,
     pub(crate) denial: Option<DenialStyle>,
+    pub(crate) explanation: Option<Text>,
+    pub(crate) conditions: Option<Box<Conditions>>,
+}
+
+impl Law {
+    /// Whether roles alone do not decide.
+    fn is_limited(&self) -> bool {
+        self.conditions.is_some() || !self.scope_names.is_empty()
+    }
+
+    fn holds(&self, who: &Who, case: &Case<'_>) -> bool {
+        self.conditions.as_ref().is_none_or(|conditions| conditions.hold(self.effect, who, case))
+    }
 }
 
 /// The rules about one name or pattern, arranged by role so that their number does not matter.
@@ -23,10 +37,12 @@ pub(crate) struct Law {
 pub(crate) struct Entry {
     deny: ByRole,
     allow: ByRole,
-    /// Rules that allow when the token has the right scopes, in the order of the policy.
-    with_scopes: Box<[usize]>,
+    /// Rules that deny under conditions, in the order of the policy.
+    deny_if: Box<[usize]>,
+    /// Rules that allow under conditions or with scopes, in the order of the policy.
+    allow_if: Box<[usize]>,
     /// The first rule that says how a denial looks.
-    style: Option<(usize, DenialStyle)>,
+    style: Option<usize>,
 }
 
 /// Which roles some rule is about, and for each of them, in order, the first such rule.
@@ -41,35 +57,53 @@ struct ByRole {
 pub(crate) enum Verdict {
     Allow(usize),
     /// A deny rule matches.
-    Deny(usize, DenialStyle),
-    /// No rule allows.
-    Nothing(Reason, DenialStyle),
+    Deny(usize),
+    /// No rule allows. Shown as the rule with this number says.
+    Nothing(Reason, Option<usize>),
     /// Only scopes are missing.
     Scopes(usize),
 }
 
 impl Entry {
     pub(crate) fn new(numbers: &[usize], laws: &[Law], empty: Bits) -> Self {
-        let some = |wanted: fn(&Law) -> bool| {
+        let some = |effect: Effect, limited: bool| {
             numbers
                 .iter()
                 .filter_map(move |number| laws.get(*number).map(|law| (*number, law)))
-                .filter(move |(_, law)| wanted(law))
+                .filter(move |(_, law)| law.effect == effect && law.is_limited() == limited)
         };
-        let allows = |law: &Law| law.effect == Effect::Allow;
+        let styled = |(_, law): &(usize, &Law)| law.denial.is_some();
+        let allows = some(Effect::Allow, false).chain(some(Effect::Allow, true));
         Self {
-            deny: ByRole::new(some(|law| law.effect == Effect::Deny), empty.clone()),
-            allow: ByRole::new(
-                some(|law| law.effect == Effect::Allow && law.scope_names.is_empty()),
-                empty,
-            ),
-            with_scopes: some(|law| law.effect == Effect::Allow && !law.scope_names.is_empty())
-                .map(|(number, _)| number)
-                .collect(),
-            style: some(|_| true)
-                .filter(|(_, law)| allows(law))
-                .find_map(|(number, law)| law.denial.map(|style| (number, style))),
+            deny: ByRole::new(some(Effect::Deny, false), empty.clone()),
+            allow: ByRole::new(some(Effect::Allow, false), empty),
+            deny_if: some(Effect::Deny, true).map(|(number, _)| number).collect(),
+            allow_if: some(Effect::Allow, true).map(|(number, _)| number).collect(),
+            style: allows.filter(styled).map(|(number, _)| number).min(),
         }
+    }
+
+    /// The rule that decides about these roles without conditions or scopes.
+    pub(crate) fn unconditional(&self, effect: Effect, roles: &Bits) -> Option<usize> {
+        match effect {
+            Effect::Allow => self.allow.about(roles),
+            Effect::Deny => self.deny.about(roles),
+        }
+    }
+
+    /// The rules that allow under conditions or with scopes.
+    pub(crate) fn allowing_if(&self) -> &[usize] {
+        &self.allow_if
+    }
+
+    /// The rules that deny under conditions.
+    pub(crate) fn denying_if(&self) -> &[usize] {
+        &self.deny_if
+    }
+
+    /// The roles that may not, whatever the conditions.
+    pub(crate) fn denied_roles(&self) -> &Bits {
+        &self.deny.roles
     }
 }
 
@@ -95,35 +129,39 @@ impl ByRole {
 pub(crate) fn judge<'a>(
     laws: &[Law],
     who: &Who,
+    case: &Case<'_>,
     entries: impl Iterator<Item = &'a Entry> + Clone,
 ) -> Verdict {
-    if let Some(denied) = denied(laws, who, entries.clone()) {
+    if let Some(denied) = denied(laws, who, case, entries.clone()) {
         return denied;
     }
     if let Some(rule) = entries.clone().find_map(|entry| entry.allow.about(&who.roles)) {
         return Verdict::Allow(rule);
     }
+    let limited = || {
+        let numbers = entries.clone().flat_map(|entry| &entry.allow_if);
+        numbers.filter_map(|number| laws.get(*number).map(|law| (*number, law)))
+    };
     let mut lacking: Option<usize> = None;
-    for number in entries.clone().flat_map(|entry| &entry.with_scopes) {
-        let Some(law) = laws.get(*number).filter(|law| law.roles.meets(&who.roles)) else {
+    for (number, law) in limited() {
+        if !law.roles.meets(&who.roles) || !law.holds(who, case) {
             continue;
-        };
-        if who.scopes.contains_all(&law.scopes) {
-            return Verdict::Allow(*number);
         }
-        lacking = Some(lacking.map_or(*number, |first| first.min(*number)));
+        if who.scopes.contains_all(&law.scopes) {
+            return Verdict::Allow(number);
+        }
+        let can_be_had = |all: &Bits| all.contains_all_with(&who.scopes, &law.scopes);
+        if case.grantable.is_none_or(can_be_had) {
+            lacking = Some(lacking.map_or(number, |first| first.min(number)));
+        }
     }
     if let Some(rule) = lacking {
         return Verdict::Scopes(rule);
     }
-    let turns_on_groups = entries.clone().any(|entry| {
-        let with_scopes = entry.with_scopes.iter().filter_map(|number| laws.get(*number));
-        entry.allow.roles.meets(&who.perhaps)
-            || with_scopes.into_iter().any(|law| law.roles.meets(&who.perhaps))
-    });
+    let turns_on_groups = entries.clone().any(|entry| entry.allow.roles.meets(&who.perhaps))
+        || limited().any(|(_, law)| law.roles.meets(&who.perhaps) && law.holds(who, case));
     let reason = if turns_on_groups { Reason::GroupsUnknown } else { Reason::DefaultDeny };
-    let style = entries.filter_map(|entry| entry.style).min_by_key(|(number, _)| *number);
-    Verdict::Nothing(reason, shown(who, style.map(|(_, style)| style)))
+    Verdict::Nothing(reason, entries.filter_map(|entry| entry.style).min())
 }
 
 /// Whether a deny rule matches, or might if the caller's groups were known.
@@ -131,19 +169,23 @@ pub(crate) fn judge<'a>(
 pub(crate) fn denied<'a>(
     laws: &[Law],
     who: &Who,
+    case: &Case<'_>,
     mut entries: impl Iterator<Item = &'a Entry> + Clone,
 ) -> Option<Verdict> {
     if let Some(rule) = entries.clone().find_map(|entry| entry.deny.about(&who.roles)) {
-        return Some(Verdict::Deny(rule, shown(who, laws.get(rule).and_then(|law| law.denial))));
+        return Some(Verdict::Deny(rule));
     }
-    entries
-        .any(|entry| entry.deny.roles.meets(&who.perhaps))
-        .then_some(Verdict::Nothing(Reason::GroupsUnknown, DenialStyle::Hide))
-}
-
-/// To somebody who has not signed in, nothing is explained.
-fn shown(who: &Who, style: Option<DenialStyle>) -> DenialStyle {
-    style.filter(|_| who.signed_in).unwrap_or_default()
+    let limited = |roles: &Bits| {
+        entries.clone().flat_map(|entry| &entry.deny_if).copied().find(|number| {
+            laws.get(*number).is_some_and(|law| law.roles.meets(roles) && law.holds(who, case))
+        })
+    };
+    if let Some(rule) = limited(&who.roles) {
+        return Some(Verdict::Deny(rule));
+    }
+    let perhaps = limited(&who.perhaps).is_some()
+        || entries.any(|entry| entry.deny.roles.meets(&who.perhaps));
+    perhaps.then_some(Verdict::Nothing(Reason::GroupsUnknown, None))
 }
 
 impl Verdict {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_core::Challenge;
+use portcullis_core::{Challenge, Text};
 use tower_layer::Layer;
 
 use crate::gate::Gate;
@@ -20,6 +20,12 @@ impl<A: Authorizer> RbacLayer<A> {
     /// a token with more scopes: the one of the resource's metadata.
     pub fn new(authorizer: A, challenge: Challenge) -> Self {
         Self { gate: Arc::new(Gate::new(authorizer, challenge)) }
+    }
+
+    /// Names the server behind the gate, for policies that are about several, or that trust the
+    /// annotations of some.
+    pub fn server(self, name: impl Into<Text>) -> Self {
+        Self { gate: Arc::new(self.gate.of_server(name.into())) }
     }
 }
 

@@ -55,24 +55,52 @@
 //! * **Nothing is allowed unless a rule allows it**, and a deny rule beats every allow rule,
 //!   whatever their order.
 //! * **Roles come from the token.** A caller has a role if *any one* of its groups, scopes, role
-//!   claims or client ids is theirs; strings are compared exactly. A caller who has not signed in
-//!   has only roles marked `anonymous`.
+//!   claims, client ids, subjects or other claims is theirs; strings are compared exactly. `from`
+//!   limits a role to callers from some issuers and tenants. A caller who has not signed in has
+//!   only roles marked `anonymous`.
 //! * **`everyone`** in an allow rule is every signed-in caller. In a deny rule it is every caller.
+//! * **Conditions must all hold**: methods, servers, annotations, agents, arguments, times. What
+//!   nobody can say, because an argument is missing or of another type, a server has no name or a
+//!   tool no known annotations, **stops an allow rule and does not stop a deny rule**.
 //! * **Scopes limit, roles grant.** A rule with `requires_scopes` needs one of its roles *and* all
 //!   of the scopes. If only scopes are missing, the answer is 403 with a challenge that names all
 //!   of them, so that the client can ask for a better token. Nobody is asked to get a scope that
-//!   would not help: no role, or a matching deny rule, is a plain denial.
-//! * **Lists show what can be called**, at once or after getting a scope. What a rule denies, or
-//!   no rule allows, is not in the list.
+//!   would not help (no role, another condition, a matching deny rule) or that is not among the
+//!   `grantable_scopes`: that is a plain denial.
+//! * **Lists show what can be called**, at once or after getting a scope, with *some* arguments.
+//!   What a rule denies whatever the arguments, or no rule allows, is not in the list.
 //! * **Groups may be unknown**: some issuers leave them out of the token when there are too many.
 //!   Then no role is given by group, and a deny rule for a role that a group could give applies.
 //! * **A denial looks like a target that does not exist**, unless the rule says `explain` or
 //!   `tool_result`: the deny rule that matched, or else the first rule that allows the target to
-//!   somebody. Callers who have not signed in are never told more.
+//!   somebody. Its `explanation` goes along. Callers who have not signed in are never told more.
 //! * Messages of the protocol itself are not for rules: `initialize`, `ping`, `server/discover`,
 //!   notifications, streams, session ends and list requests pass for every caller (lists are
-//!   filtered), `logging/setLevel` for signed-in ones. A completion needs the right to what it
-//!   completes, a subscription the right to read every resource it names.
+//!   filtered). `logging/setLevel` passes for signed-in ones, unless a rule allows it: then it is
+//!   for those whom a rule allows it. A completion needs the right to what it completes, a
+//!   subscription the right to read every resource it names.
+//!
+//! # Conditions
+//!
+//! **Arguments** are named, or pointed to by a JSON Pointer (`/to/iban`). Prefer rules that allow
+//! what is known to be good: servers may read one value in several ways (other letter case, a path
+//! with `..`, `"1"` for `1`), and a rule that denies by value can only name some of them. For paths
+//! there is `under`, for lists `each`. To require a scope for some values only, write one rule for
+//! these values with the scope, and one for the others without.
+//!
+//! **Annotations** such as `readOnlyHint` are a server's word about its own tools. They give access
+//! to nobody unless the policy says `trust_annotations` of that server, or states the annotations
+//! itself. A trusted server's tool is known once a list with it has passed through this gate; the
+//! gate must have the server's name ([`RbacLayer::server`]).
+//!
+//! **Agents** are programs that act for people, known by their client id or as the current actor
+//! in a token (`act`). `through: direct` is a call without one, `through: agent` with any,
+//! `through: [travel-bot]` with that one. A rule without `through` does not ask: to keep agents out,
+//! say `direct`. To let an agent act for some people only, name the agent and their roles in
+//! one rule.
+//!
+//! **Times** are parts of the week in a named time zone (`when`), and moments between which the rule
+//! is of effect (`valid`).
 //!
 //! # Patterns
 //!
@@ -93,15 +121,21 @@
 //! separators and control characters, double and broken encoding. Denied unless spelled out: user
 //! information, fragments, empty segments, characters outside RFC 3986.
 //!
-//! # A policy in YAML
+//! # A policy file
 //!
 #![cfg_attr(feature = "yaml", doc = "```")]
 #![cfg_attr(not(feature = "yaml"), doc = "```ignore")]
 //! let policy = portcullis_rbac::Policy::from_yaml(r#"
 //! name: notes                       # stands before the digest in records (optional)
+//! groups:                           # names for the issuer's ids (optional)
+//!   staff: 0b2e6b5e-6f0c-4f0e-9a52-3b1f4f3f0c11
+//!   it-admins: [7d8c1a34-1c7b-4f0a-8c2e-0a9f5d1f2b33]
+//! agents:                           # programs that act for people (optional)
+//!   travel-bot: { clients: [travel-agent] }
 //! roles:                            # who: any one of these
-//!   reader: { groups: [staff] }
+//!   reader: { groups: [staff], from: { issuers: ["https://id.example"] } }
 //!   admin:  { groups: [it-admins], scopes: ["mcp:admin"], roles: [Admin], clients: [console] }
+//!   buyer:  { claims: { department: [purchasing, sales] } }
 //!   public: { anonymous: true }
 //! scope_hierarchy:                  # a token with the first has the others too (optional)
 //!   "notes:write": ["notes:read"]
@@ -114,20 +148,35 @@
 //!     allow: { tools: [search] }
 //!     roles: [public]
 //!     everyone: true                # every signed-in caller as well
+//!   - id: buy-a-little
+//!     description: Agents book for buyers, up to 500 euros, while somebody is in.
+//!     allow: { tools: [book_trip] }
+//!     roles: [buyer]
+//!     through: [travel-bot]
+//!     arguments:
+//!       price: { max: 500 }
+//!       currency: { in: [EUR] }
+//!     when: { time_zone: Europe/Berlin, days: mon-fri, hours: "08:00-18:00" }
+//!     denial: tool_result           # or hide (the default), or explain
+//!     explanation: Trips over 500 euros, and at night, are for people to book.
 //!   - id: never-purge
 //!     deny: { tools: ["purge_*"] }
 //!     everyone: true
-//!     denial: explain               # or hide (the default), or tool_result
 //! "#)?;
 //! assert!(policy.version().as_str().starts_with("notes@"));
+//! assert!(policy.warnings().is_empty());
 //! # use portcullis_rbac::Authorizer as _;
 //! # Ok::<_, portcullis_rbac::ConfigError>(())
 //! ```
 //!
+//! TOML has the same keys. `policy.schema.json` in this crate's folder is the JSON Schema of both.
+//!
 //! Everything is checked when the policy is built, and an error names the line and column: unknown
-//! keys and roles, rules about nothing or nobody, roles nobody can have, ids used twice, patterns
-//! that cannot match, scopes that a challenge cannot name. [`Policy::version`](Authorizer::version)
-//! is the name and a digest of the content: the same policy has the same version on every replica.
+//! keys and names, rules about nothing or nobody, roles nobody can have, ids used twice, patterns
+//! that cannot match, conditions that nothing can meet, scopes that a challenge cannot name.
+//! [`Policy::warnings`] tells what is legal and probably not meant: a rule that another denies
+//! altogether, or whose time is over. [`Policy::version`](Authorizer::version) is the name and the
+//! start of [`Policy::digest`]: the same policy has the same version on every replica.
 //!
 //! # What it refuses by default
 //! Everything that no rule allows; every message whose decision should be on record and is not
@@ -141,8 +190,8 @@
 //! element needs a scope, nothing executes: one challenge asks for the scopes of all.
 //!
 //! # What it does not do
-//! It verifies no token, reads no JSON and rewrites no answer. It does not look at arguments, own
-//! tasks (`tasks/*` are denied), or reload policies. It does not know what a server does with a
+//! It verifies no token and rewrites no answer. It owns no tasks (`tasks/*` are denied). It does
+//! not know what a server does with a
 //! name: a server that trims names or ignores their case must be called with exact rules. It cannot
 //! hide how long a denial takes.
 //!
@@ -155,19 +204,28 @@
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod access;
+mod agent;
+mod argument;
 mod authorizer;
 mod batch;
 mod bits;
 mod builder;
 mod check;
+mod condition;
 mod decision;
+mod describe;
 mod digest;
 mod docket;
 mod error;
+mod explain;
+#[cfg(feature = "file")]
+mod file;
 mod future;
 mod gate;
 mod grantable;
 mod index;
+mod intern;
 mod judge;
 mod layer;
 mod name;
@@ -176,18 +234,25 @@ mod policy;
 mod query;
 mod role;
 mod rule;
+mod seen;
+mod server;
 mod service;
 mod settle;
+mod truth;
 mod uri;
 mod view;
+mod warning;
 mod who;
-#[cfg(feature = "yaml")]
-mod yaml;
+mod window;
 
+pub use access::{Access, AccessChange, Audience, Changes, Direction, Grant};
+pub use agent::Agent;
+pub use argument::Argument;
 pub use authorizer::{Answer, Authorizer, Never};
 pub use builder::PolicyBuilder;
 pub use decision::{Decision, DenialStyle};
 pub use error::ConfigError;
+pub use explain::{ConditionReport, Explanation, RoleHeld, RuleOutcome, RuleReport};
 pub use future::ResponseFuture;
 pub use grantable::{Grantable, Later};
 pub use layer::RbacLayer;
@@ -195,4 +260,7 @@ pub use policy::Policy;
 pub use query::Query;
 pub use role::Role;
 pub use rule::Rule;
+pub use server::Server;
 pub use service::Rbac;
+pub use warning::Warning;
+pub use window::Window;

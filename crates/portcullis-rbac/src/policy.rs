@@ -3,13 +3,18 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis_core::{Caller, Method, Reason, TargetKind, Text};
+use portcullis_core::{Caller, Clock, Method, Reason, TargetKind, Text, ToolHints};
 
+use crate::bits::Bits;
+use crate::condition::{Case, known_hints};
 use crate::index::Index;
-use crate::judge::{Law, Verdict, denied, judge};
+use crate::judge::{Entry, Law, Verdict, denied, judge};
+use crate::rule::Effect;
 use crate::uri::Reading;
 use crate::who::{Roles, Who};
-use crate::{Answer, Authorizer, Decision, DenialStyle, Never, PolicyBuilder, Query, name, uri};
+use crate::{
+    Answer, Authorizer, Decision, Never, PolicyBuilder, Query, Server, Warning, name, uri,
+};
 
 /// Which roles may use which tools, prompts and resources.
 ///
@@ -20,6 +25,7 @@ pub struct Policy {
     /// Tells this policy's memos from other policies' (see `Principal::memo`).
     pub(crate) id: u64,
     pub(crate) version: Text,
+    pub(crate) digest: Text,
     pub(crate) rules: Rules,
 }
 
@@ -34,6 +40,18 @@ pub(crate) struct Tables {
     pub(crate) tools: Index,
     pub(crate) prompts: Index,
     pub(crate) resources: Index,
+    /// The rules about `logging/setLevel`, the one method without a target that has an effect.
+    pub(crate) set_level: Option<Entry>,
+    pub(crate) servers: Vec<Server>,
+    /// The scopes that callers can get, where not all can be had.
+    pub(crate) grantable: Option<Bits>,
+    pub(crate) clock: Clock,
+    /// Whether some rule looks at the method, at annotations.
+    pub(crate) by_method: bool,
+    pub(crate) by_hints: bool,
+    pub(crate) warnings: Vec<Warning>,
+    /// What the tables were made of, for those who ask why.
+    pub(crate) source: PolicyBuilder,
 }
 
 /// The rule in records of what the protocol itself needs.
@@ -48,31 +66,71 @@ impl Policy {
     /// Allows every signed-in caller everything. Callers who have not signed in get nothing.
     #[must_use]
     pub fn danger_permit_all() -> Self {
-        Self::new(Text::from_static("permit-all"), Rules::PermitAll)
+        let version = Text::from_static("permit-all");
+        Self::new(version.clone(), version, Rules::PermitAll)
     }
 
     /// Allows nobody anything but the protocol's own messages.
     #[must_use]
     pub fn deny_all() -> Self {
+        let source = PolicyBuilder::default();
         let tables = Tables {
             laws: Vec::new(),
-            roles: Roles::new(&[], &[], &Default::default()),
+            roles: Roles::new(&[], &[], &[], &Default::default()),
             tools: Index::default(),
             prompts: Index::default(),
             resources: Index::default(),
+            set_level: None,
+            servers: Vec::new(),
+            grantable: None,
+            clock: Clock::system(),
+            by_method: false,
+            by_hints: false,
+            warnings: Vec::new(),
+            source,
         };
-        Self::new(Text::from_static("deny-all"), Rules::Tables(Box::new(tables)))
+        let version = Text::from_static("deny-all");
+        Self::new(version.clone(), version, Rules::Tables(Box::new(tables)))
     }
 
-    pub(crate) fn new(version: Text, rules: Rules) -> Self {
+    pub(crate) fn new(version: Text, digest: Text, rules: Rules) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), version, rules }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), version, digest, rules }
+    }
+
+    /// The SHA-256 digest of everything that can change a decision, in hexadecimal. Two policies
+    /// with one digest decide alike.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.digest.as_str()
+    }
+
+    /// Takes the time from `clock`, for tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        if let Rules::Tables(tables) = &mut self.rules {
+            tables.clock = clock;
+        }
+        self
+    }
+
+    /// What is probably not meant so: rules that can never apply, roles that no rule names. A
+    /// policy with warnings is in force all the same.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        match &self.rules {
+            Rules::PermitAll => &[],
+            Rules::Tables(tables) => &tables.warnings,
+        }
     }
 
     /// Answers a question. The same as [`Authorizer::authorize`], for a policy's own tests.
     #[must_use]
     pub fn decide(&self, query: &Query<'_>) -> Decision {
         match (query.target(), &self.rules) {
+            (None, Rules::Tables(tables)) if query.method() == Method::LoggingSetLevel => {
+                tables.set_level(self.id, query)
+            }
             (None, _) => without_target(query),
             (
                 Some((
@@ -114,102 +172,196 @@ fn without_target(query: &Query<'_>) -> Decision {
 
 impl Tables {
     fn decide(&self, policy: u64, query: &Query<'_>, kind: TargetKind, name: &str) -> Decision {
+        self.as_seen_by(policy, query, |who| self.decide_for(who, query, kind, name))
+    }
+
+    /// What this policy makes of the caller.
+    pub(crate) fn as_seen_by<R>(
+        &self,
+        policy: u64,
+        query: &Query<'_>,
+        then: impl FnOnce(&Who) -> R,
+    ) -> R {
         let Some(principal) = query.caller().principal() else {
-            return self.decide_for(self.roles.anonymous(), query, kind, name);
+            return then(self.roles.anonymous());
         };
         match principal.memo(policy, || self.roles.of(principal)) {
-            Some(who) => self.decide_for(who, query, kind, name),
-            None => self.decide_for(&self.roles.of(principal), query, kind, name),
+            Some(who) => then(who),
+            None => then(&self.roles.of(principal)),
         }
     }
 
-    fn decide_for(&self, who: &Who, query: &Query<'_>, kind: TargetKind, name: &str) -> Decision {
+    pub(crate) fn decide_for(
+        &self,
+        who: &Who,
+        query: &Query<'_>,
+        kind: TargetKind,
+        name: &str,
+    ) -> Decision {
+        let case = self.case(query, kind, name);
+        if self.by_method && case.method != case.usage {
+            // Completing and subscribing need the right to use, and their own.
+            let using = self.decide_case(who, &Case { method: case.usage, ..case }, kind, name);
+            if !matches!(using, Decision::Allow { .. }) {
+                return using;
+            }
+        }
+        self.decide_case(who, &case, kind, name)
+    }
+
+    /// What conditions may look at.
+    pub(crate) fn case<'a>(
+        &'a self,
+        query: &'a Query<'a>,
+        kind: TargetKind,
+        name: &str,
+    ) -> Case<'a> {
+        let method = match query.method() {
+            // To end what one has begun takes no more than beginning it.
+            Method::ResourcesUnsubscribe => Method::ResourcesSubscribe,
+            method => method,
+        };
+        let usage = match (method, kind) {
+            (Method::CompletionComplete, TargetKind::Prompt) => Method::PromptsGet,
+            (
+                Method::CompletionComplete
+                | Method::ResourcesSubscribe
+                | Method::SubscriptionsListen,
+                _,
+            ) => Method::ResourcesRead,
+            (method, _) => method,
+        };
+        let server = query
+            .server()
+            .and_then(|name| self.servers.iter().position(|server| server.name == name));
+        let hints = if self.by_hints && kind == TargetKind::Tool {
+            self.hints(query, server, name)
+        } else {
+            ToolHints::default()
+        };
+        let grantable = self.grantable.as_ref();
+        Case { query, method, usage, clock: &self.clock, server, hints, grantable }
+    }
+
+    fn hints(&self, query: &Query<'_>, server: Option<usize>, tool: &str) -> ToolHints {
+        let Some(server) = server.and_then(|number| self.servers.get(number)) else {
+            return ToolHints::default();
+        };
+        known_hints(server.hints.get(tool).copied(), server.trusted, query.hints())
+    }
+
+    fn decide_case(&self, who: &Who, case: &Case<'_>, kind: TargetKind, name: &str) -> Decision {
         match kind {
-            TargetKind::Tool => self.decision(self.judge_name(&self.tools, who, name), None),
-            TargetKind::Prompt => self.decision(self.judge_name(&self.prompts, who, name), None),
+            TargetKind::Tool => {
+                self.decision(who, self.judge_name(&self.tools, who, case, name), None)
+            }
+            TargetKind::Prompt => {
+                self.decision(who, self.judge_name(&self.prompts, who, case, name), None)
+            }
             TargetKind::Resource => {
                 // The reference of a completion may be a template, whatever it is called.
-                let template = query.method() == Method::CompletionComplete;
-                self.judge_uri(who, name, template)
+                let template = case.query.method() == Method::CompletionComplete;
+                self.judge_uri(who, case, name, template)
             }
-            TargetKind::ResourceTemplate => self.judge_uri(who, name, true),
+            TargetKind::ResourceTemplate => self.judge_uri(who, case, name, true),
             // Tasks have owners, whom nobody here knows.
             _ => Decision::default_deny(),
         }
     }
 
-    fn judge_name(&self, index: &Index, who: &Who, name: &str) -> Verdict {
+    /// Signed-in callers may set the log level, unless a rule allows it to somebody: then it is
+    /// for these.
+    fn set_level(&self, policy: u64, query: &Query<'_>) -> Decision {
+        let Some(entry) = &self.set_level else { return without_target(query) };
+        self.as_seen_by(policy, query, |who| {
+            let case = self.case(query, TargetKind::Task, "");
+            let verdict = judge(&self.laws, who, &case, std::iter::once(entry));
+            let names = |law: &Law| {
+                let methods = law.conditions.as_ref().and_then(|c| c.methods.as_deref());
+                law.effect == Effect::Allow
+                    && methods.is_some_and(|methods| methods.contains(&Method::LoggingSetLevel))
+            };
+            match verdict {
+                Verdict::Nothing(Reason::DefaultDeny, _) if !self.laws.iter().any(names) => {
+                    without_target(query)
+                }
+                verdict => self.decision(who, verdict, None),
+            }
+        })
+    }
+
+    fn judge_name(&self, index: &Index, who: &Who, case: &Case<'_>, name: &str) -> Verdict {
         if let Some(entry) = index.exact(name) {
-            return judge(&self.laws, who, std::iter::once(entry));
+            return judge(&self.laws, who, case, std::iter::once(entry));
         }
         if name::is_deceptive(name) {
-            return Verdict::Nothing(Reason::DefaultDeny, DenialStyle::Hide);
+            return Verdict::Nothing(Reason::DefaultDeny, None);
         }
-        index.matching(name, |entries| judge(&self.laws, who, entries))
+        index.matching(name, |entries| judge(&self.laws, who, case, entries))
     }
 
     /// Both forms must be allowed; denying any form, the careless one included, denies.
-    fn judge_uri(&self, who: &Who, uri: &str, template: bool) -> Decision {
-        let nothing = Verdict::Nothing(Reason::DefaultDeny, DenialStyle::Hide);
+    fn judge_uri(&self, who: &Who, case: &Case<'_>, uri: &str, template: bool) -> Decision {
+        let nothing = Verdict::Nothing(Reason::DefaultDeny, None);
         let (normal, bare) = match uri::read(uri, template) {
-            Reading::Refused => return self.decision(nothing, None),
+            Reading::Refused => return self.decision(who, nothing, None),
             Reading::Odd => {
                 let verdict = self
                     .resources
                     .exact(uri)
-                    .map_or(nothing, |entry| judge(&self.laws, who, std::iter::once(entry)));
-                return self.decision(verdict, None);
+                    .map_or(nothing, |entry| judge(&self.laws, who, case, std::iter::once(entry)));
+                return self.decision(who, verdict, None);
             }
             Reading::Plain { normal, bare } => (normal, bare),
         };
-        let as_sent = self.judge_form(who, uri);
+        let as_sent = self.judge_form(who, case, uri);
         if as_sent.denies() {
-            return self.decision(as_sent, None);
+            return self.decision(who, as_sent, None);
         }
         if let Some(form) = normal.get(..bare).filter(|form| form.len() < normal.len())
-            && let Some(denied) = self.denied_form(who, form)
+            && let Some(denied) = self.denied_form(who, case, form)
         {
-            return self.decision(denied, None);
+            return self.decision(who, denied, None);
         }
         if normal == uri {
-            return self.decision(as_sent, None);
+            return self.decision(who, as_sent, None);
         }
-        let in_normal_form = self.judge_form(who, &normal);
+        let in_normal_form = self.judge_form(who, case, &normal);
         if in_normal_form.denies() {
-            return self.decision(in_normal_form, None);
+            return self.decision(who, in_normal_form, None);
         }
         match (as_sent, in_normal_form) {
-            (Verdict::Allow(_), Verdict::Scopes(_)) => self.decision(in_normal_form, None),
-            (Verdict::Scopes(_), Verdict::Scopes(other)) => self.decision(as_sent, Some(other)),
-            _ => self.decision(as_sent, None),
+            (Verdict::Allow(_), Verdict::Scopes(_)) => self.decision(who, in_normal_form, None),
+            (Verdict::Scopes(_), Verdict::Scopes(other)) => {
+                self.decision(who, as_sent, Some(other))
+            }
+            _ => self.decision(who, as_sent, None),
         }
     }
 
-    fn judge_form(&self, who: &Who, uri: &str) -> Verdict {
+    fn judge_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Verdict {
         match self.resources.exact(uri) {
-            Some(entry) => judge(&self.laws, who, std::iter::once(entry)),
-            None => self.resources.matching(uri, |entries| judge(&self.laws, who, entries)),
+            Some(entry) => judge(&self.laws, who, case, std::iter::once(entry)),
+            None => self.resources.matching(uri, |entries| judge(&self.laws, who, case, entries)),
         }
     }
 
-    fn denied_form(&self, who: &Who, uri: &str) -> Option<Verdict> {
+    fn denied_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Option<Verdict> {
         match self.resources.exact(uri) {
-            Some(entry) => denied(&self.laws, who, std::iter::once(entry)),
-            None => self.resources.matching(uri, |entries| denied(&self.laws, who, entries)),
+            Some(entry) => denied(&self.laws, who, case, std::iter::once(entry)),
+            None => self.resources.matching(uri, |entries| denied(&self.laws, who, case, entries)),
         }
     }
 
     /// Names the rules. `also` is a second rule whose scopes are needed.
-    fn decision(&self, verdict: Verdict, also: Option<usize>) -> Decision {
+    fn decision(&self, who: &Who, verdict: Verdict, also: Option<usize>) -> Decision {
         let id = |rule: usize| self.laws.get(rule).map(|law| law.id.clone());
         match verdict {
             Verdict::Allow(rule) => {
                 id(rule).map_or_else(Decision::default_deny, |rule| Decision::Allow { rule })
             }
-            Verdict::Deny(rule, style) => {
-                Decision::Deny { rule: id(rule), reason: Reason::PolicyDenied, style }
-            }
-            Verdict::Nothing(reason, style) => Decision::Deny { rule: None, reason, style },
+            Verdict::Deny(rule) => self.denial(who, id(rule), Reason::PolicyDenied, Some(rule)),
+            Verdict::Nothing(reason, styled) => self.denial(who, None, reason, styled),
             Verdict::Scopes(rule) => {
                 let mut scopes: Vec<String> = Vec::new();
                 let rules = [Some(rule), also].into_iter().flatten();
@@ -224,6 +376,24 @@ impl Tables {
             }
         }
     }
+
+    /// A denial that looks as the rule `styled` says. To somebody who has not signed in, nothing
+    /// is explained.
+    fn denial(
+        &self,
+        who: &Who,
+        rule: Option<Text>,
+        reason: Reason,
+        styled: Option<usize>,
+    ) -> Decision {
+        let law = styled.and_then(|rule| self.laws.get(rule)).filter(|_| who.signed_in);
+        Decision::Deny {
+            rule,
+            reason,
+            style: law.and_then(|law| law.denial).unwrap_or_default(),
+            explanation: law.and_then(|law| law.explanation.clone()),
+        }
+    }
 }
 
 impl Authorizer for Policy {
@@ -235,6 +405,10 @@ impl Authorizer for Policy {
 
     fn version(&self) -> Text {
         self.version.clone()
+    }
+
+    fn wants_hints(&self) -> bool {
+        matches!(&self.rules, Rules::Tables(tables) if tables.by_hints)
     }
 }
 

@@ -1,6 +1,8 @@
 //! One question to an authorizer.
 
-use portcullis_core::{Arguments, Caller, Method, TargetKind, Version};
+use std::time::Duration;
+
+use portcullis_core::{Arguments, Caller, Method, TargetKind, ToolHints, Version};
 
 /// May this caller do this? One question about one target.
 ///
@@ -14,13 +16,26 @@ pub struct Query<'a> {
     target: Option<(TargetKind, &'a str)>,
     arguments: Option<&'a Arguments>,
     listing: bool,
+    server: Option<&'a str>,
+    hints: Option<ToolHints>,
+    at: Option<Duration>,
 }
 
 impl<'a> Query<'a> {
     /// May `caller` use `method` of the revision `version`?
     #[must_use]
     pub fn new(caller: &'a Caller, version: Version, method: Method) -> Self {
-        Self { caller, version, method, target: None, arguments: None, listing: false }
+        Self {
+            caller,
+            version,
+            method,
+            target: None,
+            arguments: None,
+            listing: false,
+            server: None,
+            hints: None,
+            at: None,
+        }
     }
 
     /// May they use it on this tool, prompt or resource? `name` is the name or URI, exact.
@@ -43,6 +58,27 @@ impl<'a> Query<'a> {
     pub fn in_a_list(mut self) -> Self {
         self.listing = true;
         self.arguments = None;
+        self
+    }
+
+    /// On this server, of the several that a policy may be about.
+    #[must_use]
+    pub fn of_server(mut self, server: &'a str) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// With what the server said about the tool when it last listed it.
+    #[must_use]
+    pub fn with_hints(mut self, hints: ToolHints) -> Self {
+        self.hints = Some(hints);
+        self
+    }
+
+    /// At this time since the Unix epoch, in place of now.
+    #[must_use]
+    pub fn at(mut self, unix: Duration) -> Self {
+        self.at = Some(unix);
         self
     }
 
@@ -80,5 +116,23 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn is_listing(&self) -> bool {
         self.listing
+    }
+
+    /// The server behind the gate, where it has a name.
+    #[must_use]
+    pub fn server(&self) -> Option<&'a str> {
+        self.server
+    }
+
+    /// What the server said about the tool. `None`: it has not been seen in a list.
+    #[must_use]
+    pub fn hints(&self) -> Option<ToolHints> {
+        self.hints
+    }
+
+    /// The time to decide for, where it is not now.
+    #[must_use]
+    pub fn time(&self) -> Option<Duration> {
+        self.at
     }
 }

@@ -1,9 +1,14 @@
 //! Roles, as configured.
 
+use serde_json::Value;
+
 use crate::error::Place;
 
-/// A role, and who has it: a caller with **any one** of the groups, scopes, role claims or client
-/// ids named here. Strings are compared exactly.
+/// A role, and who has it: a caller with **any one** of the groups, scopes, role claims, client
+/// ids, subjects or claims named here. Strings are compared exactly.
+///
+/// [`from_issuer`](Self::from_issuer) and [`from_tenant`](Self::from_tenant) limit all of these to
+/// callers from there; a role with nothing else is for everybody from there.
 ///
 /// A token whose list of groups is incomplete gives no role by group, and a deny rule for such a
 /// role then applies.
@@ -15,6 +20,10 @@ pub struct Role {
     pub(crate) scopes: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) clients: Vec<String>,
+    pub(crate) subjects: Vec<String>,
+    pub(crate) claims: Vec<(String, Vec<Value>)>,
+    pub(crate) issuers: Vec<String>,
+    pub(crate) tenants: Vec<String>,
     pub(crate) anonymous: bool,
     pub(crate) place: Option<Place>,
 }
@@ -28,6 +37,10 @@ impl Role {
             scopes: Vec::new(),
             roles: Vec::new(),
             clients: Vec::new(),
+            subjects: Vec::new(),
+            claims: Vec::new(),
+            issuers: Vec::new(),
+            tenants: Vec::new(),
             anonymous: false,
             place: None,
         }
@@ -55,6 +68,49 @@ impl Role {
     pub fn client(mut self, client_id: impl Into<String>) -> Self {
         self.clients.push(client_id.into());
         self
+    }
+
+    /// The person or program known as `subject` (`sub`) has it. Subjects are unique within an
+    /// issuer only: where there are several, use [`from_issuer`](Self::from_issuer) too.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subjects.push(subject.into());
+        self
+    }
+
+    /// Tokens whose claim is one of `values`, or a list that holds one, have it. `claim` is the name
+    /// of a claim, or a JSON Pointer (RFC 6901) when it starts with a slash.
+    pub fn claim<T: Into<Value>>(
+        mut self,
+        claim: impl Into<String>,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.claims.push((claim.into(), values.into_iter().map(T::into).collect()));
+        self
+    }
+
+    /// Only callers from this issuer have it, or from another one named so.
+    pub fn from_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuers.push(issuer.into());
+        self
+    }
+
+    /// Only callers from this tenant have it, or from another one named so. A tenant's id means
+    /// something at its issuer only: name that too.
+    pub fn from_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenants.push(tenant.into());
+        self
+    }
+
+    /// Whether it names something that a caller may have.
+    pub(crate) fn has_sources(&self) -> bool {
+        let Self { groups, scopes, roles, clients, subjects, claims, .. } = self;
+        [groups, scopes, roles, clients, subjects].iter().any(|values| !values.is_empty())
+            || !claims.is_empty()
+    }
+
+    /// Whether it is only for callers from somewhere.
+    pub(crate) fn is_limited(&self) -> bool {
+        !(self.issuers.is_empty() && self.tenants.is_empty())
     }
 
     /// Callers who have not signed in have it, where a deployment lets such callers in. Signed-in

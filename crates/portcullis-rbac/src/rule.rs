@@ -1,7 +1,9 @@
 //! Rules, as configured.
 
-use crate::DenialStyle;
+use portcullis_core::ToolHints;
+
 use crate::error::Place;
+use crate::{Argument, DenialStyle, Window};
 
 /// A rule: some roles may, or may not, use some tools, prompts and resources.
 ///
@@ -16,10 +18,31 @@ pub struct Rule {
     pub(crate) tools: Vec<Word>,
     pub(crate) prompts: Vec<Word>,
     pub(crate) resources: Vec<Word>,
+    pub(crate) methods: Vec<Word>,
+    pub(crate) servers: Vec<Word>,
+    pub(crate) annotations: ToolHints,
     pub(crate) roles: Vec<Word>,
     pub(crate) everyone: bool,
+    pub(crate) through: Option<Through>,
     pub(crate) requires_scopes: Vec<Word>,
+    pub(crate) arguments: Vec<(Word, Argument)>,
+    pub(crate) windows: Vec<(Window, Option<Place>)>,
+    pub(crate) from: Option<Word>,
+    pub(crate) until: Option<Word>,
     pub(crate) denial: Option<DenialStyle>,
+    pub(crate) explanation: Option<Word>,
+    pub(crate) description: Option<String>,
+}
+
+/// Whether a call comes from a person's own client or through an agent.
+#[derive(Clone, Debug)]
+pub(crate) enum Through {
+    /// No agent in between.
+    Direct,
+    /// Some agent: one that the policy names, or an actor that it does not.
+    Agent,
+    /// One of these agents.
+    Named(Vec<Word>),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,10 +82,20 @@ impl Rule {
             tools: Vec::new(),
             prompts: Vec::new(),
             resources: Vec::new(),
+            methods: Vec::new(),
+            servers: Vec::new(),
+            annotations: ToolHints::default(),
             roles: Vec::new(),
             everyone: false,
+            through: None,
             requires_scopes: Vec::new(),
+            arguments: Vec::new(),
+            windows: Vec::new(),
+            from: None,
+            until: None,
             denial: None,
+            explanation: None,
+            description: None,
         }
     }
 
@@ -84,6 +117,31 @@ impl Rule {
         self
     }
 
+    /// Limits the rule to these methods, such as `resources/read`. A deny rule may name methods
+    /// alone: it denies them whatever their target. An allow rule may do so for `logging/setLevel`,
+    /// which has no target.
+    pub fn methods<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {
+        self.methods.extend(methods.into_iter().map(Word::from));
+        self
+    }
+
+    /// Limits the rule to these servers, which the policy must know
+    /// ([`add_server`](crate::PolicyBuilder::add_server)). Nobody can say it where the gate does
+    /// not name its server.
+    pub fn servers<T: Into<String>>(mut self, servers: impl IntoIterator<Item = T>) -> Self {
+        self.servers.extend(servers.into_iter().map(Word::from));
+        self
+    }
+
+    /// Limits the rule to tools with these annotations. Nobody can say what annotations a tool has
+    /// unless the policy says so itself, or trusts the server and has seen the tool in a list; then
+    /// hints that are left out have the values that MCP gives them. So an untrusted annotation gives
+    /// access to nobody.
+    pub fn annotations(mut self, hints: ToolHints) -> Self {
+        self.annotations = hints;
+        self
+    }
+
     /// Adds roles, by name.
     pub fn roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
         self.roles.extend(roles.into_iter().map(Word::from));
@@ -101,6 +159,62 @@ impl Rule {
     /// lacks only scopes is told which.
     pub fn requires_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.requires_scopes.extend(scopes.into_iter().map(Word::from));
+        self
+    }
+
+    /// Limits the rule to calls without an agent in between.
+    pub fn directly(mut self) -> Self {
+        self.through = Some(Through::Direct);
+        self
+    }
+
+    /// Limits the rule to calls through an agent, whether the policy names it or not.
+    pub fn through_any_agent(mut self) -> Self {
+        self.through = Some(Through::Agent);
+        self
+    }
+
+    /// Limits the rule to calls through one of these agents, which the policy must know
+    /// ([`add_agent`](crate::PolicyBuilder::add_agent)).
+    pub fn through<T: Into<String>>(mut self, agents: impl IntoIterator<Item = T>) -> Self {
+        self.through = Some(Through::Named(agents.into_iter().map(Word::from).collect()));
+        self
+    }
+
+    /// Asks something of an argument of the call. `argument` is its name, or a JSON Pointer
+    /// (RFC 6901) into the arguments when it starts with a slash.
+    pub fn argument(mut self, argument: impl Into<String>, condition: Argument) -> Self {
+        self.arguments.push((argument.into().into(), condition));
+        self
+    }
+
+    /// Limits the rule to a part of the week; to one of them when there are several.
+    pub fn during(mut self, window: Window) -> Self {
+        self.windows.push((window, None));
+        self
+    }
+
+    /// The rule is of no effect before this moment: RFC 3339 text with an offset.
+    pub fn valid_from(mut self, moment: impl Into<String>) -> Self {
+        self.from = Some(moment.into().into());
+        self
+    }
+
+    /// The rule is of no effect from this moment on: RFC 3339 text with an offset.
+    pub fn valid_until(mut self, moment: impl Into<String>) -> Self {
+        self.until = Some(moment.into().into());
+        self
+    }
+
+    /// Sets a text that a denial carries where it is not hidden. See [`denial`](Self::denial).
+    pub fn explanation(mut self, text: impl Into<String>) -> Self {
+        self.explanation = Some(text.into().into());
+        self
+    }
+
+    /// Notes what the rule is for. It decides nothing.
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
         self
     }
 

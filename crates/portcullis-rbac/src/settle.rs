@@ -36,8 +36,9 @@ pub(crate) fn settle(
     let Circumstances { caller, challenge, policy_version, .. } = *circumstances;
     let (rule, denial) = match decision {
         Decision::Allow { rule } => return Ok(rule),
-        Decision::Deny { rule, reason, style } => {
-            (rule, denied(message, target, style, reason, circumstances))
+        Decision::Deny { rule, reason, style, explanation } => {
+            let text = explanation.as_ref().map(Text::as_str);
+            (rule, denied(message, target, (style, text), reason, circumstances))
         }
         Decision::NeedsScopes { rule, scopes } => {
             let denial = match message {
@@ -46,7 +47,8 @@ pub(crate) fn settle(
                 }
                 // The token has them all and it is still no: asking again would never end.
                 message => {
-                    denied(message, target, DenialStyle::Hide, Reason::PolicyDenied, circumstances)
+                    let hidden = (DenialStyle::Hide, None);
+                    denied(message, target, hidden, Reason::PolicyDenied, circumstances)
                 }
             };
             (Some(rule), denial)
@@ -85,7 +87,7 @@ fn step_up(
 fn denied(
     message: &McpMessage,
     target: usize,
-    style: DenialStyle,
+    (style, text): (DenialStyle, Option<&str>),
     reason: Reason,
     circumstances: &Circumstances<'_>,
 ) -> Denial {
@@ -99,12 +101,13 @@ fn denied(
             Denial::hidden(request, hidden, reason)
         }
         DenialStyle::ToolResult if request.method() == Method::ToolsCall => {
-            Denial::tool_result(request, reason)
+            Denial::tool_result_with(request, reason, text)
         }
         DenialStyle::Explain | DenialStyle::ToolResult => {
             let Circumstances { trail, element, .. } = *circumstances;
             let id = trail.and_then(|trail| trail.decision_id(element));
-            Denial::explained(request, id.as_ref().map_or("unrecorded", Text::as_str), reason)
+            let id = id.as_ref().map_or("unrecorded", Text::as_str);
+            Denial::explained_with(request, id, reason, text)
         }
     }
 }

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use portcullis_core::{Caller, Glance, Look, Method, TargetKind, Text, Version, View};
+use portcullis_core::{Caller, Glance, Look, Method, TargetKind, Text, ToolHints, Version, View};
 
+use crate::seen::Seen;
 use crate::settle::scopes_would_help;
 use crate::{Answer, Authorizer, Decision, Query};
 
@@ -15,11 +16,14 @@ use crate::{Answer, Authorizer, Decision, Query};
 const AT_ONCE: usize = 16;
 
 /// Asks the authorizer of a gate about items of lists.
-pub(crate) struct Sight<A>(Arc<A>);
+pub(crate) struct Sight<A> {
+    authorizer: Arc<A>,
+    seen: Arc<Seen>,
+}
 
 impl<A: Authorizer> Sight<A> {
-    pub(crate) fn new(authorizer: Arc<A>) -> Self {
-        Self(authorizer)
+    pub(crate) fn new(authorizer: Arc<A>, seen: Arc<Seen>) -> Self {
+        Self { authorizer, seen }
     }
 }
 
@@ -31,22 +35,31 @@ impl<A> fmt::Debug for Sight<A> {
 
 impl<A: Authorizer> View for Sight<A> {
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance {
-        match ask(&*self.0, caller, version, kind, name) {
+        match ask(&*self.authorizer, &self.seen, caller, version, (kind, name)) {
             Answer::Now(decision) if visible(caller, &decision) => Glance::Shown,
             Answer::Now(_) => Glance::Hidden,
             Answer::Later(_) => Glance::Later,
         }
     }
 
+    fn notice(&self, name: &str, hints: ToolHints) {
+        self.seen.note(name, hints);
+    }
+
+    fn notices(&self) -> bool {
+        self.authorizer.wants_hints()
+    }
+
     fn look(&self, caller: Caller, version: Version, items: Vec<(TargetKind, Text)>) -> Look {
-        let authorizer = Arc::clone(&self.0);
+        let authorizer = Arc::clone(&self.authorizer);
+        let seen = Arc::clone(&self.seen);
         Box::pin(async move {
             let mut shown = Vec::with_capacity(items.len());
             for some in items.chunks(AT_ONCE) {
                 let mut open: Vec<Slot<A::Later>> = some
                     .iter()
                     .map(|(kind, name)| {
-                        match ask(&*authorizer, &caller, version, *kind, name.as_str()) {
+                        match ask(&*authorizer, &seen, &caller, version, (*kind, name.as_str())) {
                             Answer::Now(decision) => Slot::Known(visible(&caller, &decision)),
                             Answer::Later(later) => Slot::Open(Box::pin(later)),
                         }
@@ -84,10 +97,10 @@ async fn all<L: Future<Output = Decision>>(slots: &mut [Slot<L>], caller: &Calle
 
 fn ask<A: Authorizer>(
     authorizer: &A,
+    seen: &Seen,
     caller: &Caller,
     version: Version,
-    kind: TargetKind,
-    name: &str,
+    (kind, name): (TargetKind, &str),
 ) -> Answer<A::Later> {
     let method = match kind {
         TargetKind::Tool => Method::ToolsCall,
@@ -96,7 +109,8 @@ fn ask<A: Authorizer>(
         TargetKind::Task => Method::TasksGet,
         _ => return Answer::Now(Decision::default_deny()),
     };
-    authorizer.authorize(&Query::new(caller, version, method).on(kind, name).in_a_list())
+    let query = Query::new(caller, version, method).on(kind, name).in_a_list();
+    authorizer.authorize(&seen.complete(authorizer, query))
 }
 
 /// Visible is what can be called, at once or after asking for more scopes.

@@ -45,8 +45,25 @@ impl Denial {
     /// Policy says no, and says so (recipe 4.12, explain). `decision_id` finds the audit record.
     #[must_use]
     pub fn explained(request: &McpRequest, decision_id: &str, reason: Reason) -> Self {
-        let data =
-            format!(r#"{{"reason":"policy_denied","decisionId":{}}}"#, json_string(decision_id));
+        Self::explained_with(request, decision_id, reason, None)
+    }
+
+    /// As [`explained`](Self::explained), with a text of the policy's author in
+    /// `data.explanation`.
+    #[must_use]
+    pub fn explained_with(
+        request: &McpRequest,
+        decision_id: &str,
+        reason: Reason,
+        explanation: Option<&str>,
+    ) -> Self {
+        let id = json_string(decision_id);
+        let data = match explanation.map(json_string) {
+            None => format!(r#"{{"reason":"policy_denied","decisionId":{id}}}"#),
+            Some(text) => {
+                format!(r#"{{"reason":"policy_denied","decisionId":{id},"explanation":{text}}}"#)
+            }
+        };
         Self::rpc(
             DenialKind::Policy,
             reason,
@@ -67,12 +84,24 @@ impl Denial {
     /// Policy says no to a `tools/call`, as a tool result that the model reads (recipe 4.12).
     #[must_use]
     pub fn tool_result(request: &McpRequest, reason: Reason) -> Self {
+        Self::tool_result_with(request, reason, None)
+    }
+
+    /// As [`tool_result`](Self::tool_result), with a text of the policy's author.
+    #[must_use]
+    pub fn tool_result_with(
+        request: &McpRequest,
+        reason: Reason,
+        explanation: Option<&str>,
+    ) -> Self {
         let result_type = match request.era() {
             Era::Legacy => "",
             Era::Modern => r#""resultType":"complete","#,
         };
+        let explanation =
+            json_string(explanation.unwrap_or("You are not permitted to use this tool."));
         let text = format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{{{result_type}"content":[{{"type":"text","text":"You are not permitted to use this tool."}}],"isError":true}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{{result_type}"content":[{{"type":"text","text":{explanation}}}],"isError":true}}}}"#,
             request.id()
         );
         let body = Body::Rpc { text, code: None };

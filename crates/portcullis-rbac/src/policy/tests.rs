@@ -2,7 +2,7 @@ use portcullis_core::{AnonymousReason, Principal, PrincipalBuilder, ScopeHierarc
 use proptest::prelude::*;
 
 use super::*;
-use crate::{PolicyBuilder, Role, Rule};
+use crate::{DenialStyle, PolicyBuilder, Role, Rule};
 
 const V: Version = Version::V2026_07_28;
 
@@ -61,7 +61,7 @@ fn policy() -> Policy {
 fn word(decision: &Decision) -> String {
     match decision {
         Decision::Allow { rule } => format!("allow {rule}"),
-        Decision::Deny { rule, reason, style } => {
+        Decision::Deny { rule, reason, style, .. } => {
             let rule = rule.as_ref().map_or("-", Text::as_str);
             let style = match style {
                 DenialStyle::Hide => "",

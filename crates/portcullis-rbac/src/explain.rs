@@ -1,0 +1,347 @@
+//! Why a decision is what it is.
+
+use globset::GlobMatcher;
+use portcullis_core::{Caller, Method, Principal, TargetKind, Text};
+
+use crate::condition::Case;
+use crate::judge::Law;
+use crate::pattern::{self, Pattern};
+use crate::policy::{Rules, Tables};
+use crate::rule::{Effect, Word};
+use crate::truth::Truth;
+use crate::uri::{self, Reading};
+use crate::who::Who;
+use crate::{Authorizer as _, Decision, Policy, Query, Rule, describe, name};
+
+/// Why a policy decides a question as it does; made by [`Policy::explain`]. For people who write
+/// policies, never for callers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The decision, exactly as [`Policy::decide`] makes it.
+    pub decision: Decision,
+    /// The version of the policy.
+    pub policy_version: Text,
+    /// The roles of the caller, and what gave them.
+    pub roles: Vec<RoleHeld>,
+    /// The agents through which the caller calls, by the policy's names.
+    pub agents: Vec<String>,
+    /// The rules about the target, in the order of the policy, and what each has to say.
+    pub rules: Vec<RuleReport>,
+    /// Why no pattern can mean the target, where that is so.
+    pub odd: Option<&'static str>,
+}
+
+/// A role that a caller has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RoleHeld {
+    /// Its name.
+    pub role: String,
+    /// What gave it, such as `group staff`. Empty where the token hides the caller's groups, and
+    /// one of these could give it.
+    pub because: Vec<String>,
+}
+
+/// What one rule says about a question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RuleReport {
+    /// The rule's id.
+    pub id: String,
+    /// Where it stands in the file: line and column, from 1.
+    pub place: Option<(u64, u64)>,
+    /// Whether it allows; otherwise it denies.
+    pub allows: bool,
+    /// Those of its patterns that mean the target.
+    pub patterns: Vec<String>,
+    /// The caller's role by which it applies (`everyone` for everybody), if it does.
+    pub by_role: Option<String>,
+    /// Whether it would apply if an unknown group were the right one.
+    pub perhaps: bool,
+    /// Its conditions, and whether they hold.
+    pub conditions: Vec<ConditionReport>,
+    /// The scopes it requires that the token does not cover.
+    pub missing_scopes: Vec<String>,
+    /// What it comes to.
+    pub outcome: RuleOutcome,
+}
+
+/// One condition of a rule.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ConditionReport {
+    /// The condition in words.
+    pub condition: String,
+    /// Whether it holds; `None` when nobody can say. That stops an allow rule, and not a deny rule.
+    pub holds: Option<bool>,
+}
+
+/// What a rule comes to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RuleOutcome {
+    /// It allows.
+    Allows,
+    /// It denies.
+    Denies,
+    /// It would allow if the token had more scopes.
+    NeedsScopes,
+    /// It has nothing to say about this caller and these circumstances.
+    Silent,
+}
+
+impl Policy {
+    /// Says which rule decides, and what every rule about the target has to say.
+    ///
+    /// Takes time linear in the number of rules: it reads them one by one, as a person would, and
+    /// not by the tables that decide.
+    #[must_use]
+    pub fn explain(&self, query: &Query<'_>) -> Explanation {
+        let mut explanation = Explanation {
+            decision: self.decide(query),
+            policy_version: self.version(),
+            roles: Vec::new(),
+            agents: Vec::new(),
+            rules: Vec::new(),
+            odd: None,
+        };
+        if let Rules::Tables(tables) = &self.rules {
+            tables.as_seen_by(self.id, query, |who| explain(tables, who, query, &mut explanation));
+        }
+        explanation
+    }
+}
+
+fn explain(tables: &Tables, who: &Who, query: &Query<'_>, explanation: &mut Explanation) {
+    let source = &tables.source;
+    explanation.roles = held(tables, who, query.caller());
+    let agents =
+        source.agents.iter().enumerate().filter(|(number, _)| who.agents.contains(*number));
+    explanation.agents = agents.map(|(_, agent)| agent.name.clone()).collect();
+    let (kind, target) = query.target().unwrap_or((TargetKind::Task, ""));
+    let asked = Asked::new(tables, query, kind, target);
+    explanation.odd = asked.odd;
+    let case = tables.case(query, kind, target);
+    for (rule, law) in source.rules.iter().zip(&tables.laws) {
+        let patterns = asked.patterns(rule);
+        let whole = matches!((query.target(), query.method()), (None, Method::LoggingSetLevel))
+            && rule.methods.iter().any(|word| word.text == Method::LoggingSetLevel.as_str());
+        if !patterns.is_empty() || whole {
+            explanation.rules.push(report(tables, rule, law, who, &case, patterns));
+        }
+    }
+}
+
+fn report(
+    tables: &Tables,
+    rule: &Rule,
+    law: &Law,
+    who: &Who,
+    case: &Case<'_>,
+    patterns: Vec<String>,
+) -> RuleReport {
+    let parts = law.conditions.iter().flat_map(|conditions| {
+        conditions.parts().map(|part| {
+            let holds = match conditions.part(part, law.effect, who, case) {
+                Truth::Yes => Some(true),
+                Truth::No => Some(false),
+                Truth::Unknown => None,
+            };
+            ConditionReport { condition: describe::part(rule, part), holds }
+        })
+    });
+    let conditions: Vec<_> = parts.collect();
+    let wanted = tables.source.wanted_scopes();
+    let lacks = |scope: &&String| {
+        let bit = wanted.iter().position(|wanted| wanted == *scope);
+        !bit.is_some_and(|bit| who.scopes.contains(bit))
+    };
+    let missing_scopes: Vec<String> = law.scope_names.iter().filter(lacks).cloned().collect();
+    let by_role = by_role(tables, law, who);
+    let perhaps = law.roles.meets(&who.perhaps);
+    let stops = match law.effect {
+        Effect::Allow => conditions.iter().any(|condition| condition.holds != Some(true)),
+        Effect::Deny => conditions.iter().any(|condition| condition.holds == Some(false)),
+    };
+    let outcome = match law.effect {
+        _ if stops => RuleOutcome::Silent,
+        Effect::Deny if by_role.is_some() || perhaps => RuleOutcome::Denies,
+        Effect::Allow if by_role.is_some() && missing_scopes.is_empty() => RuleOutcome::Allows,
+        Effect::Allow if by_role.is_some() => RuleOutcome::NeedsScopes,
+        _ => RuleOutcome::Silent,
+    };
+    RuleReport {
+        id: rule.id.text.clone(),
+        place: rule.id.place.map(|place| (place.line, place.column)),
+        allows: law.effect == Effect::Allow,
+        patterns,
+        by_role,
+        perhaps,
+        conditions,
+        missing_scopes,
+        outcome,
+    }
+}
+
+fn by_role(tables: &Tables, law: &Law, who: &Who) -> Option<String> {
+    if !law.roles.meets(&who.roles) {
+        return None;
+    }
+    let roles = tables.source.roles.iter().enumerate();
+    let mut common = roles.filter(|(number, _)| {
+        let bit = crate::who::FIRST + number;
+        law.roles.contains(bit) && who.roles.contains(bit)
+    });
+    Some(common.next().map_or_else(|| "everyone".to_owned(), |(_, role)| role.name.clone()))
+}
+
+/// The caller's roles, and those of their facts that give them.
+fn held(tables: &Tables, who: &Who, caller: &Caller) -> Vec<RoleHeld> {
+    let roles = tables.source.roles.iter().enumerate();
+    roles
+        .filter(|(number, _)| {
+            let bit = crate::who::FIRST + number;
+            who.roles.contains(bit) || who.perhaps.contains(bit)
+        })
+        .map(|(_, role)| {
+            let because = match caller.principal() {
+                Some(principal) => facts(tables, role, principal),
+                None => vec!["who has not signed in".to_owned()],
+            };
+            RoleHeld { role: role.name.clone(), because }
+        })
+        .collect()
+}
+
+/// The sources of a role that this caller has, in the words of [`describe::sources`].
+fn facts(tables: &Tables, role: &crate::Role, principal: &Principal) -> Vec<String> {
+    // Each source alone, so that the engine's own reading tells.
+    let with = |change: &dyn Fn(&mut crate::Role)| {
+        let mut one = crate::Role::new(role.name.clone());
+        one.issuers.clone_from(&role.issuers);
+        one.tenants.clone_from(&role.tenants);
+        change(&mut one);
+        one
+    };
+    let mut singles = Vec::new();
+    let named = |name: &String| {
+        let ids = tables.source.groups.iter().find(|(word, _)| word.text == *name);
+        ids.map_or_else(|| vec![name.clone()], |(_, ids)| ids.clone())
+    };
+    for group in &role.groups {
+        singles.push((format!("group {group}"), with(&|one| one.groups = named(group))));
+    }
+    for scope in &role.scopes {
+        singles.push((format!("scope {scope}"), with(&|one| one.scopes.push(scope.clone()))));
+    }
+    for claim in &role.roles {
+        singles.push((format!("role claim {claim}"), with(&|one| one.roles.push(claim.clone()))));
+    }
+    for client in &role.clients {
+        singles.push((format!("client {client}"), with(&|one| one.clients.push(client.clone()))));
+    }
+    for subject in &role.subjects {
+        singles
+            .push((format!("subject {subject}"), with(&|one| one.subjects.push(subject.clone()))));
+    }
+    for (claim, values) in &role.claims {
+        for value in values {
+            let pair = (claim.clone(), vec![value.clone()]);
+            singles.push((
+                format!("claim {claim} {value}"),
+                with(&|one| one.claims.push(pair.clone())),
+            ));
+        }
+    }
+    if singles.is_empty() {
+        singles.push(("from there".to_owned(), with(&|_| {})));
+    }
+    let hierarchy = tables.source.hierarchy().unwrap_or_default();
+    let gives = |role: &crate::Role| {
+        let roles = crate::who::Roles::new(std::slice::from_ref(role), &[], &[], &hierarchy);
+        roles.of(principal).roles.contains(crate::who::FIRST)
+    };
+    singles.into_iter().filter(|(_, role)| gives(role)).map(|(text, _)| text).collect()
+}
+
+/// The forms of a target that patterns may mean.
+struct Asked {
+    kind: TargetKind,
+    forms: Vec<String>,
+    /// Whether only rules that spell the target out can mean it, and no rule does.
+    odd: Option<&'static str>,
+}
+
+impl Asked {
+    fn new(tables: &Tables, query: &Query<'_>, kind: TargetKind, target: &str) -> Self {
+        let plain = |forms| Self { kind, forms, odd: None };
+        let odd = |why| Self { kind, forms: Vec::new(), odd: Some(why) };
+        match kind {
+            TargetKind::Tool | TargetKind::Prompt => {
+                let index = if kind == TargetKind::Tool { &tables.tools } else { &tables.prompts };
+                if name::is_deceptive(target) && index.exact(target).is_none() {
+                    return odd(
+                        "the name has invisible or control characters, which no pattern means",
+                    );
+                }
+                plain(vec![target.to_owned()])
+            }
+            TargetKind::Resource | TargetKind::ResourceTemplate => {
+                let template = kind == TargetKind::ResourceTemplate
+                    || query.method() == Method::CompletionComplete;
+                match uri::read(target, template) {
+                    Reading::Refused => {
+                        odd("the URI can be read in two ways, so nothing can allow it")
+                    }
+                    Reading::Odd if tables.resources.exact(target).is_none() => {
+                        odd("no pattern can tell what the URI points to, and no rule spells it out")
+                    }
+                    Reading::Odd => plain(vec![target.to_owned()]),
+                    Reading::Plain { normal, bare } => {
+                        let mut forms = vec![target.to_owned(), normal.to_string()];
+                        forms.extend(normal.get(..bare).map(str::to_owned));
+                        forms.dedup();
+                        plain(forms)
+                    }
+                }
+            }
+            _ => plain(Vec::new()),
+        }
+    }
+
+    /// The patterns of `rule` that mean the target.
+    fn patterns(&self, rule: &Rule) -> Vec<String> {
+        let (words, uris) = match self.kind {
+            TargetKind::Tool => (&rule.tools, false),
+            TargetKind::Prompt => (&rule.prompts, false),
+            TargetKind::Resource | TargetKind::ResourceTemplate => (&rule.resources, true),
+            _ => return Vec::new(),
+        };
+        let nothing_named =
+            rule.tools.is_empty() && rule.prompts.is_empty() && rule.resources.is_empty();
+        if nothing_named && rule.effect == Effect::Deny && !self.forms.is_empty() {
+            // It denies methods, whatever the target.
+            return rule.methods.iter().map(|method| method.text.clone()).collect();
+        }
+        let means = |word: &&Word| {
+            let pattern = if uris {
+                pattern::of_uris(&word.text, rule.effect)
+            } else {
+                pattern::of_names(&word.text)
+            };
+            match pattern {
+                Ok(Pattern::Exact(exact)) => exact.iter().any(|form| self.forms.contains(form)),
+                Ok(Pattern::Glob(glob)) => {
+                    let matcher: GlobMatcher = glob.compile_matcher();
+                    self.forms.iter().any(|form| matcher.is_match(form))
+                }
+                Err(_) => false,
+            }
+        };
+        words.iter().filter(means).map(|word| word.text.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
