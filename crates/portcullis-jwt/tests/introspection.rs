@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -588,6 +589,16 @@ async fn an_issuer_replaced_meanwhile_does_not_answer() {
     assert_eq!(waiting.await.unwrap(), Some(Reason::IntrospectionUnavailable));
     drop(closed);
     assert_eq!(reason(&verifier, "t").await, None);
+
+    // Nor is one that came before the change and was not looked at yet.
+    let verifier = server.verifier();
+    let mut slow = Box::pin(reason(&verifier, "t"));
+    let started = std::future::poll_fn(|cx| Poll::Ready(slow.as_mut().poll(cx))).await;
+    assert!(started.is_pending());
+    assert_eq!(reason(&verifier, "t").await, None, "of the same question");
+    assert!(verifier.remove_issuer(ISSUER));
+    verifier.add_issuer(server.issuer()).unwrap();
+    assert_eq!(slow.await, Some(Reason::IntrospectionUnavailable));
 }
 
 /// RFC 6749 §2.3.1.
