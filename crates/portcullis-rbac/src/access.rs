@@ -295,4 +295,5 @@ impl Tables {
 }
 
 #[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests;

@@ -344,4 +344,5 @@ impl Asked {
 }
 
 #[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests;

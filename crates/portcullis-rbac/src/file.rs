@@ -154,5 +154,6 @@ fn into_builder(document: &Node) -> Result<PolicyBuilder, ConfigError> {
         .into_builder()
 }
 
-#[cfg(all(test, feature = "yaml", feature = "toml"))]
+#[cfg(test)]
+#[cfg(all(feature = "yaml", feature = "toml"))]
 mod tests;

@@ -178,6 +178,20 @@
 //! altogether, or whose time is over. [`Policy::version`](Authorizer::version) is the name and the
 //! start of [`Policy::digest`]: the same policy has the same version on every replica.
 //!
+//! # A policy that changes
+//!
+//! `PolicyFile` reads a file and, spawned as a task, watches it: by looking, so that links which
+//! Kubernetes swaps and files on a network are found as well. A new version is read and checked
+//! aside and put in force for all requests at once. A file that cannot be used changes nothing: it
+//! is logged, and `Reloading::status` says so to health checks. A listener hears of each change,
+//! with who gains and loses what ([`Changes`]).
+//!
+//! # Asking why
+//!
+//! [`Policy::explain`] says what every rule about a target has to say, and what gave the caller its
+//! roles; [`Policy::visible`] what a role may use; [`Policy::changes_to`] what another policy would
+//! change. All three are for people who write policies.
+//!
 //! # What it refuses by default
 //! Everything that no rule allows; every message whose decision should be on record and is not
 //! (503); and, with 500, every request that comes without a [`Caller`](portcullis_core::Caller) or
@@ -232,6 +246,8 @@ mod name;
 mod pattern;
 mod policy;
 mod query;
+#[cfg(all(feature = "reload", feature = "file"))]
+mod reload;
 mod role;
 mod rule;
 mod seen;
@@ -258,6 +274,8 @@ pub use grantable::{Grantable, Later};
 pub use layer::RbacLayer;
 pub use policy::Policy;
 pub use query::Query;
+#[cfg(all(feature = "reload", feature = "file"))]
+pub use reload::{PolicyEvent, PolicyFile, PolicyStatus, Reloading};
 pub use role::Role;
 pub use rule::Rule;
 pub use server::Server;

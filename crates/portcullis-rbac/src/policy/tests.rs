@@ -459,3 +459,393 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "yaml")]
+fn yaml(text: &str) -> Policy {
+    Policy::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Methods narrow a rule, and completing or subscribing needs the right to use as well (R-208,
+/// R-209).
+#[test]
+#[cfg(feature = "yaml")]
+fn methods_narrow_a_rule() {
+    let policy = yaml(
+        "
+roles: { public: { anonymous: true } }
+rules:
+  - { id: read, allow: { resources: ['note:///**'], methods: [resources/read] }, everyone: true }
+  - { id: follow, allow: { resources: ['note:///feed', 'log:///x'], methods: [resources/subscribe] }, everyone: true }
+  - { id: ask, allow: { prompts: [p] }, everyone: true }
+  - { id: get, allow: { prompts: [q], methods: [prompts/get] }, everyone: true }
+  - { id: complete, allow: { prompts: [r], methods: [completion/complete] }, everyone: true }
+  - { id: no-completion, deny: { methods: [completion/complete] }, roles: [public] }
+  - { id: no-secret, deny: { resources: ['note:///secret'], methods: [resources/read] }, everyone: true }
+  - { id: all-secret, allow: { resources: ['note:///secret'] }, everyone: true }
+",
+    );
+    let caller = verified(alice());
+    let ask = |method: Method, kind, name| {
+        word(&policy.decide(&Query::new(&caller, V, method).on(kind, name)))
+    };
+    use Method::{CompletionComplete, PromptsGet, ResourcesRead, ResourcesSubscribe};
+    use Method::{ResourcesUnsubscribe, SubscriptionsListen};
+    use TargetKind::{Prompt, Resource};
+    let rows = [
+        (ResourcesRead, Resource, "note:///feed", "allow read"),
+        (ResourcesSubscribe, Resource, "note:///feed", "allow follow"),
+        (ResourcesUnsubscribe, Resource, "note:///feed", "allow follow"),
+        (ResourcesSubscribe, Resource, "note:///other", "deny - default_deny"),
+        (SubscriptionsListen, Resource, "note:///feed", "deny - default_deny"),
+        (ResourcesSubscribe, Resource, "log:///x", "deny - default_deny"),
+        (ResourcesRead, Resource, "note:///secret", "deny no-secret policy_denied"),
+        (ResourcesSubscribe, Resource, "note:///secret", "deny no-secret policy_denied"),
+        (CompletionComplete, Resource, "note:///feed", "allow read"),
+        (PromptsGet, Prompt, "p", "allow ask"),
+        (CompletionComplete, Prompt, "p", "allow ask"),
+        (CompletionComplete, Prompt, "q", "allow get"),
+        (PromptsGet, Prompt, "r", "deny - default_deny"),
+        (CompletionComplete, Prompt, "r", "deny - default_deny"),
+    ];
+    for (method, kind, name, expected) in rows {
+        assert_eq!(ask(method, kind, name), expected, "{method} {name}");
+    }
+}
+
+#[test]
+#[cfg(feature = "yaml")]
+fn a_deny_of_a_method_denies_it_everywhere() {
+    let policy = yaml(
+        "
+rules:
+  - { id: all, allow: { tools: ['*'], prompts: ['*'], resources: ['note:///**', 'a b'] }, everyone: true }
+  - { id: no, deny: { methods: [completion/complete, resources/subscribe] }, everyone: true }
+",
+    );
+    let caller = verified(alice());
+    for (method, kind, name, allowed) in [
+        (Method::CompletionComplete, TargetKind::Prompt, "p", false),
+        (Method::CompletionComplete, TargetKind::Resource, "note:///x", false),
+        (Method::ResourcesSubscribe, TargetKind::Resource, "note:///x", false),
+        (Method::ResourcesSubscribe, TargetKind::Resource, "a b", false),
+        (Method::ResourcesRead, TargetKind::Resource, "note:///x", true),
+        (Method::ResourcesRead, TargetKind::Resource, "a b", true),
+        (Method::PromptsGet, TargetKind::Prompt, "p", true),
+        (Method::ToolsCall, TargetKind::Tool, "t", true),
+    ] {
+        let decision = policy.decide(&Query::new(&caller, V, method).on(kind, name));
+        assert_eq!(matches!(decision, Decision::Allow { .. }), allowed, "{method} {name}");
+    }
+}
+
+#[test]
+#[cfg(feature = "yaml")]
+fn who_may_set_the_log_level() {
+    let ask = |rules: &str, caller: &Caller| {
+        let roles = "roles: { admin: { groups: [it] }, public: { anonymous: true } }";
+        let other = "  - { id: other, allow: { tools: [x] }, roles: [admin, public] }";
+        let policy = yaml(&format!("{roles}\nrules:\n{other}\n{rules}"));
+        word(&policy.decide(&Query::new(caller, Version::V2025_11_25, Method::LoggingSetLevel)))
+    };
+    let (nobody, admin) = (verified(alice()), verified(alice().group("it")));
+    assert_eq!(ask("", &nobody), "allow protocol");
+    assert_eq!(ask("", &anonymous()), "deny - default_deny");
+    let deny = "  - { id: no, deny: { methods: [logging/setLevel] }, roles: [admin] }";
+    assert_eq!(ask(deny, &nobody), "allow protocol");
+    assert_eq!(ask(deny, &admin), "deny no policy_denied");
+    let allow = "  - { id: yes, allow: { methods: [logging/setLevel] }, roles: [admin] }";
+    assert_eq!(ask(allow, &admin), "allow yes");
+    assert_eq!(ask(allow, &nobody), "deny - default_deny");
+}
+
+/// Where roles come from.
+#[test]
+#[cfg(feature = "yaml")]
+fn roles_come_from_many_places() {
+    let policy = yaml(
+        r#"
+groups: { staff: [id-1, id-2] }
+roles:
+  a: { groups: [staff] }
+  b: { claims: { department: [sales, 7], "https://x.example/vip": true } }
+  c: { subjects: [alice], from: { issuers: ["https://id.example"] } }
+  d: { from: { issuers: ["https://id.example", "https://other.example"], tenants: [t1] } }
+  e: { claims: { /org/units/0: emea } }
+rules:
+  - { id: a, allow: { tools: [a] }, roles: [a] }
+  - { id: b, allow: { tools: [b] }, roles: [b] }
+  - { id: c, allow: { tools: [c] }, roles: [c] }
+  - { id: d, allow: { tools: [d] }, roles: [d] }
+  - { id: e, allow: { tools: [e] }, roles: [e] }
+"#,
+    );
+    let with = |claims: serde_json::Value| {
+        let serde_json::Value::Object(claims) = claims else { panic!() };
+        Principal::builder("https://third.example", "bob").claims(claims)
+    };
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let rows = [
+        ("a group's name is not its id", alice().group("staff"), "c"),
+        ("a group's id", alice().group("id-2"), "ac"),
+        ("a claim", with(json(r#"{"department":"sales"}"#)), "b"),
+        ("a claim in a list", with(json(r#"{"department":["x","sales"]}"#)), "b"),
+        ("a number", with(json(r#"{"department":7.0}"#)), "b"),
+        ("no number", with(json(r#"{"department":"7"}"#)), ""),
+        ("a name with slashes", with(json(r#"{"https://x.example/vip":true}"#)), "b"),
+        ("not so", with(json(r#"{"https://x.example/vip":false}"#)), ""),
+        ("inside an object", with(json(r#"{"department":{"sales":true}}"#)), ""),
+        ("a path", with(json(r#"{"org":{"units":["emea","apac"]}}"#)), "e"),
+        ("another place", with(json(r#"{"org":{"units":["apac","emea"]}}"#)), ""),
+        ("a subject of another issuer", Principal::builder("https://other.example", "alice"), ""),
+        ("a tenant", Principal::builder("https://other.example", "x").tenant("t1"), "d"),
+        (
+            "a tenant of another issuer",
+            Principal::builder("https://evil.example", "x").tenant("t1"),
+            "",
+        ),
+        ("another tenant", Principal::builder("https://other.example", "x").tenant("t2"), ""),
+    ];
+    for (name, principal, expected) in rows {
+        let caller = verified(principal);
+        let allowed: String = ["a", "b", "c", "d", "e"]
+            .into_iter()
+            .filter(|tool| ask(&policy, &caller, TargetKind::Tool, tool).starts_with("allow"))
+            .collect();
+        assert_eq!(allowed, expected, "{name}");
+    }
+}
+
+/// RFC 8693 section 4.1: only the current actor counts.
+#[test]
+#[cfg(feature = "yaml")]
+fn calls_through_agents() {
+    use portcullis_core::Actor;
+    let policy = yaml(
+        r#"
+agents:
+  bot: { clients: [bot-client], actors: [agent-7] }
+  far: { issuer: "https://agents.example", actors: [agent-7] }
+rules:
+  - { id: direct, allow: { tools: [direct] }, everyone: true, through: direct }
+  - { id: agent, allow: { tools: [agent] }, everyone: true, through: agent }
+  - { id: bot, allow: { tools: [bot] }, everyone: true, through: bot }
+  - { id: far, allow: { tools: [far] }, everyone: true, through: [far] }
+  - { id: any, allow: { tools: [any] }, everyone: true }
+"#,
+    );
+    let actor =
+        |issuer: Option<&str>, subject: &str| Actor::new(issuer.map(str::to_owned), subject);
+    let own = || actor(None, "agent-7");
+    let rows = [
+        ("nobody in between", alice(), "direct any"),
+        ("another client", alice().client_id("ide"), "direct any"),
+        ("the bot's client", alice().client_id("bot-client"), "agent bot any"),
+        ("the bot as actor", alice().actors(vec![own()]), "agent bot any"),
+        ("an unknown actor", alice().actors(vec![actor(None, "x")]), "agent any"),
+        ("the bot behind another", alice().actors(vec![actor(None, "x"), own()]), "agent any"),
+        (
+            "the bot of another issuer",
+            alice().actors(vec![actor(Some("https://evil.example"), "agent-7")]),
+            "agent any",
+        ),
+        (
+            "the far one",
+            alice().actors(vec![actor(Some("https://agents.example"), "agent-7")]),
+            "agent far any",
+        ),
+    ];
+    for (name, principal, expected) in rows {
+        let caller = verified(principal);
+        let allowed: Vec<&str> = ["direct", "agent", "bot", "far", "any"]
+            .into_iter()
+            .filter(|tool| ask(&policy, &caller, TargetKind::Tool, tool).starts_with("allow"))
+            .collect();
+        assert_eq!(allowed.join(" "), expected, "{name}");
+    }
+}
+
+/// Who lacks a scope that nobody can get is denied (R-168).
+#[test]
+#[cfg(feature = "yaml")]
+fn scopes_that_cannot_be_had_are_not_asked_for() {
+    let policy = yaml(
+        "
+grantable_scopes: [a]
+rules:
+  - { id: both, allow: { tools: [x] }, everyone: true, requires_scopes: [a, b] }
+",
+    );
+    let ask = |scopes: &[&str]| {
+        let caller = verified(alice().scopes(scopes.iter().map(|s| (*s).to_owned()).collect()));
+        self::ask(&policy, &caller, TargetKind::Tool, "x")
+    };
+    assert_eq!(ask(&[]), "deny - default_deny");
+    assert_eq!(ask(&["a"]), "deny - default_deny");
+    assert_eq!(ask(&["b"]), "scopes both a b");
+    assert_eq!(ask(&["a", "b"]), "allow both");
+}
+
+#[test]
+#[cfg(feature = "yaml")]
+fn annotations_give_nothing_unless_trusted() {
+    use portcullis_core::ToolHints;
+    let policy = |servers: &str| {
+        yaml(&format!(
+            "
+servers: {{ {servers} }}
+rules:
+  - {{ id: read, allow: {{ tools: ['*'], annotations: {{ readOnlyHint: true }} }}, everyone: true }}
+  - {{ id: any, allow: {{ tools: [drop, look] }}, everyone: true }}
+  - {{ id: no, deny: {{ tools: [drop], annotations: {{ destructiveHint: true }} }}, everyone: true }}
+"
+        ))
+    };
+    let caller = verified(alice());
+    let ask = |policy: &Policy, server: Option<&str>, tool, read_only: Option<Option<bool>>| {
+        let mut query = Query::new(&caller, V, Method::ToolsCall).on(TargetKind::Tool, tool);
+        if let Some(server) = server {
+            query = query.of_server(server);
+        }
+        if let Some(read_only) = read_only {
+            let mut hints = ToolHints::default();
+            hints.read_only = read_only;
+            query = query.with_hints(hints);
+        }
+        word(&policy.decide(&query))
+    };
+    let (yes, no, silent, unseen) = (Some(Some(true)), Some(Some(false)), Some(None), None);
+    let trusting = policy("main: { trust_annotations: true }");
+    let stating = policy("main: { annotations: { get: { readOnlyHint: true } } }");
+    let wary = policy("main: {}");
+    let main = Some("main");
+    let rows = [
+        ("trusted", &trusting, main, "get", yes, "allow read"),
+        ("trusted, not so", &trusting, main, "get", no, "deny - default_deny"),
+        (
+            "trusted, says nothing: MCP says no",
+            &trusting,
+            main,
+            "get",
+            silent,
+            "deny - default_deny",
+        ),
+        ("trusted, never listed", &trusting, main, "get", unseen, "deny - default_deny"),
+        ("another server", &trusting, Some("other"), "get", yes, "deny - default_deny"),
+        ("a server without a name", &trusting, None, "get", yes, "deny - default_deny"),
+        ("not trusted", &wary, main, "get", yes, "deny - default_deny"),
+        ("stated", &stating, main, "get", no, "allow read"),
+        ("stated of another tool", &stating, main, "set", yes, "deny - default_deny"),
+        ("harmless", &trusting, main, "drop", yes, "allow any"),
+        ("destructive by default", &trusting, main, "drop", silent, "deny no policy_denied"),
+        ("a harmless word that is not trusted", &wary, main, "drop", yes, "deny no policy_denied"),
+        ("never listed", &trusting, main, "drop", unseen, "deny no policy_denied"),
+        ("no rule about it", &wary, main, "look", unseen, "allow any"),
+    ];
+    for (name, policy, server, tool, hints, expected) in rows {
+        assert_eq!(ask(policy, server, tool, hints), expected, "{name}");
+    }
+    assert!(wary.warnings().iter().any(|w| w.to_string().contains("never allows")), "{wary:?}");
+    assert!(trusting.warnings().is_empty(), "{:?}", trusting.warnings());
+}
+
+#[test]
+#[cfg(feature = "yaml")]
+fn what_is_probably_not_meant() {
+    let warnings = |rules: &str| -> Vec<String> {
+        let roles = "roles: { a: { groups: [x] }, b: { groups: [y] } }";
+        let used = "  - { id: used, allow: { tools: [u] }, roles: [a, b] }";
+        let policy = yaml(&format!("{roles}\nrules:\n{used}\n{rules}"));
+        policy.warnings().iter().map(ToString::to_string).collect()
+    };
+    let shadowed = "line 4, column 11: rule r never allows: rule d denies all of it";
+    let rows: [(&str, &str, &[&str]); 12] = [
+        ("nothing", "", &[]),
+        (
+            "the same",
+            "  - { id: r, allow: { tools: [x] }, roles: [a] }\n  - { id: d, deny: { tools: [x] }, roles: [a] }",
+            &[shadowed],
+        ),
+        (
+            "wider, for everyone",
+            "  - { id: r, allow: { tools: ['x_*', x] }, roles: [a] }\n  - { id: d, deny: { tools: ['x*'] }, everyone: true }",
+            &[shadowed],
+        ),
+        (
+            "not for everyone",
+            "  - { id: r, allow: { tools: [x] }, roles: [a, b] }\n  - { id: d, deny: { tools: [x] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "not all of it",
+            "  - { id: r, allow: { tools: ['x*'] }, roles: [a] }\n  - { id: d, deny: { tools: ['x_*'] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "not always",
+            "  - { id: r, allow: { tools: [x] }, roles: [a] }\n  - { id: d, deny: { tools: [x] }, roles: [a], through: agent }",
+            &[],
+        ),
+        (
+            "trees",
+            "  - { id: r, allow: { resources: ['n:///a/**'] }, roles: [a] }\n  - { id: d, deny: { resources: ['n:///**'] }, roles: [a] }",
+            &[shadowed],
+        ),
+        (
+            "one level is not a tree",
+            "  - { id: r, allow: { resources: ['n:///**'] }, roles: [a] }\n  - { id: d, deny: { resources: ['n:///*'] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "over",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], valid: { until: 2020-01-01T00:00:00Z } }",
+            &["line 4, column 11: rule r is over: its valid time has ended"],
+        ),
+        (
+            "a role for nothing",
+            "  - { id: r, allow: { tools: [x] }, everyone: true }\nagents: { bot: { clients: [c] } }",
+            &["line 5, column 16: the agent bot is used by no rule"],
+        ),
+        (
+            "an agent that makes calls indirect",
+            "  - { id: r, allow: { tools: [x] }, everyone: true, through: direct }\nagents: { bot: { clients: [c] } }",
+            &[],
+        ),
+        (
+            "methods of other targets",
+            "  - { id: r, allow: { tools: [x], methods: [prompts/get] }, roles: [a] }",
+            &["line 4, column 11: rule r names targets that none of its methods use"],
+        ),
+    ];
+    for (name, rules, expected) in rows {
+        assert_eq!(warnings(rules), expected, "{name}");
+    }
+}
+
+/// A rule's word goes along with what is not hidden, and to signed-in callers alone.
+#[test]
+#[cfg(feature = "yaml")]
+fn explanations() {
+    let policy = yaml(
+        "
+rules:
+  - id: small
+    allow: { tools: [pay] }
+    everyone: true
+    arguments: { amount: { max: 100 } }
+    denial: tool_result
+    explanation: Only up to 100.
+",
+    );
+    let explanation = |caller: &Caller| {
+        let query = Query::new(caller, V, Method::ToolsCall).on(TargetKind::Tool, "pay");
+        match policy.decide(&query) {
+            Decision::Deny { style, explanation, .. } => {
+                (style, explanation.map(|t| t.to_string()))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let told = (DenialStyle::ToolResult, Some("Only up to 100.".to_owned()));
+    assert_eq!(explanation(&verified(alice())), told);
+    assert_eq!(explanation(&anonymous()), (DenialStyle::Hide, None));
+}
