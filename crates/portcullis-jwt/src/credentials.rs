@@ -59,25 +59,30 @@ impl Credentials {
         if lines.next().is_some() {
             return Err(malformed);
         }
-        let text = line.to_str().map_err(|_| malformed)?;
-        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-        if scheme.is_empty() || !scheme.bytes().all(is_token_byte) {
+        let value = line.as_bytes();
+        let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+        let (scheme, rest) = value.split_at_checked(space).ok_or(malformed)?;
+        if scheme.is_empty() || !scheme.iter().copied().all(is_token_byte) {
             return Err(malformed);
         }
-        let scheme = if scheme.eq_ignore_ascii_case("Bearer") {
+        let scheme = if scheme.eq_ignore_ascii_case(b"Bearer") {
             Scheme::Bearer
-        } else if dpop && scheme.eq_ignore_ascii_case("DPoP") {
+        } else if dpop && scheme.eq_ignore_ascii_case(b"DPoP") {
             Scheme::Dpop
+        } else if line.to_str().is_err() {
+            return Err(malformed);
         } else {
             return Err(NoCredentials::OtherScheme);
         };
-        let token = rest.trim_start_matches(' ');
-        if !is_b64token(token) {
+        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+        let start = space.saturating_add(spaces);
+        // Whatever is in the line besides ASCII is refused here.
+        if !value.get(start..).is_some_and(is_b64token) {
             return Err(malformed);
         }
         let mut line = line.clone();
         line.set_sensitive(true);
-        Ok(Self { scheme, start: text.len() - token.len(), line, proof: one_proof(headers) })
+        Ok(Self { scheme, start, line, proof: one_proof(headers) })
     }
 
     /// How the token is presented.
@@ -93,7 +98,8 @@ impl Credentials {
     /// The token.
     pub(crate) fn token(&self) -> &str {
         // Infallible, as found: an empty token would be refused like any other bad one.
-        self.line.to_str().ok().and_then(|line| line.get(self.start..)).unwrap_or_default()
+        let token = self.line.as_bytes().get(self.start..).unwrap_or_default();
+        str::from_utf8(token).unwrap_or_default()
     }
 }
 
@@ -105,9 +111,22 @@ fn one_proof(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// `token68` (RFC 9110 §11.2), which RFC 6750 §2.1 calls `b64token`.
-pub(crate) fn is_b64token(text: &str) -> bool {
-    let token = text.trim_end_matches('=');
-    !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+pub(crate) fn is_b64token(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let token = text.get(..text.len().saturating_sub(padding)).unwrap_or_default();
+    // No early exit and no branch, so that the compiler looks at many bytes at a time: tokens are
+    // long, and nearly all are good.
+    let bad = token.iter().fold(0, |bad, byte| bad | u8::from(!is_b64token_byte(*byte)));
+    !token.is_empty() && bad == 0
+}
+
+/// Letters, `-`, `.`, `/` and digits, which are neighbours in ASCII, and four more.
+fn is_b64token_byte(byte: u8) -> bool {
+    (byte | 0x20).wrapping_sub(b'a') < 26
+        || byte.wrapping_sub(b'-') <= b'9' - b'-'
+        || byte == b'_'
+        || byte == b'~'
+        || byte == b'+'
 }
 
 /// `tchar` (RFC 9110 §5.6.2).
@@ -211,9 +230,24 @@ mod tests {
             ("latin-1", &[b"Bearer a\xff"], bad),
             ("quoted", &[br#"Bearer "a""#], bad),
             ("empty line", &[b""], bad),
+            ("latin-1 after another scheme", &[b"Basic a\xff"], bad),
         ];
         for (name, lines, expected) in rows {
             assert_eq!(take(lines, "").as_deref().map_err(|e| *e), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_bad_byte_anywhere_spoils_a_token() {
+        const ALLOWED: &[u8] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+        for byte in 0..=u8::MAX {
+            for at in 0..40 {
+                let mut token = [b'x'; 40];
+                token[at] = byte;
+                let padding = byte == b'=' && at == 39;
+                assert_eq!(is_b64token(&token), ALLOWED.contains(&byte) || padding, "{byte} {at}");
+            }
         }
     }
 

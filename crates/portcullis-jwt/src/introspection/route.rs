@@ -72,7 +72,7 @@ fn route<'a>(issuers: &'a Issuers, token: &str) -> Option<Result<Asked<'a>, Reas
         .peekable();
     asking.peek()?;
     // INVARIANT: what is sent is spelt as a token is, and not too long.
-    if token.len() > MAX_TOKEN || !is_b64token(token) {
+    if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
         return Some(Err(Reason::MalformedToken));
     }
     if token.bytes().filter(|byte| *byte == b'.').count() == 2 {
