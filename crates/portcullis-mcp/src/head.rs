@@ -41,7 +41,7 @@ fn post(config: &InspectConfig, headers: &HeaderMap) -> Result<(), Denial> {
     if !media::is_identity(headers) {
         return Err(Denial::content_encoding());
     }
-    if !media::accepts(headers, &[JSON, EVENTS]) {
+    if !media::accepts(headers, [JSON, EVENTS]) {
         return Err(Denial::not_acceptable());
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
@@ -68,7 +68,7 @@ fn stream(
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<Inspected, Denial> {
-    if !media::accepts(headers, &[EVENTS]) {
+    if !media::accepts(headers, [EVENTS]) {
         return Err(Denial::not_acceptable());
     }
     let (version, session) = bodiless(config, caller, headers)?;

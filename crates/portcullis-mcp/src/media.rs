@@ -32,16 +32,28 @@ pub(crate) fn is_identity(headers: &HeaderMap) -> bool {
 
 /// Whether `Accept` admits every one of `wanted` (R-016). Wildcards count, `q=0` excludes, and the
 /// most specific range decides (RFC 9110 section 12.5.1). Without the field nothing is admitted.
-pub(crate) fn accepts(headers: &HeaderMap, wanted: &[(&str, &str)]) -> bool {
-    wanted.iter().all(|wanted| {
-        let values = headers.get_all(header::ACCEPT).iter();
-        let ranges = values.flat_map(ranges).filter_map(|range| {
-            let (essence, zero) = quality(range)?;
-            Some((specificity(essence, *wanted)?, !zero))
-        });
-        // At equal specificity a range that admits wins.
-        ranges.max().is_some_and(|(_, admits)| admits)
-    })
+pub(crate) fn accepts<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str); N]) -> bool {
+    if admits_both(headers) && wanted.iter().all(|wanted| [JSON, EVENTS].contains(wanted)) {
+        return true;
+    }
+    let mut best = [None; N];
+    for range in headers.get_all(header::ACCEPT).iter().flat_map(ranges) {
+        let Some((essence, zero)) = quality(range) else { continue };
+        for (best, wanted) in best.iter_mut().zip(wanted) {
+            // At equal specificity a range that admits wins.
+            let found = specificity(essence, wanted).map(|specific| (specific, !zero));
+            *best = found.max(*best);
+        }
+    }
+    best.iter().all(|best| best.is_some_and(|(_, admits)| admits))
+}
+
+/// Whether `Accept` is one line that says both types in the way that MCP clients write it.
+fn admits_both(headers: &HeaderMap) -> bool {
+    const USUAL: [&str; 2] =
+        ["application/json, text/event-stream", "text/event-stream, application/json"];
+    let mut values = headers.get_all(header::ACCEPT).iter();
+    matches!((values.next(), values.next()), (Some(value), None) if USUAL.iter().any(|usual| value == usual))
 }
 
 const OWS: [char; 2] = [' ', '\t'];
@@ -160,7 +172,10 @@ mod tests {
         let rows: &[(&[&str], bool)] = &[
             (&["application/json, text/event-stream"], true),
             (&["text/event-stream,application/json"], true),
+            (&["text/event-stream, application/json"], true),
             (&["application/json", "text/event-stream"], true),
+            (&["application/json, text/event-stream", "text/event-stream;q=0"], true),
+            (&["application/json, text/event-stream;q=0", "text/event-stream"], true),
             (&["*/*"], true),
             (&["application/*, text/*"], true),
             (&["Application/Json, TEXT/Event-Stream"], true),
@@ -176,6 +191,8 @@ mod tests {
             (&["application/json;q=0.000, */*"], false),
             (&["text/event-stream; Q=0.0, text/*, application/*"], false),
             (&["*/*;q=0"], false),
+            (&["text/*;q=0", "application/json, */*"], false),
+            (&["application/json, text/*;q=0", "*/*"], false),
             (&["*/*;q=2"], false),
             (&["*/*;q=-1"], false),
             (&["*/*;q=0.0001"], false),
@@ -186,7 +203,7 @@ mod tests {
         ];
         for (values, expected) in rows {
             let headers = fields(&header::ACCEPT, values);
-            assert_eq!(accepts(&headers, &[JSON, EVENTS]), *expected, "{values:?}");
+            assert_eq!(accepts(&headers, [JSON, EVENTS]), *expected, "{values:?}");
         }
     }
 }
