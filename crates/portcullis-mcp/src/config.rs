@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_core::{Clock, Era, Version};
 
 use crate::crowd::Crowd;
+use crate::custom::Catalogue;
 use crate::{Limits, RateLimits, SessionKeys};
 
 /// The settings of inspection, shared by every clone of the service.
@@ -24,6 +25,8 @@ pub(crate) struct InspectConfig {
     /// The longest `ttlMs` of a list.
     pub(crate) ttl_cap: Duration,
     pub(crate) clock: Clock,
+    /// Which headers repeat which arguments.
+    pub(crate) catalogue: Catalogue,
     /// Whether an answer without a permit is withheld.
     pub(crate) require_permit: bool,
 }
@@ -48,6 +51,7 @@ impl Default for InspectConfig {
             server_requests: ServerRequests { sampling: true, roots: true, elicitation: true },
             ttl_cap: Duration::from_secs(60),
             clock: Clock::system(),
+            catalogue: Catalogue::default(),
             require_permit: true,
         }
     }

@@ -261,6 +261,8 @@ impl Exchange {
             discover: (method == Some(Method::ServerDiscover))
                 .then_some(self.config.versions.as_slice()),
             listen: self.listen.as_deref(),
+            catalogue: (modern && method == Some(Method::ToolsList))
+                .then_some(&self.config.catalogue),
         }
     }
 

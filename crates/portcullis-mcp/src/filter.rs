@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use portcullis_core::{Reason, Version};
 
+use crate::custom::{Catalogue, Param};
 use crate::json::{JsonLimits, Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::listen::Listen;
@@ -40,10 +41,13 @@ pub(crate) struct Facets<'a> {
     pub(crate) discover: Option<&'a [Version]>,
     /// For `subscriptions/listen`: what was asked for.
     pub(crate) listen: Option<&'a Listen>,
+    /// For a modern `tools/list`: what earlier ones declared.
+    pub(crate) catalogue: Option<&'a Catalogue>,
 }
 
 /// A document.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Document<'a> {
     One(Message<'a>),
     Batch(Vec<Message<'a>>),
@@ -76,6 +80,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) protocol_version: Option<Cow<'a, str>>,
     pub(crate) subscription: Id<'a>,
     pub(crate) input_requests: Option<Range<usize>>,
+    /// Which headers the tools of a list declare, as far as that is news.
+    pub(crate) declared: Vec<(Str<'a>, Vec<Param>)>,
     listed: bool,
 }
 
@@ -151,7 +157,7 @@ fn message<'a>(
     judge: &mut Judge<'_>,
 ) -> Result<Message<'a>, Violation> {
     let start = scanner.at();
-    let mut pass = Pass { facets, judge, splice: Splice::new(source, start) };
+    let mut pass = Pass { facets, judge, splice: Splice::new(source, start), declared: Vec::new() };
     let mut is_rpc = false;
     let mut method = None;
     let mut params = None;
@@ -187,6 +193,7 @@ fn message<'a>(
         Ok::<_, Violation>(())
     })?;
     let end = scanner.at();
+    answer.declared = std::mem::take(&mut pass.declared);
     let shape = match (method, result, answer.error.is_some()) {
         _ if !is_rpc => return Err(BAD_RPC),
         (Some(method), false, false) => match answer.id {

@@ -11,7 +11,7 @@ use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::session::Session;
-use crate::{build, head, mirror, rewrite};
+use crate::{build, custom, head, mirror, rewrite};
 
 /// What to do after the head was checked.
 #[derive(Debug)]
@@ -111,6 +111,9 @@ fn one(
             }
             mirror::check(headers, message, id)?;
             let built = build::message(version, message, body)?;
+            if let Some(McpMessage::Request(request)) = &built {
+                custom::check(&config.catalogue, headers, request, config.limits.json())?;
+            }
             Ok(inspected(version, SessionUse::None, body.clone(), built))
         }
         Signal::Legacy(named) if is_initialize(message) => {

@@ -75,8 +75,9 @@
 //! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
 //! so a session ends after 24 hours or when the service behind ends it, not when it is idle. For
 //! the same reason it does not know which requests a server has sent: a client's response must come
-//! in a session of its own, and the service behind matches the id. It compares no `Mcp-Param-…`
-//! header with a tool's schema.
+//! in a session of its own, and the service behind matches the id. It compares `Mcp-Param-…` headers
+//! with arguments once a modern tool list that declares them has passed; until then that is left to
+//! the service behind.
 //!
 //! # Where to put it
 //! From the outside: audit, public routes such as metadata, [`EdgeLayer`], sign-in,
@@ -97,6 +98,7 @@ mod capability;
 mod chars;
 mod config;
 mod crowd;
+mod custom;
 mod edge;
 mod era;
 mod error;

@@ -34,7 +34,7 @@ macro_rules! mirrored {
 pub(crate) const VERSION: Mirrored = mirrored!("mcp-protocol-version", "MCP-Protocol-Version");
 const METHOD: Mirrored = mirrored!("mcp-method", "Mcp-Method");
 const NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
-const PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
+pub(crate) const PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
 
 /// Whether `name` is one of the headers that only modern requests have.
 pub(crate) fn is_modern(name: &str) -> bool {
@@ -106,7 +106,7 @@ pub(crate) fn literal<'h>(
 }
 
 /// The text that a mirrored value stands for.
-fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     const START: &str = "=?base64?";
     const END: &str = "?=";
     let text = plain(value.as_bytes())?;

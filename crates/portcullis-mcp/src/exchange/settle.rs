@@ -163,6 +163,9 @@ impl Exchange {
             self.note(Note::RpcError { code: error.code });
         } else {
             self.check_result(source, pending, answer)?;
+            for (tool, params) in &answer.declared {
+                self.config.catalogue.learn(&tool.decoded(), params);
+            }
             if answer.is_error && pending.method == Method::ToolsCall {
                 self.note(Note::ToolError);
             }

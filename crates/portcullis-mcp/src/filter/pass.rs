@@ -1,8 +1,11 @@
 //! One pass over one message: lists, caching hints, versions.
 
+use std::ops::Range;
+
 use portcullis_core::{Reason, TargetKind, Version};
 
 use super::{Answer, Facets, RpcError, expect, member, skip, subscription};
+use crate::custom::{self, Param};
 use crate::json::{Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::splice::Splice;
@@ -27,6 +30,7 @@ pub(super) struct Pass<'p, 'j, 'a> {
     pub(super) facets: Facets<'p>,
     pub(super) judge: &'p mut Judge<'j>,
     pub(super) splice: Splice<'a>,
+    pub(super) declared: Vec<(Str<'a>, Vec<Param>)>,
 }
 
 impl<'a> Pass<'_, '_, 'a> {
@@ -140,12 +144,35 @@ impl<'a> Pass<'_, '_, 'a> {
         (kind, key): (TargetKind, &str),
     ) -> Result<(), Violation> {
         self.keep(scanner, |pass, scanner| {
-            let name = item_name(scanner, key)?;
-            if name.is_none() {
+            let item = item(scanner, key)?;
+            let Some(name) = item.name else {
                 pass.judge.hide(kind, None); // It cannot be authorized.
-            }
-            Ok(name.is_some_and(|name| pass.judge.shows(kind, name)))
+                return Ok(false);
+            };
+            let is_usable = kind != TargetKind::Tool
+                || !pass.facets.modern
+                || pass.is_usable(name, scanner.slice(item.schema));
+            Ok(is_usable && pass.judge.shows(kind, name))
         })
+    }
+
+    /// Whether the tool's headers are declared as they must be; what they are is kept.
+    fn is_usable(&mut self, name: Str<'a>, schema: &str) -> bool {
+        let params = match custom::params(schema.as_bytes(), self.facets.limits) {
+            Ok(params) => params,
+            Err(invalid) => {
+                let tool = name.decoded();
+                tracing::warn!(?tool, %invalid, "tool left out: its x-mcp-header cannot be used");
+                self.judge.hide(TargetKind::Tool, Some(name));
+                return false;
+            }
+        };
+        if let Some(catalogue) = self.facets.catalogue
+            && !(params.is_empty() && catalogue.is_empty())
+        {
+            self.declared.push((name, params));
+        }
+        true
     }
 
     /// Keeps the items of an array for which `shown`, which reads one item, says so.
@@ -214,17 +241,29 @@ impl<'a> Pass<'_, '_, 'a> {
     }
 }
 
-/// Reads one item and returns its name, if it is an object that has one.
-fn item_name<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Option<Str<'a>>, Violation> {
+/// An item of a list.
+#[derive(Default)]
+struct Item<'a> {
+    /// Its name, if it is an object that has one.
+    name: Option<Str<'a>>,
+    /// Where its `inputSchema` is.
+    schema: Range<usize>,
+}
+
+/// Reads one item.
+fn item<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Item<'a>, Violation> {
     if scanner.peek()? != Kind::Object {
         scanner.skip()?;
-        return Ok(None);
+        return Ok(Item::default());
     }
     let mut found = None;
+    let mut schema = 0..0;
     let mut twin = false;
     scanner.object(|scanner, name| {
         if name.eq(key) && scanner.peek()? == Kind::String {
             found = Some(scanner.string()?);
+        } else if name.eq("inputSchema") {
+            schema = scanner.skip()?;
         } else {
             // A client that ignores case would show it under a name that nobody checked.
             twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
@@ -232,5 +271,5 @@ fn item_name<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Option<Str<'a>>
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(found.filter(|_| !twin))
+    Ok(Item { name: found.filter(|_| !twin), schema })
 }

@@ -15,6 +15,7 @@ const LEGACY: Facets<'_> = Facets {
     contents: false,
     discover: None,
     listen: None,
+    catalogue: None,
 };
 
 const MODERN: Facets<'_> = Facets { modern: true, cacheable: true, ttl_ms: 45_000, ..LEGACY };
