@@ -29,6 +29,8 @@ pub(crate) struct InspectConfig {
     pub(crate) catalogue: Catalogue,
     /// Whether an answer without a permit is withheld.
     pub(crate) require_permit: bool,
+    /// Whether a target that the service does not know looks like one that is hidden.
+    pub(crate) hide_unknown: bool,
 }
 
 /// Which requests a legacy server may send to its client (requirements 2.3). `ping` always passes.
@@ -53,6 +55,7 @@ impl Default for InspectConfig {
             clock: Clock::system(),
             catalogue: Catalogue::default(),
             require_permit: true,
+            hide_unknown: true,
         }
     }
 }

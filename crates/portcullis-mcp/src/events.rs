@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use portcullis_core::{Note, Reason};
+use portcullis_core::{Denial, Note, Reason};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::exchange::{Asked, Exchange, Place, Question, Reading};
@@ -42,6 +42,21 @@ impl<B> Stream<B> {
 
     pub(crate) fn events(&self) -> &Events {
         &self.events
+    }
+
+    /// Says that the head of the answer waits for the first message.
+    pub(crate) fn hold(self: Pin<&mut Self>) {
+        self.project().events.peeking = true;
+    }
+
+    /// Says that the head of the answer waits no longer.
+    pub(crate) fn let_go(self: Pin<&mut Self>) {
+        self.project().events.peeking = false;
+    }
+
+    /// The answer in place of the stream, when there is no such target.
+    pub(crate) fn take_unknown(self: Pin<&mut Self>) -> Option<Denial> {
+        self.project().events.unknown.take()
     }
 
     /// Gives back pieces that were taken too early, to be sent first.
@@ -79,6 +94,12 @@ pub(crate) struct Events {
     spoke: bool,
     steps: usize,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether a message came.
+    begun: bool,
+    /// Whether the head of the answer waits for the first message.
+    peeking: bool,
+    /// The answer, when the first message said that there is no such target.
+    unknown: Option<Denial>,
 }
 
 impl Events {
@@ -102,11 +123,19 @@ impl Events {
             spoke: false,
             steps: 0,
             timer: None,
+            begun: false,
+            peeking: false,
+            unknown: None,
         }
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// Whether a message came.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether nothing more will come.
@@ -184,11 +213,20 @@ impl Events {
             self.pass(event.unchanged());
             return;
         }
+        self.begun = true;
         let data = event.data().clone();
         match self.exchange.read(&data, Place::Event, answers) {
             Ok(Reading::Unchanged) => self.pass(event.unchanged()),
             Ok(Reading::Changed(data)) => self.pass(event.with(&data)),
             Ok(Reading::Dropped) => {}
+            Ok(Reading::Unknown(denial)) if self.peeking => {
+                self.unknown = Some(denial);
+                self.over = true;
+            }
+            Ok(Reading::Unknown(denial)) => {
+                let object = denial.rpc_object().unwrap_or_default();
+                self.pass(event.with(object.as_bytes()));
+            }
             Ok(Reading::Ask(question)) => self.asking = Some((question, event)),
             Err(violation) => self.fail(violation),
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use portcullis_core::{
     Caller, Denial, Era, Look, McpMessage, McpRequest, Method, NoMessage, Note, Permit, Reason,
     Text, Trail, Version,
@@ -19,6 +18,8 @@ use crate::listen::Listen;
 use crate::violation::Violation;
 
 mod settle;
+
+use settle::{Paper, hidden_as};
 
 /// How a document came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +39,8 @@ pub(crate) enum Reading {
     Changed(Vec<u8>),
     /// Nothing of it passes, and the stream goes on.
     Dropped,
+    /// The service does not know what was asked for: this is the answer.
+    Unknown(Denial),
     /// Somebody else has to be asked first: read it again with the answers.
     Ask(Question),
 }
@@ -66,20 +69,15 @@ impl Future for Question {
 /// A request that waits for its answer.
 #[derive(Debug)]
 struct Pending {
-    id: Text,
-    method: Method,
-    raw: Bytes,
+    request: McpRequest,
+    /// Its place in the batch.
+    element: usize,
     answered: bool,
 }
 
-impl From<&McpRequest> for Pending {
-    fn from(request: &McpRequest) -> Self {
-        Self {
-            id: request.id().clone(),
-            method: request.method(),
-            raw: request.raw().clone(),
-            answered: false,
-        }
+impl Pending {
+    fn new(request: &McpRequest, element: usize) -> Self {
+        Self { request: request.clone(), element, answered: false }
     }
 }
 
@@ -147,14 +145,15 @@ impl Exchange {
                     let listen = Listen::new(request.id().clone(), request.raw(), limits);
                     exchange.listen = Some(Box::new(listen));
                 }
-                exchange.one = Some(Pending::from(request));
+                exchange.one = Some(Pending::new(request, 0));
             }
             McpMessage::Batch(elements) => {
                 exchange.asked = Asked::Batch;
                 exchange.more = elements
                     .iter()
-                    .filter_map(|element| match element {
-                        McpMessage::Request(request) => Some(Pending::from(request)),
+                    .enumerate()
+                    .filter_map(|(place, element)| match element {
+                        McpMessage::Request(request) => Some(Pending::new(request, place)),
                         _ => None,
                     })
                     .collect();
@@ -175,7 +174,7 @@ impl Exchange {
         for refused in permit.refused() {
             let id = refused.rpc_object().and_then(|object| id_of(object, self.json()));
             for pending in &mut self.more {
-                pending.answered |= id.as_ref() == Some(&pending.id);
+                pending.answered |= id.as_ref() == Some(pending.request.id());
             }
         }
         self.refused.extend_from_slice(permit.refused());
@@ -210,12 +209,12 @@ impl Exchange {
     /// The ids of the requests that still wait for an answer.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Text> {
         let all = self.one.iter().chain(&self.more);
-        all.filter(|pending| !pending.answered).map(|pending| &pending.id)
+        all.filter(|pending| !pending.answered).map(|pending| pending.request.id())
     }
 
     /// The id to answer under when the exchange fails as a whole.
     pub(crate) fn id(&self) -> Option<&Text> {
-        self.one.as_ref().map(|pending| &pending.id)
+        self.one.as_ref().map(|pending| pending.request.id())
     }
 
     /// The answers to the elements of a batch that policy refused, as a JSON array's inside.
@@ -228,6 +227,22 @@ impl Exchange {
         if let Some(trail) = &self.trail {
             trail.note(note);
         }
+    }
+
+    /// The same about the answer to one request.
+    fn note_about(&self, pending: &Pending, note: Note<'_>) {
+        match &self.trail {
+            Some(trail) if self.asked == Asked::Batch => trail.note_for(pending.element, note),
+            _ => self.note(note),
+        }
+    }
+
+    /// Whether the service may turn out not to know what was asked for, which is then to look as
+    /// if it were hidden.
+    pub(crate) fn hides_unknown(&self) -> bool {
+        self.config.hide_unknown
+            && self.eyes.view.is_some()
+            && self.one.as_ref().is_some_and(|pending| hidden_as(&pending.request).is_some())
     }
 
     /// Records a violation and returns what the client is told.
@@ -248,9 +263,9 @@ impl Exchange {
     }
 
     fn facets(&self) -> Facets<'_> {
-        let method = self.one.as_ref().map(|pending| pending.method);
+        let method = self.one.as_ref().map(|pending| pending.request.method());
         let modern = self.eyes.version.era() == Era::Modern;
-        let reads = |pending: &Pending| pending.method == Method::ResourcesRead;
+        let reads = |pending: &Pending| pending.request.method() == Method::ResourcesRead;
         Facets {
             limits: self.json(),
             modern,
@@ -287,14 +302,11 @@ impl Exchange {
             let look = look.ok_or(Violation::new(Reason::PdpUnavailable))?;
             return Ok(Reading::Ask(Question { items: later, look }));
         }
-        let reading = match document {
-            Document::One(message) => self.one(source, message, place),
-            Document::Batch(messages) => self.batch(source, messages, place),
-        }?;
-        for (kind, name) in &hidden {
-            self.note(Note::Hidden { kind: *kind, name: name.as_str() });
+        let paper = Paper { source, place, hidden: &hidden };
+        match document {
+            Document::One(message) => self.one(paper, message),
+            Document::Batch(messages) => self.batch(paper, messages),
         }
-        Ok(reading)
     }
 }
 

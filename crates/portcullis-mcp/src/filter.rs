@@ -58,12 +58,15 @@ pub(crate) enum Document<'a> {
 pub(crate) struct Message<'a> {
     /// Where it was.
     pub(crate) range: Range<usize>,
+    /// Which of what the judge hid was in it.
+    pub(crate) hidden: Range<usize>,
     /// What to send in its place, when something had to go.
     pub(crate) edited: Option<Vec<u8>>,
     pub(crate) shape: Shape<'a>,
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Shape<'a> {
     Request { method: Cow<'a, str> },
     Notification { method: Cow<'a, str>, passes: bool },
@@ -74,9 +77,10 @@ pub(crate) enum Shape<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Answer<'a> {
     pub(crate) id: Id<'a>,
-    pub(crate) error: Option<RpcError>,
+    pub(crate) error: Option<RpcError<'a>>,
     pub(crate) result_type: Option<Cow<'a, str>>,
     pub(crate) is_error: bool,
+    pub(crate) content: Option<Range<usize>>,
     pub(crate) protocol_version: Option<Cow<'a, str>>,
     pub(crate) subscription: Id<'a>,
     pub(crate) input_requests: Option<Range<usize>>,
@@ -86,8 +90,9 @@ pub(crate) struct Answer<'a> {
 }
 
 #[derive(Debug)]
-pub(crate) struct RpcError {
+pub(crate) struct RpcError<'a> {
     pub(crate) code: i64,
+    pub(crate) said: Option<Str<'a>>,
     pub(crate) range: Range<usize>,
 }
 
@@ -157,6 +162,7 @@ fn message<'a>(
     judge: &mut Judge<'_>,
 ) -> Result<Message<'a>, Violation> {
     let start = scanner.at();
+    let hidden = judge.hidden();
     let mut pass = Pass { facets, judge, splice: Splice::new(source, start), declared: Vec::new() };
     let mut is_rpc = false;
     let mut method = None;
@@ -207,7 +213,8 @@ fn message<'a>(
         (None, true, false) | (None, false, true) if params.is_none() => Shape::Response(answer),
         _ => return Err(BAD_RPC),
     };
-    Ok(Message { range: start..end, edited: pass.splice.finish(end), shape })
+    let hidden = hidden..pass.judge.hidden();
+    Ok(Message { range: start..end, hidden, edited: pass.splice.finish(end), shape })
 }
 
 /// Refuses a value of any other kind.

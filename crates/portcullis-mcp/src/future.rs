@@ -23,8 +23,10 @@ use crate::read::{Pace, Read, ReadError};
 use crate::throttle::{self, Demands};
 use crate::violation::Violation;
 
+mod peek;
 mod steps;
 
+use peek::Peek;
 use steps::{poll_hold, refused, release};
 
 pin_project! {
@@ -55,6 +57,8 @@ pin_project! {
         Asking { question: Question, bytes: Bytes, held: Option<Held> },
         /// A stream that begins a session: its head waits for the version.
         Holding { stream: Option<Pin<Box<Stream<ResBody>>>>, early: Early, head: Option<Head> },
+        /// A stream whose head waits for what it says first.
+        Peeking { peek: Option<Peek<ResBody>> },
         /// The answer is there.
         Done { response: Option<Response<FilterBody<ResBody>>> },
     }
@@ -207,6 +211,13 @@ where
                         return Poll::Pending;
                     };
                     release(stream, std::mem::take(early), head)
+                }
+                StateProj::Peeking { peek } => {
+                    if let Some(peek) = peek {
+                        ready!(peek.poll(cx));
+                    }
+                    let Some(peek) = peek.take() else { return Poll::Pending };
+                    peek.finish()
                 }
                 StateProj::Done { response } => {
                     return response.take().map_or(Poll::Pending, |response| {

@@ -94,6 +94,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// How many items were left out so far, as far as that is recorded.
+    pub(crate) fn hidden(&self) -> usize {
+        self.hidden.len()
+    }
+
     /// What is still to be asked, and what was hidden.
     pub(crate) fn finish(self) -> (Vec<Item>, Vec<Item>) {
         (self.later, self.hidden)

@@ -102,6 +102,15 @@ impl InspectLayer {
         self.with(|config| config.require_permit = false)
     }
 
+    /// Lets the service behind say in its own words that a tool, prompt or resource does not exist.
+    /// Callers can then tell what is hidden from them from what does not exist.
+    ///
+    /// By default its words are replaced by those for what is hidden, status and headers included
+    /// . For that the head of a stream waits for the first message, at most 250 ms.
+    pub fn danger_distinct_unknown(self) -> Self {
+        self.with(|config| config.hide_unknown = false)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut InspectConfig)) -> Self {
         change(Arc::make_mut(&mut self.config));
         self

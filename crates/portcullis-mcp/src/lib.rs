@@ -130,6 +130,7 @@ mod session;
 mod splice;
 mod sse;
 mod throttle;
+mod unknown;
 mod violation;
 
 pub use body::FilterBody;

@@ -90,7 +90,7 @@ async fn is_too_many(response: Answered, name: &str) {
     assert_eq!(got.text, TOO_MANY, "{name}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_defaults() {
     let layer = InspectLayer::new();
     for (name, request, limit) in [

@@ -1,26 +1,43 @@
 //! What may pass of a document, message by message.
 
-use portcullis_core::{Era, Method, Note, Reason, Text, Version};
+use portcullis_core::{
+    Denial, Era, HiddenAs, McpRequest, Method, Note, Reason, Target, Text, Version,
+};
 
-use super::{Asked, Exchange, Pending, Place, Reading};
+use super::{Asked, Exchange, Pending, Place, Reading, id_of};
 use crate::filter::{Answer, Id, Message, Shape};
+use crate::judge::Item;
 use crate::violation::{BAD_RPC, Violation};
-use crate::{capability, server};
+use crate::{capability, server, unknown};
+
+/// A document that was filtered.
+#[derive(Clone, Copy)]
+pub(super) struct Paper<'p> {
+    pub(super) source: &'p [u8],
+    pub(super) place: Place,
+    /// What was left out of it.
+    pub(super) hidden: &'p [Item],
+}
 
 impl Exchange {
     pub(super) fn one(
         &mut self,
-        source: &[u8],
+        paper: Paper<'_>,
         message: Message<'_>,
-        place: Place,
     ) -> Result<Reading, Violation> {
+        let Paper { source, place, .. } = paper;
         let range = message.range.clone();
         let mut answered = Vec::new();
-        let fate = self.settle(source, message, place, &mut answered)?;
+        let fate = self.settle(paper, message, &mut answered)?;
         self.answer(&answered);
         let wrap = place == Place::Json && self.asked == Asked::Batch;
         Ok(match (fate, wrap) {
             (Fate::Dropped, _) => Reading::Dropped,
+            (Fate::Unknown(denial), false) => Reading::Unknown(denial),
+            (Fate::Unknown(denial), true) => {
+                self.refuse_element(denial);
+                Reading::Changed(array(std::iter::empty(), self.refusals().as_deref()))
+            }
             (Fate::Kept(None), false) => Reading::Unchanged,
             (Fate::Kept(Some(edited)), false) => Reading::Changed(edited),
             (Fate::Kept(edited), true) => {
@@ -32,10 +49,10 @@ impl Exchange {
 
     pub(super) fn batch(
         &mut self,
-        source: &[u8],
+        paper: Paper<'_>,
         messages: Vec<Message<'_>>,
-        place: Place,
     ) -> Result<Reading, Violation> {
+        let Paper { source, place, .. } = paper;
         // Only one revision has batches (R-078 for modern streams).
         if self.eyes.version != Version::V2025_03_26 || messages.is_empty() {
             return Err(Violation::new(Reason::BatchRefused));
@@ -45,8 +62,18 @@ impl Exchange {
         let mut changed = place == Place::Json && !self.refused.is_empty();
         for message in messages {
             let range = message.range.clone();
-            match self.settle(source, message, place, &mut answered)? {
+            match self.settle(paper, message, &mut answered)? {
                 Fate::Dropped => changed = true,
+                // Among the refusals, as if policy had refused it.
+                Fate::Unknown(denial) if place == Place::Json => {
+                    changed = true;
+                    self.refuse_element(denial);
+                }
+                Fate::Unknown(denial) => {
+                    changed = true;
+                    let object = denial.rpc_object().unwrap_or_default();
+                    kept.push((range, Some(object.as_bytes().to_vec())));
+                }
                 Fate::Kept(edited) => {
                     changed |= edited.is_some();
                     kept.push((range, edited));
@@ -57,7 +84,7 @@ impl Exchange {
         if !changed {
             return Ok(Reading::Unchanged);
         }
-        if kept.is_empty() {
+        if kept.is_empty() && (place == Place::Event || self.refused.is_empty()) {
             return Ok(Reading::Dropped);
         }
         let kept = kept
@@ -66,6 +93,17 @@ impl Exchange {
         // On a stream the refusals went ahead.
         let refusals = if place == Place::Json { self.refusals() } else { None };
         Ok(Reading::Changed(array(kept, refusals.as_deref())))
+    }
+
+    /// Adds an answer to those of refused elements, in the order of the batch.
+    fn refuse_element(&mut self, denial: Denial) {
+        self.refused.push(denial);
+        let limits = self.json();
+        let more = &self.more;
+        self.refused.sort_by_cached_key(|refused| {
+            let id = refused.rpc_object().and_then(|object| id_of(object, limits));
+            more.iter().position(|pending| Some(pending.request.id()) == id.as_ref())
+        });
     }
 
     fn answer(&mut self, answered: &[usize]) {
@@ -80,14 +118,18 @@ impl Exchange {
     /// Decides about one message. What it answers is added to `answered`.
     fn settle(
         &mut self,
-        source: &[u8],
+        paper: Paper<'_>,
         message: Message<'_>,
-        place: Place,
         answered: &mut Vec<usize>,
     ) -> Result<Fate, Violation> {
-        let Message { edited, shape, .. } = message;
+        let place = paper.place;
+        let Message { edited, shape, hidden, .. } = message;
+        let paper = Paper { hidden: paper.hidden.get(hidden).unwrap_or_default(), ..paper };
+        if !matches!(shape, Shape::Response(_)) {
+            self.note_hidden(paper, None);
+        }
         match shape {
-            Shape::Response(answer) => self.response(source, &answer, edited, place, answered),
+            Shape::Response(answer) => self.response(paper, &answer, edited, answered),
             Shape::Request { .. } | Shape::Notification { .. } if place == Place::Json => {
                 Err(BAD_RPC)
             }
@@ -119,6 +161,17 @@ impl Exchange {
         }
     }
 
+    /// Records what was left out of the answer to a request, or of something else.
+    fn note_hidden(&self, paper: Paper<'_>, pending: Option<&Pending>) {
+        for (kind, name) in paper.hidden {
+            let note = Note::Hidden { kind: *kind, name: name.as_str() };
+            match pending {
+                Some(pending) => self.note_about(pending, note),
+                None => self.note(note),
+            }
+        }
+    }
+
     fn drop(&self, reason: Reason) -> Fate {
         self.note(Note::Violation(reason));
         Fate::Dropped
@@ -126,12 +179,12 @@ impl Exchange {
 
     fn response(
         &mut self,
-        source: &[u8],
+        paper: Paper<'_>,
         answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
-        place: Place,
         answered: &mut Vec<usize>,
     ) -> Result<Fate, Violation> {
+        let Paper { source, place, .. } = paper;
         let mut waiting = self
             .one
             .iter()
@@ -143,31 +196,34 @@ impl Exchange {
             && matches!(answer.id, Id::Absent | Id::Null)
             && self.asked == Asked::Request;
         let Some((index, pending)) =
-            waiting.find(|(_, pending)| adopted || answer.id.is(pending.id.as_str()))
+            waiting.find(|(_, pending)| adopted || answer.id.is(pending.request.id().as_str()))
         else {
             let resumed = self.asked == Asked::Stream { resumed: true };
-            return match place {
-                Place::Event if resumed => Ok(Fate::Kept(edited)),
-                Place::Event => Ok(self.drop(Reason::UnexpectedResponse)),
-                Place::Json => Err(Violation::new(Reason::UnexpectedResponse)),
+            let fate = match place {
+                Place::Event if resumed => Fate::Kept(edited),
+                Place::Event => self.drop(Reason::UnexpectedResponse),
+                Place::Json => return Err(Violation::new(Reason::UnexpectedResponse)),
             };
+            self.note_hidden(paper, None);
+            return Ok(fate);
         };
+        self.note_hidden(paper, Some(pending));
         let edited = match &answer.error {
             Some(error) if adopted => {
                 let said = source.get(error.range.clone()).unwrap_or_default();
-                Some(under_id(&pending.id, said, edited.is_some(), error.code))
+                Some(under_id(pending.request.id(), said, edited.is_some(), error.code))
             }
             _ => edited,
         };
         if let Some(error) = &answer.error {
-            self.note(Note::RpcError { code: error.code });
+            self.note_about(pending, Note::RpcError { code: error.code });
         } else {
             self.check_result(source, pending, answer)?;
             for (tool, params) in &answer.declared {
                 self.config.catalogue.learn(&tool.decoded(), params);
             }
-            if answer.is_error && pending.method == Method::ToolsCall {
-                self.note(Note::ToolError);
+            if answer.is_error && pending.request.method() == Method::ToolsCall {
+                self.note_about(pending, Note::ToolError);
             }
             if let Some(listen) = self.listen.as_deref()
                 && !listen.is_marked(answer.subscription)
@@ -178,10 +234,42 @@ impl Exchange {
             }
         }
         answered.push(index);
+        if let Some(denial) = self.unknown(source, pending, answer)? {
+            return Ok(Fate::Unknown(denial));
+        }
         if answer.error.is_none() && self.begins {
             self.negotiated = Some(self.negotiate(answer)?);
         }
         Ok(Fate::Kept(edited))
+    }
+
+    /// What is said in place of an answer which says that there is no such target.
+    fn unknown(
+        &self,
+        source: &[u8],
+        pending: &Pending,
+        answer: &Answer<'_>,
+    ) -> Result<Option<Denial>, Violation> {
+        if !self.config.hide_unknown || self.eyes.view.is_none() {
+            return Ok(None);
+        }
+        let request = &pending.request;
+        let Some(target) = hidden_as(request) else { return Ok(None) };
+        let is_unknown = match (&answer.error, &answer.content) {
+            (Some(error), _) => {
+                let said = error.said.map(|said| said.decoded()).unwrap_or_default();
+                unknown::is_error(target.kind(), target.name(), error.code, &said)
+            }
+            (None, Some(content)) if answer.is_error && request.method() == Method::ToolsCall => {
+                let content = source.get(content.clone()).unwrap_or_default();
+                unknown::only_text(content, self.json())?
+                    .is_some_and(|said| unknown::is_result(target.name(), &said))
+            }
+            (None, _) => false,
+        };
+        let hidden = HiddenAs::Unknown(target.kind(), target.name());
+        // Only its bytes count: nobody is told the reason.
+        Ok(is_unknown.then(|| Denial::hidden(request, hidden, Reason::DefaultDeny)))
     }
 
     /// The rules of modern results.
@@ -196,10 +284,10 @@ impl Exchange {
         }
         match answer.result_type.as_deref() {
             None | Some("complete") => Ok(()),
-            Some("input_required") if may_need_input(pending.method) => {
+            Some("input_required") if may_need_input(pending.request.method()) => {
                 let Some(range) = answer.input_requests.clone() else { return Ok(()) };
                 let requests = source.get(range).unwrap_or_default();
-                capability::check(&pending.raw, requests, self.json())
+                capability::check(pending.request.raw(), requests, self.json())
             }
             Some(_) => Err(BAD_RPC),
         }
@@ -219,6 +307,21 @@ enum Fate {
     /// It passes, perhaps in other words.
     Kept(Option<Vec<u8>>),
     Dropped,
+    /// The service does not know the target: this passes in its stead.
+    Unknown(Denial),
+}
+
+/// The target that a denial of `request` would say is unknown.
+pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
+    match request.method() {
+        Method::ToolsCall
+        | Method::PromptsGet
+        | Method::ResourcesRead
+        | Method::ResourcesSubscribe
+        | Method::ResourcesUnsubscribe
+        | Method::CompletionComplete => request.targets().next(),
+        _ => None,
+    }
 }
 
 /// Whether a modern answer to `method` may ask for input first.

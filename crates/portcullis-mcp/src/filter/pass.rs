@@ -80,6 +80,7 @@ impl<'a> Pass<'_, '_, 'a> {
                     "_meta" if scanner.peek()? == Kind::Object => {
                         answer.subscription = subscription(scanner)?;
                     }
+                    "content" => answer.content = Some(scanner.skip()?),
                     "inputRequests" => answer.input_requests = Some(scanner.skip()?),
                     _ => skip(scanner)?,
                 },
@@ -101,9 +102,10 @@ impl<'a> Pass<'_, '_, 'a> {
         Ok(())
     }
 
-    pub(super) fn error(&mut self, scanner: &mut Scanner<'a>) -> Result<RpcError, Violation> {
+    pub(super) fn error(&mut self, scanner: &mut Scanner<'a>) -> Result<RpcError<'a>, Violation> {
         let start = scanner.at();
         let mut code = None;
+        let mut said = None;
         let mut end = start;
         scanner.object(|scanner, name| {
             match &*name.decoded() {
@@ -111,6 +113,7 @@ impl<'a> Pass<'_, '_, 'a> {
                     expect(scanner, Kind::Number)?;
                     code = scanner.number()?.parse().ok();
                 }
+                "message" if scanner.peek()? == Kind::String => said = Some(scanner.string()?),
                 // An error may list what there is instead of what was asked for.
                 "data" if scanner.peek()? == Kind::Object => self.lists_in(scanner)?,
                 _ => skip(scanner)?,
@@ -118,7 +121,7 @@ impl<'a> Pass<'_, '_, 'a> {
             end = scanner.at();
             Ok::<_, Violation>(())
         })?;
-        Ok(RpcError { code: code.ok_or(BAD_RPC)?, range: start..end + 1 })
+        Ok(RpcError { code: code.ok_or(BAD_RPC)?, said, range: start..end + 1 })
     }
 
     /// Filters the lists among the members of an object that has no need to have any.

@@ -13,6 +13,7 @@ use portcullis_core::{
 };
 use tower_service::Service;
 
+use super::peek::{self, Peek};
 use super::{Early, Entering, Head, Held, State, Work};
 use crate::config::InspectConfig;
 use crate::crowd::Seat;
@@ -26,7 +27,7 @@ use crate::violation::Violation;
 use crate::{FilterBody, anonymous, throttle};
 
 impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
-    fn done(response: Response<FilterBody<ResBody>>) -> Self {
+    pub(super) fn done(response: Response<FilterBody<ResBody>>) -> Self {
         Self::Done { response: Some(response) }
     }
 
@@ -143,13 +144,17 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             Treatment::Events => {
                 respond::events_head(&mut parts.headers);
                 let begins = exchange.begins();
-                let stream = Box::pin(Stream::new(body, Events::new(*exchange)));
+                let peeks = exchange.hides_unknown();
+                let mut stream = Box::pin(Stream::new(body, Events::new(*exchange)));
                 if begins {
                     Self::Holding {
                         stream: Some(stream),
                         early: Early::default(),
                         head: Some(Head { parts, session_id }),
                     }
+                } else if peeks {
+                    stream.as_mut().hold();
+                    Self::Peeking { peek: Some(Peek::new(stream, parts)) }
                 } else {
                     Self::done(Response::from_parts(parts, FilterBody::events(stream)))
                 }
@@ -163,6 +168,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         let body = match reading {
             Ok(Reading::Unchanged) => bytes,
             Ok(Reading::Changed(changed)) => Bytes::from(changed),
+            Ok(Reading::Unknown(denial)) => return Self::done(peek::unknown(denial)),
             Ok(Reading::Ask(question)) => {
                 return Self::Asking { question, bytes, held: Some(held) };
             }

@@ -105,6 +105,10 @@ impl Recorder for Notes {
     fn note(&self, note: Note<'_>) {
         self.0.lock().unwrap().push(format!("{note:?}"));
     }
+
+    fn note_for(&self, element: usize, note: Note<'_>) {
+        self.0.lock().unwrap().push(format!("{element}: {note:?}"));
+    }
 }
 
 pub fn alice() -> Caller {
