@@ -37,6 +37,7 @@ mod challenge;
 mod clock;
 mod denial;
 mod facts;
+pub mod header_names;
 mod hints;
 mod message;
 mod method;
