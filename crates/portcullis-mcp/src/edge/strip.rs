@@ -1,23 +1,19 @@
 //! Headers that callers have no business to send inward.
 
 use http::{HeaderMap, HeaderName, header};
+use portcullis_core::header_names::{is_claim_of_identity, is_claim_of_origin};
 
 /// Names that start with one of these, with `_` read as `-`: some servers hand both to an
 /// application under one name.
 const PREFIXES: &[&str] =
     &["proxy-", "x-http-method", "x-method-override", "x-original-", "x-rewrite-url"];
 
-/// The same, for names that say who is calling.
-const IDENTITY_PREFIXES: &[&str] =
-    &["x-auth-", "x-user-", "x-remote-user", "remote-user", "x-mcp-principal", "x-forwarded-"];
-
 /// Whole names, read the same way.
 const NAMES: &[&str] =
     &["cookie", "cookie2", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// The same, for names that say who is calling, and for `Connection`, with which a client can make
-/// a sidecar drop such a name.
-const IDENTITY_NAMES: &[&str] = &["forwarded", "x-real-ip", "connection"];
+/// The credentials that the sign-in layer, inside the edge, reads and removes.
+const CREDENTIALS: &[&str] = &["authorization", "dpop"];
 
 /// Removes them, and whatever `Connection` names (RFC 9110 section 7.6.1). With `keep_identity`,
 /// who the request says is calling stays for the layer inside that reads it.
@@ -48,5 +44,12 @@ fn is_stripped(name: &str, keep_identity: bool) -> bool {
         prefixes.iter().any(|prefix| name.len() >= prefix.len() && same(name, prefix))
             || names.iter().any(|whole| name.len() == whole.len() && same(name, whole))
     };
-    listed(PREFIXES, NAMES) || !keep_identity && listed(IDENTITY_PREFIXES, IDENTITY_NAMES)
+    listed(PREFIXES, NAMES) || !keep_identity && claims(name)
+}
+
+/// Whether the name says who is calling, or from where; or is `Connection`, with which a client can
+/// make a sidecar drop such a name.
+fn claims(name: &str) -> bool {
+    (is_claim_of_identity(name) || is_claim_of_origin(name) || name == header::CONNECTION)
+        && !CREDENTIALS.contains(&name)
 }
