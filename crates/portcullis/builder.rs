@@ -83,6 +83,7 @@ struct Options {
     limits: Option<Limits>,
     rate_limits: Option<RateLimits>,
     session_keys: Option<SessionKeys>,
+    server: Option<String>,
     clock: Option<Clock>,
     audit: Audit,
 }
@@ -277,6 +278,13 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
+    /// Names the MCP server behind the gate, for policies that are about several servers or trust
+    /// what some say about their tools. No name by default.
+    pub fn server(mut self, name: impl Into<String>) -> Self {
+        self.options.server = Some(name.into());
+        self
+    }
+
     /// The keys that bind legacy session ids to their caller. Random at start by default, which is
     /// right for one process; replicas must share them.
     pub fn session_keys(mut self, keys: SessionKeys) -> Self {
@@ -454,7 +462,10 @@ impl Options {
             edge,
             sign_in,
             inspect,
-            rbac: RbacLayer::new(authorizer, challenge),
+            rbac: match self.server {
+                Some(server) => RbacLayer::new(authorizer, challenge).server(server),
+                None => RbacLayer::new(authorizer, challenge),
+            },
             metadata,
         })
     }

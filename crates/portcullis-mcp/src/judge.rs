@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Caller, Glance, Look, TargetKind, Text, Version, View};
+use portcullis_core::{Caller, Glance, Look, TargetKind, Text, ToolHints, Version, View};
 
 use crate::json::Str;
 
@@ -52,6 +52,18 @@ impl<'a> Judge<'a> {
             record,
             hidden: Vec::new(),
             later: Vec::new(),
+        }
+    }
+
+    /// Whether policy wants to know what tools are said to be.
+    pub(crate) fn notices(&self) -> bool {
+        self.eyes.view.as_ref().is_some_and(|view| view.notices())
+    }
+
+    /// Tells policy what the service says about a tool.
+    pub(crate) fn notice(&self, name: Str<'_>, hints: ToolHints) {
+        if let Some(view) = &self.eyes.view {
+            view.notice(&name.decoded(), hints);
         }
     }
 

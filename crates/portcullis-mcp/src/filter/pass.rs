@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use portcullis_core::{Reason, TargetKind, Version};
+use portcullis_core::{Reason, TargetKind, ToolHints, Version};
 
 use super::{Answer, Facets, RpcError, expect, member, skip, subscription};
 use crate::custom::{self, Param};
@@ -146,12 +146,16 @@ impl<'a> Pass<'_, '_, 'a> {
         scanner: &mut Scanner<'a>,
         (kind, key): (TargetKind, &str),
     ) -> Result<(), Violation> {
+        let notices = kind == TargetKind::Tool && self.judge.notices();
         self.keep(scanner, |pass, scanner| {
-            let item = item(scanner, key)?;
+            let item = item(scanner, key, notices)?;
             let Some(name) = item.name else {
                 pass.judge.hide(kind, None); // It cannot be authorized.
                 return Ok(false);
             };
+            if notices {
+                pass.judge.notice(name, item.hints);
+            }
             let is_usable = kind != TargetKind::Tool
                 || !pass.facets.modern
                 || pass.is_usable(name, scanner.slice(item.schema));
@@ -251,22 +255,27 @@ struct Item<'a> {
     name: Option<Str<'a>>,
     /// Where its `inputSchema` is.
     schema: Range<usize>,
+    /// What it says about itself, where that is wanted.
+    hints: ToolHints,
 }
 
 /// Reads one item.
-fn item<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Item<'a>, Violation> {
+fn item<'a>(scanner: &mut Scanner<'a>, key: &str, notices: bool) -> Result<Item<'a>, Violation> {
     if scanner.peek()? != Kind::Object {
         scanner.skip()?;
         return Ok(Item::default());
     }
     let mut found = None;
     let mut schema = 0..0;
+    let mut hints = ToolHints::default();
     let mut twin = false;
     scanner.object(|scanner, name| {
         if name.eq(key) && scanner.peek()? == Kind::String {
             found = Some(scanner.string()?);
         } else if name.eq("inputSchema") {
             schema = scanner.skip()?;
+        } else if notices && name.eq("annotations") && scanner.peek()? == Kind::Object {
+            annotations(scanner, &mut hints)?;
         } else {
             // A client that ignores case would show it under a name that nobody checked.
             twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
@@ -274,5 +283,22 @@ fn item<'a>(scanner: &mut Scanner<'a>, key: &str) -> Result<Item<'a>, Violation>
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(Item { name: found.filter(|_| !twin), schema })
+    Ok(Item { name: found.filter(|_| !twin), schema, hints })
+}
+
+/// The annotations of a tool that are hints. One that is no boolean says nothing.
+fn annotations(scanner: &mut Scanner<'_>, hints: &mut ToolHints) -> Result<(), Violation> {
+    scanner.object(|scanner, name| {
+        let is_bool = scanner.peek()? == Kind::Bool;
+        let range = scanner.skip()?;
+        let said = is_bool.then(|| scanner.slice(range) == "true");
+        match &*name.decoded() {
+            "readOnlyHint" => hints.read_only = said,
+            "destructiveHint" => hints.destructive = said,
+            "idempotentHint" => hints.idempotent = said,
+            "openWorldHint" => hints.open_world = said,
+            _ => {}
+        }
+        Ok(())
+    })
 }

@@ -386,3 +386,73 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), expected);
     }
 }
+
+/// Notes what it is told.
+#[derive(Debug, Default)]
+struct Attentive(std::sync::Mutex<Vec<(String, portcullis_core::ToolHints)>>);
+
+impl portcullis_core::View for Attentive {
+    fn glance(
+        &self,
+        _: &portcullis_core::Caller,
+        _: Version,
+        _: portcullis_core::TargetKind,
+        name: &str,
+    ) -> portcullis_core::Glance {
+        // What is asked about has been told just before.
+        let told = self.0.lock().unwrap().last().is_some_and(|(last, _)| last == name);
+        if told { portcullis_core::Glance::Shown } else { portcullis_core::Glance::Hidden }
+    }
+
+    fn notice(&self, name: &str, hints: portcullis_core::ToolHints) {
+        self.0.lock().unwrap().push((name.to_owned(), hints));
+    }
+
+    fn notices(&self) -> bool {
+        true
+    }
+
+    fn look(
+        &self,
+        _: portcullis_core::Caller,
+        _: Version,
+        _: Vec<(portcullis_core::TargetKind, portcullis_core::Text)>,
+    ) -> portcullis_core::Look {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[test]
+fn policy_hears_of_annotations() {
+    let view = std::sync::Arc::new(Attentive::default());
+    let eyes = crate::judge::Eyes {
+        caller: crate::fakes::anonymous(),
+        version: Version::V2025_11_25,
+        view: Some(std::sync::Arc::clone(&view) as _),
+    };
+    let source = answer(
+        r#"{"tools":[
+            {"name":"a","annotations":{"readOnlyHint":true,"title":"x","openWorldHint":false}},
+            {"annotations":{"read\u004fnlyHint":true,"destructiveHint":"no"},"name":"b\u0021"},
+            {"name":"c","annotations":null},
+            {"name":"d","Annotations":{"readOnlyHint":true}},
+            {"annotations":{"readOnlyHint":true}}
+        ],"resources":[{"uri":"r","annotations":{"readOnlyHint":true}}]}"#,
+    );
+    let mut judge = Judge::new(&eyes, None, false);
+    document(source.as_bytes(), LEGACY, &mut judge).unwrap();
+    let told = view.0.lock().unwrap();
+    let told: Vec<_> = told
+        .iter()
+        .map(|(name, h)| (name.as_str(), h.read_only, h.destructive, h.open_world))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a", Some(true), None, Some(false)),
+            ("b!", Some(true), None, None),
+            ("c", None, None, None),
+            ("d", None, None, None),
+        ]
+    );
+}

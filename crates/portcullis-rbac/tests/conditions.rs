@@ -1,0 +1,170 @@
+//! What the layer knows and tells besides roles: annotations, servers, explanations, versions.
+#![cfg(feature = "yaml")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use portcullis_core::{
+    Arguments, Buffered, Caller, Challenge, Glance, McpMessage, McpRequestParts, Method, Permit,
+    Principal, RequestFacts, ResponseFacts, Target, TargetKind, Text, ToolHints, Version,
+};
+use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+const MODERN: Version = Version::V2026_07_28;
+
+fn caller() -> Caller {
+    Caller::Verified(Principal::builder("https://id.example", "alice").build().into())
+}
+
+fn call(tool: &str, arguments: &str) -> Request<Buffered> {
+    let mut request = Request::new(Buffered::empty());
+    request.set_caller(caller());
+    let parts = McpRequestParts {
+        version: MODERN,
+        method: Method::ToolsCall,
+        id: "7".into(),
+        target: Some(Target::new(TargetKind::Tool, tool.into())),
+        more_targets: Vec::new(),
+        arguments: Some(Arguments::new(arguments.to_owned().into())),
+        raw: Bytes::new(),
+    };
+    request.set_message(McpMessage::Request(parts.into()));
+    request
+}
+
+fn layer<A: Authorizer>(authorizer: A) -> RbacLayer<A> {
+    let metadata = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+    RbacLayer::new(authorizer, Challenge::new(metadata, ["mcp:read"]).unwrap())
+}
+
+/// The answer's permit and body.
+async fn answer<A: Authorizer>(
+    layer: &RbacLayer<A>,
+    request: Request<Buffered>,
+) -> (Option<Permit>, String) {
+    let inner = service_fn(async |_: Request<Buffered>| {
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let permit = response.permit().cloned();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (permit, String::from_utf8(body.to_vec()).unwrap())
+}
+
+const ANNOTATED: &str = "
+servers: { main: { trust_annotations: true }, other: {} }
+rules:
+  - { id: read, allow: { tools: ['*'], servers: [main], annotations: { readOnlyHint: true } }, everyone: true }
+  - { id: open, allow: { tools: [open] }, everyone: true }
+";
+
+/// What passes in a list is known at the next call, for the server whose list it was.
+#[tokio::test]
+async fn a_tool_is_known_once_it_was_listed() {
+    let policy = Arc::new(Policy::from_yaml(ANNOTATED).unwrap());
+    for (server, expected) in [(Some("main"), true), (Some("other"), false), (None, false)] {
+        let mut layer = layer(Arc::clone(&policy));
+        if let Some(server) = server {
+            layer = layer.server(server);
+        }
+        let (permit, _) = answer(&layer, call("get", "{}")).await;
+        assert!(permit.is_none(), "{server:?}: nothing is known of it yet");
+        let (permit, _) = answer(&layer, call("open", "{}")).await;
+        let view = Arc::clone(permit.unwrap().view());
+        assert!(view.notices());
+        let glance = || view.glance(&caller(), MODERN, TargetKind::Tool, "get");
+        assert_eq!(glance(), Glance::Hidden, "{server:?}");
+        let mut hints = ToolHints::default();
+        hints.read_only = Some(true);
+        view.notice("get", hints);
+        assert_eq!(glance() == Glance::Shown, expected, "{server:?}");
+        let (permit, _) = answer(&layer, call("get", "{}")).await;
+        assert_eq!(permit.is_some(), expected, "{server:?}");
+        // The server thinks better of it.
+        view.notice("get", ToolHints::default());
+        let (permit, _) = answer(&layer, call("get", "{}")).await;
+        assert!(permit.is_none(), "{server:?}");
+    }
+    let plain =
+        Policy::from_yaml("rules:\n  - { id: a, allow: { tools: [open] }, everyone: true }\n");
+    let (permit, _) = answer(&layer(plain.unwrap()), call("open", "{}")).await;
+    assert!(!permit.unwrap().view().notices(), "policies without annotations do not ask");
+}
+
+#[tokio::test]
+async fn explanations_byte_for_byte() {
+    let ask = async |denial: &str, arguments: &str| {
+        let text = format!(
+            "rules:\n  - id: r\n    allow: {{ tools: [pay] }}\n    everyone: true\n    arguments: {{ /to/amount: {{ max: 10 }} }}\n{denial}"
+        );
+        let layer = layer(Policy::from_yaml(&text).unwrap());
+        answer(&layer, call("pay", arguments)).await
+    };
+    let good = r#"{"to":{"amount":10}}"#;
+    let bad = r#"{"to":{"amount":11}}"#;
+    assert!(ask("", good).await.0.is_some());
+    let hidden =
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown tool: pay"}}"#;
+    for arguments in [bad, "{}", r#"{"to":{"amount":"10"}}"#, r#"{"to":[10]}"#, r#"{"amount":1}"#] {
+        let (permit, body) = ask("", arguments).await;
+        assert!(permit.is_none(), "{arguments}");
+        assert_eq!(body, hidden, "{arguments}");
+    }
+    let (_, body) =
+        ask("    denial: explain\n    explanation: \"At most \\\"10\\\".\"\n", bad).await;
+    assert_eq!(
+        body,
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-31403,"message":"Forbidden by policy","data":{"reason":"policy_denied","decisionId":"unrecorded","explanation":"At most \"10\"."}}}"#
+    );
+    let (_, body) = ask("    denial: tool_result\n    explanation: At most 10.\n", bad).await;
+    assert_eq!(
+        body,
+        r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[{"type":"text","text":"At most 10."}],"isError":true}}"#
+    );
+}
+
+/// A policy that changes with its first answer, and may not be what its version said before.
+struct Changing {
+    asked: AtomicU64,
+    for_good: bool,
+}
+
+impl Authorizer for Changing {
+    type Later = Never;
+
+    fn authorize(&self, _: &Query<'_>) -> Answer<Never> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        Answer::Now(if asked == 0 { Decision::allow("old") } else { Decision::allow("new") })
+    }
+
+    fn version(&self) -> Text {
+        let asked = self.asked.load(Ordering::Relaxed);
+        Text::from(if self.for_good { asked.min(1) } else { asked }.to_string())
+    }
+}
+
+/// What is recorded is what decided (R-220).
+#[tokio::test]
+async fn a_policy_that_changes_meanwhile_is_asked_anew() {
+    let changing = |for_good| layer(Changing { asked: AtomicU64::new(0), for_good });
+    let (permit, _) = answer(&changing(true), call("x", "{}")).await;
+    let permit = permit.unwrap();
+    assert_eq!((permit.rule().as_str(), permit.policy_version().as_str()), ("new", "1"));
+    // One that never stands still is not waited for without end.
+    let (permit, _) = answer(&changing(false), call("x", "{}")).await;
+    assert!(permit.is_some());
+}
