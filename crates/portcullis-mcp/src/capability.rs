@@ -1,5 +1,8 @@
 //! Whether the service behind asks the client only for what it said it can give (R-080).
 
+use portcullis_core::Reason;
+
+use crate::config::ServerRequests;
 use crate::filter::{expect, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
 use crate::violation::{BAD_RPC, Violation};
@@ -15,10 +18,12 @@ struct Declared {
     roots: bool,
 }
 
-/// Refuses `input_requests`, a part of an answer, that go beyond what `request` declared.
+/// Refuses `input_requests`, a part of an answer, that go beyond what `request` declared, or beyond
+/// what the deployment lets the service ask (R-215).
 pub(crate) fn check(
     request: &[u8],
     input_requests: &[u8],
+    allowed: ServerRequests,
     limits: JsonLimits,
 ) -> Result<(), Violation> {
     let mut declared = Declared::default();
@@ -52,6 +57,15 @@ pub(crate) fn check(
             }
             Ok::<_, Violation>(())
         })?;
+        let is_allowed = match method.as_deref() {
+            Some("elicitation/create") => allowed.elicitation,
+            Some("sampling/createMessage") => allowed.sampling,
+            Some("roots/list") => allowed.roots,
+            _ => return Err(BAD_RPC),
+        };
+        if !is_allowed {
+            return Err(Violation::new(Reason::PolicyDenied));
+        }
         let (declared, needed) = match (method.as_deref(), mode.as_deref()) {
             (Some("elicitation/create"), None | Some("form")) => {
                 (declared.form, r#"{"elicitation":{}}"#)
@@ -106,11 +120,22 @@ fn read(
 mod tests {
     use super::*;
 
+    const ALL: ServerRequests = ServerRequests { sampling: true, roots: true, elicitation: true };
+
     fn verdict(declared: &str, requests: &str) -> Result<(), Violation> {
+        verdict_of(ALL, declared, requests)
+    }
+
+    fn verdict_of(
+        allowed: ServerRequests,
+        declared: &str,
+        requests: &str,
+    ) -> Result<(), Violation> {
         let request = format!(
             r#"{{"id":1,"params":{{"_meta":{{"{CAPABILITIES}":{declared}}},"name":"x"}},"method":"tools/call"}}"#
         );
-        check(request.as_bytes(), requests.as_bytes(), JsonLimits { depth: 64, values: 1_000 })
+        let limits = JsonLimits { depth: 64, values: 1_000 };
+        check(request.as_bytes(), requests.as_bytes(), allowed, limits)
     }
 
     #[test]
@@ -134,6 +159,27 @@ mod tests {
         ];
         for (name, declared, requests, passes) in cases {
             assert_eq!(verdict(declared, requests).is_ok(), passes, "{name}");
+        }
+    }
+
+    /// R-215.
+    #[test]
+    fn what_the_deployment_does_not_allow_is_not_asked() {
+        let able = r#"{"elicitation":{},"sampling":{},"roots":{}}"#;
+        let rows = [
+            ("elicitation/create", ServerRequests { elicitation: false, ..ALL }),
+            ("sampling/createMessage", ServerRequests { sampling: false, ..ALL }),
+            ("roots/list", ServerRequests { roots: false, ..ALL }),
+        ];
+        for (method, allowed) in rows {
+            let asked = format!(r#"{{"a":{{"method":"{method}"}}}}"#);
+            let refused = Err(Violation::new(Reason::PolicyDenied));
+            assert_eq!(verdict_of(allowed, able, &asked), refused, "{method}");
+            assert_eq!(verdict_of(allowed, "{}", &asked), refused, "{method}: before all else");
+            for (other, _) in rows.iter().filter(|(other, _)| *other != method) {
+                let asked = format!(r#"{{"a":{{"method":"{other}"}}}}"#);
+                assert_eq!(verdict_of(allowed, able, &asked), Ok(()), "{method}: {other}");
+            }
         }
     }
 }

@@ -54,9 +54,9 @@ impl<B> Stream<B> {
         self.project().events.peeking = false;
     }
 
-    /// The answer in place of the stream, when there is no such target.
-    pub(crate) fn take_unknown(self: Pin<&mut Self>) -> Option<Denial> {
-        self.project().events.unknown.take()
+    /// The answer in place of the stream, when its first message was not to pass.
+    pub(crate) fn take_instead(self: Pin<&mut Self>) -> Option<Denial> {
+        self.project().events.instead.take()
     }
 
     /// Gives back pieces that were taken too early, to be sent first.
@@ -98,8 +98,8 @@ pub(crate) struct Events {
     begun: bool,
     /// Whether the head of the answer waits for the first message.
     peeking: bool,
-    /// The answer, when the first message said that there is no such target.
-    unknown: Option<Denial>,
+    /// The answer in place of the stream.
+    instead: Option<Denial>,
 }
 
 impl Events {
@@ -125,7 +125,7 @@ impl Events {
             timer: None,
             begun: false,
             peeking: false,
-            unknown: None,
+            instead: None,
         }
     }
 
@@ -219,11 +219,11 @@ impl Events {
             Ok(Reading::Unchanged) => self.pass(event.unchanged()),
             Ok(Reading::Changed(data)) => self.pass(event.with(&data)),
             Ok(Reading::Dropped) => {}
-            Ok(Reading::Unknown(denial)) if self.peeking => {
-                self.unknown = Some(denial);
+            Ok(Reading::Instead(denial)) if self.peeking => {
+                self.instead = Some(denial);
                 self.over = true;
             }
-            Ok(Reading::Unknown(denial)) => {
+            Ok(Reading::Instead(denial)) => {
                 let object = denial.rpc_object().unwrap_or_default();
                 self.pass(event.with(object.as_bytes()));
             }

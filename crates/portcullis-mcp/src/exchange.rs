@@ -15,6 +15,7 @@ use crate::filter::{self, Document, Facets};
 use crate::json::{JsonLimits, Scanner};
 use crate::judge::{Answers, Eyes, Item, Judge};
 use crate::listen::Listen;
+use crate::questions::Questions;
 use crate::violation::Violation;
 
 mod settle;
@@ -39,8 +40,8 @@ pub(crate) enum Reading {
     Changed(Vec<u8>),
     /// Nothing of it passes, and the stream goes on.
     Dropped,
-    /// The service does not know what was asked for: this is the answer.
-    Unknown(Denial),
+    /// This is the answer, in place of the service's.
+    Instead(Denial),
     /// Somebody else has to be asked first: read it again with the answers.
     Ask(Question),
 }
@@ -109,6 +110,8 @@ pub(crate) struct Exchange {
     /// The answers to elements of a batch that were refused, here or inside.
     refused: Vec<Denial>,
     trail: Option<Trail>,
+    /// The session's id at the service behind.
+    session: Option<String>,
     /// Whether this is `initialize`, and what version its answer settled on.
     begins: bool,
     negotiated: Option<Version>,
@@ -132,6 +135,7 @@ impl Exchange {
             listen: None,
             refused,
             trail,
+            session: None,
             begins: false,
             negotiated: None,
             config,
@@ -165,6 +169,17 @@ impl Exchange {
             _ => {}
         }
         exchange
+    }
+
+    /// Says in which session this happens.
+    pub(crate) fn in_session(&mut self, session: String) {
+        self.session = Some(session);
+    }
+
+    /// What the service may ask the client here.
+    fn questions(&self) -> Option<Questions<'_>> {
+        let session = self.session.as_deref()?;
+        Some(Questions { config: &self.config, caller: &self.eyes.caller, session })
     }
 
     /// Takes over what policy said: whose eyes count, and which elements of a batch are answered

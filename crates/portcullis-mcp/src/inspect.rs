@@ -10,6 +10,7 @@ use crate::config::InspectConfig;
 use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
 use crate::parse::{self, Member, Message, Parsed, Shape};
+use crate::questions::Questions;
 use crate::session::Session;
 use crate::{build, custom, head, mirror, rewrite};
 
@@ -125,7 +126,7 @@ fn one(
             let version = version.filter(|v| v.era() == Era::Legacy && config.supports(*v));
             let version = version.or(named).or(config.newest_legacy());
             let version = version.unwrap_or(Version::V2025_11_25);
-            legacy(config, version, SessionUse::Begins, body, message)
+            legacy(config, caller, version, SessionUse::Begins, body, message)
         }
         Signal::Legacy(named) => {
             let session = head::session(config, caller, headers)?;
@@ -134,19 +135,22 @@ fn one(
                 // Nobody could say whose question it answers.
                 return Err(Denial::session_required(None));
             }
-            legacy(config, version, session_use(session), body, message)
+            legacy(config, caller, version, session_use(session), body, message)
         }
     }
 }
 
 fn legacy(
     config: &InspectConfig,
+    caller: &Caller,
     version: Version,
     session: SessionUse,
     body: &Bytes,
     message: &Message<'_>,
 ) -> Result<Inspected, Denial> {
-    let Some(rewritten) = rewrite::legacy(config, body, std::slice::from_ref(message)) else {
+    let questions = questions(config, caller, &session);
+    let rewritten = rewrite::legacy(config, body, std::slice::from_ref(message), questions)?;
+    let Some(rewritten) = rewritten else {
         let built = build::message(version, message, body)?;
         return Ok(inspected(version, session, body.clone(), built));
     };
@@ -212,7 +216,9 @@ fn batch(
         return Err(refused());
     }
 
-    let rewritten = rewrite::legacy(config, body, messages);
+    let session = session_use(session);
+    let questions = questions(config, caller, &session);
+    let rewritten = rewrite::legacy(config, body, messages, questions)?;
     let body = rewritten.as_ref().unwrap_or(body);
     let parsed = rewritten.as_ref().map(|new| parse::parse(new, &config.limits)).transpose()?;
     let messages = match &parsed {
@@ -232,12 +238,24 @@ fn batch(
     }
     let forwarded = if kept.len() == messages.len() { body.clone() } else { rewrite::array(&kept) };
     let built = (!kept.is_empty()).then(|| McpMessage::Batch(kept.into()));
-    let inspected = inspected(ONLY, session_use(session), forwarded, built);
+    let inspected = inspected(ONLY, session, forwarded, built);
     Ok(Inspected { refused: answers, ..inspected })
 }
 
 fn is_initialize(message: &Message<'_>) -> bool {
     message.shape == Shape::Request && message.method == "initialize"
+}
+
+/// What the server may have asked in the session.
+fn questions<'q>(
+    config: &'q InspectConfig,
+    caller: &'q Caller,
+    session: &'q SessionUse,
+) -> Option<Questions<'q>> {
+    match session {
+        SessionUse::Open { upstream_id: session } => Some(Questions { config, caller, session }),
+        _ => None,
+    }
 }
 
 fn session_use(session: Option<Session>) -> SessionUse {

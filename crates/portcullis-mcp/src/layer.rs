@@ -80,18 +80,18 @@ impl InspectLayer {
         self.with(|config| config.ttl_cap = cap)
     }
 
-    /// Whether a legacy service may ask the client's model for a completion
+    /// Whether the service may ask the client's model for a completion
     /// (`sampling/createMessage`); it may by default.
     pub fn allow_sampling(self, allow: bool) -> Self {
         self.with(|config| config.server_requests.sampling = allow)
     }
 
-    /// Whether a legacy service may ask for the client's `roots/list`; it may by default.
+    /// Whether the service may ask for the client's `roots/list`; it may by default.
     pub fn allow_roots(self, allow: bool) -> Self {
         self.with(|config| config.server_requests.roots = allow)
     }
 
-    /// Whether a legacy service may ask the user (`elicitation/create`); it may by default.
+    /// Whether the service may ask the user (`elicitation/create`); it may by default.
     pub fn allow_elicitation(self, allow: bool) -> Self {
         self.with(|config| config.server_requests.elicitation = allow)
     }

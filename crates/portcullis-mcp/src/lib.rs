@@ -73,9 +73,9 @@
 //!
 //! # What it does not do
 //! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
-//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. For
-//! the same reason it does not know which requests a server has sent: a client's response must come
-//! in a session of its own, and the service behind matches the id. It compares `Mcp-Param-…` headers
+//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. The ids
+//! of a server's requests prove themselves too: a client answers only what it was asked in that
+//! session, but whether it has answered before is for the service behind to know. It compares `Mcp-Param-…` headers
 //! with arguments once a modern tool list that declares them has passed; until then that is left to
 //! the service behind.
 //!
@@ -119,6 +119,7 @@ mod media;
 mod mirror;
 mod names;
 mod parse;
+mod questions;
 mod rate;
 mod rate_store;
 mod read;

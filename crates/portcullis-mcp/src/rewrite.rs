@@ -3,25 +3,38 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use portcullis_core::{Era, McpMessage, Version};
+use portcullis_core::{Denial, Era, McpMessage, Reason, Version};
 
 use crate::config::InspectConfig;
 use crate::json::{JsonError, Scanner};
 use crate::names;
 use crate::parse::{Member, Message, Shape};
+use crate::questions::Questions;
 
 /// What must change in a legacy body, or `None` when it can go on as it came.
 ///
 /// Members of `_meta` that only modern requests have are left out, so that a service which looks
 /// for them cannot see another era than policy did. An `initialize` that proposes a version
-/// which is not enabled here proposes the newest that is.
+/// which is not enabled here proposes the newest that is. A response gets the id that the
+/// server knows.
+///
+/// # Errors
+/// A response to what nobody asked in this session.
 pub(crate) fn legacy(
     config: &InspectConfig,
     body: &Bytes,
     messages: &[Message<'_>],
-) -> Option<Bytes> {
+    questions: Option<Questions<'_>>,
+) -> Result<Option<Bytes>, Denial> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for message in messages {
+        if message.shape == Shape::Response {
+            let range = message.id.clone().unwrap_or_default();
+            let name = body.get(range.clone()).and_then(|name| std::str::from_utf8(name).ok());
+            let id = name.zip(questions).and_then(|(name, questions)| questions.id(name));
+            let id = id.ok_or_else(|| Denial::invalid_request(Reason::UnexpectedResponse))?;
+            edits.push((range, id));
+        }
         let params = &message.params;
         if let (true, Some(range)) = (params.meta.modern, params.meta.range.clone()) {
             edits.push((range.clone(), without_modern(config, body, range)));
@@ -38,7 +51,7 @@ pub(crate) fn legacy(
             }
         }
     }
-    (!edits.is_empty()).then(|| apply(body, edits))
+    Ok((!edits.is_empty()).then(|| apply(body, edits)))
 }
 
 fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {

@@ -41,6 +41,7 @@ struct Key {
     id: [u8; KEY_ID],
     seal: SealKey,
     bind: MacKey,
+    mark: MacKey,
 }
 
 /// What is inside a session id.
@@ -124,6 +125,30 @@ impl SessionKeys {
         })
     }
 
+    /// What proves that the server's request `id` was sent to this caller in `session`.
+    pub(crate) fn mark(
+        &self,
+        session: &str,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> [u8; BINDING] {
+        self.current.marking(session, id, caller, resource)
+    }
+
+    /// Whether `mark` proves it.
+    pub(crate) fn has_marked(
+        &self,
+        mark: &[u8],
+        session: &str,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> bool {
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.any(|key| same(mark, &key.marking(session, id, caller, resource)))
+    }
+
     fn unseal(&self, id: &str, now: Duration) -> Option<(&Key, [u8; BINDING], Session)> {
         if id.len() > MAX_ID {
             return None;
@@ -178,27 +203,40 @@ impl Key {
             id: [a, b, c, d],
             seal: SealKey::new(&derive("seal")),
             bind: MacKey::new(&derive("bind")),
+            mark: MacKey::new(&derive("mark")),
         }
     }
 
     /// Whose session it is: the identity of R-129 and the resource.
     fn binding(&self, caller: &Caller, resource: &str) -> [u8; BINDING] {
-        let mut context = self.bind.begin();
-        // Lengths in front, so that no two lists of fields read the same.
-        let mut field = |text: Option<&str>| {
-            let length = text.map_or(u64::MAX, |text| text.len() as u64);
-            context.update(&length.to_be_bytes());
-            context.update(text.unwrap_or_default().as_bytes());
-        };
-        let principal = caller.principal();
-        field(Some(resource));
-        field(principal.map(|principal| principal.issuer()));
-        field(principal.map(|principal| principal.subject()));
-        field(principal.and_then(|principal| principal.client_id()));
-        let mut binding = [0; BINDING];
-        binding.iter_mut().zip(context.finish()).for_each(|(to, from)| *to = from);
-        binding
+        digest(&self.bind, caller, resource, &[])
     }
+
+    /// Which request of the server was sent in whose session.
+    fn marking(&self, session: &str, id: &str, caller: &Caller, resource: &str) -> [u8; BINDING] {
+        digest(&self.mark, caller, resource, &[session, id])
+    }
+}
+
+fn digest(key: &MacKey, caller: &Caller, resource: &str, more: &[&str]) -> [u8; BINDING] {
+    let mut context = key.begin();
+    // Lengths in front, so that no two lists of fields read the same.
+    let mut field = |text: Option<&str>| {
+        let length = text.map_or(u64::MAX, |text| text.len() as u64);
+        context.update(&length.to_be_bytes());
+        context.update(text.unwrap_or_default().as_bytes());
+    };
+    let principal = caller.principal();
+    field(Some(resource));
+    field(principal.map(|principal| principal.issuer()));
+    field(principal.map(|principal| principal.subject()));
+    field(principal.and_then(|principal| principal.client_id()));
+    for text in more {
+        field(Some(text));
+    }
+    let mut binding = [0; BINDING];
+    binding.iter_mut().zip(context.finish()).for_each(|(to, from)| *to = from);
+    binding
 }
 
 /// The byte that stands for a legacy version; modern ones have no sessions.

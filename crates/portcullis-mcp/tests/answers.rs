@@ -209,6 +209,31 @@ async fn input_is_not_asked_of_clients_that_cannot_give_it() {
     assert_eq!(whole(send(&layer(), &server, able).await).await.text, asks);
 }
 
+///
+#[tokio::test]
+async fn the_deployment_says_what_may_be_asked() {
+    let asks = result(json!({
+        "resultType": "input_required",
+        "inputRequests": { "a": { "method": "sampling/createMessage" } },
+    }));
+    let layer = layer().allow_sampling(false);
+    let ways: [fn(&str) -> Answer; 2] =
+        [|asks| Answer::json(asks.to_owned()), |asks| Answer::sse([event(asks)])];
+    for way in ways {
+        let answers = || FakeMcp::new().script([way(&asks)]);
+        let able = json!({ "sampling": {} });
+        let call = modern_with(json!(1), "tools/call", json!({ "name": "t" }), able.clone());
+        let (got, notes) = send_noted(&layer, &answers(), call).await;
+        let got = whole(got).await;
+        assert_eq!(got.status, 200);
+        assert_eq!(got.json()["result"]["isError"], true);
+        assert_eq!(notes.all(), ["Violation(PolicyDenied)"]);
+        let read = modern_with(json!(1), "resources/read", json!({ "uri": "a:b" }), able);
+        let got = whole(send(&layer, &answers(), read).await).await;
+        assert_eq!(got.json()["error"]["code"], -31403);
+    }
+}
+
 #[tokio::test]
 async fn foreign_fields_stay_behind() {
     //

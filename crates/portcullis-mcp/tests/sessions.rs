@@ -17,7 +17,7 @@ use http_body_util::Full;
 use portcullis_core::{Caller, Principal, Version};
 use portcullis_mcp::{InspectLayer, Limits, SessionKeys};
 use portcullis_test::{Answer, FakeMcp};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::*;
 
 fn layer() -> InspectLayer {
@@ -181,4 +181,81 @@ async fn modern_requests_have_no_session() {
     assert_eq!(response.status(), 200);
     assert!(!response.headers().contains_key("mcp-session-id"));
     assert!(!server.last().headers.contains_key("mcp-session-id"));
+}
+
+/// The id of a session that alice began.
+async fn session_id(layer: &InspectLayer, caller: Caller, upstream: &str) -> String {
+    let answer = Answer::json(settled("2025-06-18")).header("mcp-session-id", upstream);
+    let server = FakeMcp::new().script([answer]);
+    let response = send_as(caller, layer, &server, initialize()).await;
+    response.headers()["mcp-session-id"].to_str().unwrap().to_owned()
+}
+
+fn in_session(id: &str, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    request.headers_mut().insert("mcp-session-id", id.parse().unwrap());
+    request
+}
+
+fn answer_to(id: &Value) -> Request<Full<Bytes>> {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "result": { "action": "accept" } });
+    legacy(Some("2025-06-18"), body.to_string())
+}
+
+/// R-031, X-164.
+#[tokio::test]
+async fn clients_answer_only_what_they_were_asked() {
+    let bob = || Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+    let session = session_id(&layer(), alice(), "upstream-7").await;
+    let other = session_id(&layer(), alice(), "upstream-8").await;
+    let bobs = session_id(&layer(), bob(), "upstream-7").await;
+    for own in [json!("srv-1"), json!(7), json!("s\"\u{e9}"), json!("x".repeat(100))] {
+        let asks =
+            json!({ "jsonrpc": "2.0", "id": own, "method": "elicitation/create", "params": {} });
+        let cancels = json!({
+            "jsonrpc": "2.0", "method": "notifications/cancelled",
+            "params": { "reason": "late", "requestId": own },
+        });
+        let last = result(json!({ "content": [] }));
+        let events = [asks.to_string(), cancels.to_string(), last].map(|data| event(&data));
+        let call = in_session(&session, ask("tools/call", json!({ "name": "t" })));
+        let events = whole(send(&layer(), &streaming(events), call).await).await.events();
+        let name = &events[0]["id"];
+        assert_ne!(name, &own);
+        assert_eq!(&events[1]["params"]["requestId"], name, "it names the same request");
+        assert_eq!(events[1]["params"]["reason"], "late");
+
+        let server = FakeMcp::new();
+        let request = in_session(&session, answer_to(name));
+        assert_eq!(send(&layer(), &server, request).await.status(), 202, "{own}");
+        assert_eq!(server.last().json()["id"], own, "the server gets its own id back");
+
+        let name = name.as_str().unwrap();
+        let (mark, id) = name.split_once('.').unwrap();
+        let (first, rest) = mark.split_at(1);
+        let forged = format!("{}{rest}.{id}", if first == "A" { "B" } else { "A" });
+        let rows = [
+            ("the server's own", alice(), &session, own.clone()),
+            ("another session's", alice(), &other, json!(name)),
+            ("somebody else's", bob(), &bobs, json!(name)),
+            ("forged", alice(), &session, json!(forged)),
+            ("a short mark", alice(), &session, json!(format!(".{id}"))),
+            ("another id", alice(), &session, json!(format!("{mark}.OA"))),
+        ];
+        for (what, caller, session, id) in rows {
+            let server = FakeMcp::new();
+            let response =
+                send_as(caller, &layer(), &server, in_session(session, answer_to(&id))).await;
+            assert_eq!((response.status().as_u16(), server.count()), (400, 0), "{what}: {own}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_too_long_ends_the_stream() {
+    let session = session_id(&layer(), alice(), "upstream-7").await;
+    let asks = json!({ "jsonrpc": "2.0", "id": "x".repeat(200), "method": "ping" });
+    let call = in_session(&session, ask("tools/call", json!({ "name": "t" })));
+    let events =
+        whole(send(&layer(), &streaming([event(&asks.to_string())]), call).await).await.events();
+    assert_eq!(events[0]["error"]["code"], -32603);
 }

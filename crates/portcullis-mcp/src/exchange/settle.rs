@@ -33,8 +33,8 @@ impl Exchange {
         let wrap = place == Place::Json && self.asked == Asked::Batch;
         Ok(match (fate, wrap) {
             (Fate::Dropped, _) => Reading::Dropped,
-            (Fate::Unknown(denial), false) => Reading::Unknown(denial),
-            (Fate::Unknown(denial), true) => {
+            (Fate::Instead(denial), false) => Reading::Instead(denial),
+            (Fate::Instead(denial), true) => {
                 self.refuse_element(denial);
                 Reading::Changed(array(std::iter::empty(), self.refusals().as_deref()))
             }
@@ -65,11 +65,11 @@ impl Exchange {
             match self.settle(paper, message, &mut answered)? {
                 Fate::Dropped => changed = true,
                 // Among the refusals, as if policy had refused it.
-                Fate::Unknown(denial) if place == Place::Json => {
+                Fate::Instead(denial) if place == Place::Json => {
                     changed = true;
                     self.refuse_element(denial);
                 }
-                Fate::Unknown(denial) => {
+                Fate::Instead(denial) => {
                     changed = true;
                     let object = denial.rpc_object().unwrap_or_default();
                     kept.push((range, Some(object.as_bytes().to_vec())));
@@ -123,7 +123,7 @@ impl Exchange {
         answered: &mut Vec<usize>,
     ) -> Result<Fate, Violation> {
         let place = paper.place;
-        let Message { edited, shape, hidden, .. } = message;
+        let Message { range, edited, shape, hidden } = message;
         let paper = Paper { hidden: paper.hidden.get(hidden).unwrap_or_default(), ..paper };
         if !matches!(shape, Shape::Response(_)) {
             self.note_hidden(paper, None);
@@ -139,7 +139,9 @@ impl Exchange {
                 }
                 let allowed = self.config.server_requests;
                 if server::may_request(allowed, self.eyes.version, &method) {
-                    Ok(Fate::Kept(edited))
+                    let message = edited.as_deref().or(paper.source.get(range));
+                    let renamed = self.renamed(message, &["id"])?;
+                    Ok(Fate::Kept(renamed.or(edited)))
                 } else {
                     Ok(self.drop(Reason::UnknownMethod))
                 }
@@ -152,7 +154,13 @@ impl Exchange {
                     Ok(Fate::Kept(edited))
                 }
                 None if passes && server::may_notify(self.eyes.version, &method) => {
-                    Ok(Fate::Kept(edited))
+                    let renamed = if method == "notifications/cancelled" {
+                        let message = edited.as_deref().or(paper.source.get(range));
+                        self.renamed(message, &["params", "requestId"])?
+                    } else {
+                        None
+                    };
+                    Ok(Fate::Kept(renamed.or(edited)))
                 }
                 // Hidden, not a violation: the caller may not see what changed.
                 None if method == "notifications/resources/updated" => Ok(Fate::Dropped),
@@ -170,6 +178,13 @@ impl Exchange {
                 None => self.note(note),
             }
         }
+    }
+
+    /// `message` with the id of a request of the server's as this client sees it.
+    fn renamed(&self, message: Option<&[u8]>, path: &[&str]) -> Result<Option<Vec<u8>>, Violation> {
+        // Without a session no answer is accepted, and it does not matter what the question's id is.
+        let Some(questions) = self.questions() else { return Ok(None) };
+        questions.rename(message.unwrap_or_default(), path, self.json())
     }
 
     fn drop(&self, reason: Reason) -> Fate {
@@ -218,7 +233,14 @@ impl Exchange {
         if let Some(error) = &answer.error {
             self.note_about(pending, Note::RpcError { code: error.code });
         } else {
-            self.check_result(source, pending, answer)?;
+            match self.check_result(source, pending, answer) {
+                Err(violation) if violation.reason() == Reason::PolicyDenied => {
+                    self.note_about(pending, Note::Violation(violation.reason()));
+                    answered.push(index);
+                    return Ok(Fate::Instead(not_asked(&pending.request)));
+                }
+                checked => checked?,
+            }
             for (tool, params) in &answer.declared {
                 self.config.catalogue.learn(&tool.decoded(), params);
             }
@@ -235,7 +257,7 @@ impl Exchange {
         }
         answered.push(index);
         if let Some(denial) = self.unknown(source, pending, answer)? {
-            return Ok(Fate::Unknown(denial));
+            return Ok(Fate::Instead(denial));
         }
         if answer.error.is_none() && self.begins {
             self.negotiated = Some(self.negotiate(answer)?);
@@ -287,7 +309,12 @@ impl Exchange {
             Some("input_required") if may_need_input(pending.request.method()) => {
                 let Some(range) = answer.input_requests.clone() else { return Ok(()) };
                 let requests = source.get(range).unwrap_or_default();
-                capability::check(pending.request.raw(), requests, self.json())
+                capability::check(
+                    pending.request.raw(),
+                    requests,
+                    self.config.server_requests,
+                    self.json(),
+                )
             }
             Some(_) => Err(BAD_RPC),
         }
@@ -307,8 +334,8 @@ enum Fate {
     /// It passes, perhaps in other words.
     Kept(Option<Vec<u8>>),
     Dropped,
-    /// The service does not know the target: this passes in its stead.
-    Unknown(Denial),
+    /// This is the answer, in place of the service's.
+    Instead(Denial),
 }
 
 /// The target that a denial of `request` would say is unknown.
@@ -321,6 +348,14 @@ pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
         | Method::ResourcesUnsubscribe
         | Method::CompletionComplete => request.targets().next(),
         _ => None,
+    }
+}
+
+/// The answer in place of a question that the deployment does not let the service ask.
+fn not_asked(request: &McpRequest) -> Denial {
+    match request.method() {
+        Method::ToolsCall => Denial::tool_result(request, Reason::PolicyDenied),
+        _ => Denial::explained(request, "unrecorded", Reason::PolicyDenied),
     }
 }
 

@@ -65,8 +65,8 @@ impl<B: Body<Data = Bytes>> Peek<B> {
 
     /// Answers, or lets the stream go.
     pub(super) fn finish<S, F, ReqBody>(mut self) -> State<S, F, ReqBody, B> {
-        if let Some(denial) = self.stream.as_mut().take_unknown() {
-            return State::done(unknown(denial));
+        if let Some(denial) = self.stream.as_mut().take_instead() {
+            return State::done(instead(denial));
         }
         if self.failed && self.pieces.is_empty() {
             let exchange = self.stream.events().exchange();
@@ -78,8 +78,8 @@ impl<B: Body<Data = Bytes>> Peek<B> {
     }
 }
 
-/// The answer of a service that does not know the target, in the words of the gate.
-pub(super) fn unknown<B>(denial: Denial) -> Response<FilterBody<B>> {
+/// The answer of the service in the words of the gate.
+pub(super) fn instead<B>(denial: Denial) -> Response<FilterBody<B>> {
     let mut response = refused(denial);
     // For the record it is a call that failed: nobody refused it.
     response.clear();

@@ -84,7 +84,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
     {
         let in_session =
             matches!(inspected.session, SessionUse::Open { .. } | SessionUse::Ends { .. });
-        let exchange = Exchange::new(
+        let mut exchange = Exchange::new(
             config,
             caller,
             inspected.version,
@@ -93,6 +93,9 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             inspected.refused.clone(),
             parts.trail().cloned(),
         );
+        if let SessionUse::Open { upstream_id } = &inspected.session {
+            exchange.in_session(upstream_id.clone());
+        }
         if inspected.disposition == Disposition::Accept202 {
             let head = Response::new(()).into_parts().0;
             return Self::done(nothing(head, StatusCode::ACCEPTED, &exchange));
@@ -168,7 +171,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         let body = match reading {
             Ok(Reading::Unchanged) => bytes,
             Ok(Reading::Changed(changed)) => Bytes::from(changed),
-            Ok(Reading::Unknown(denial)) => return Self::done(peek::unknown(denial)),
+            Ok(Reading::Instead(denial)) => return Self::done(peek::instead(denial)),
             Ok(Reading::Ask(question)) => {
                 return Self::Asking { question, bytes, held: Some(held) };
             }

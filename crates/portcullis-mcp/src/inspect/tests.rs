@@ -319,7 +319,13 @@ fn responses_of_clients() {
         r#"{"jsonrpc":"2.0","id":"srv-1","result":{"action":"accept"}}"#,
         r#"{"jsonrpc":"2.0","id":"srv-1","error":{"code":1,"message":"no"}}"#,
     ] {
-        let inspected = run(&config, &[("mcp-session-id", &id)], body).unwrap();
+        let caller = caller("alice");
+        let asked = Questions { config: &config, caller: &caller, session: "up-1" };
+        let named = body.replace("\"srv-1\"", &asked.name("\"srv-1\"").unwrap());
+        let inspected = run(&config, &[("mcp-session-id", &id)], &named).unwrap();
+        assert_eq!(inspected.body, body, "the server gets its own id back");
+        let unasked = run(&config, &[("mcp-session-id", &id)], body);
+        assert_eq!(verdict(&unasked), Err((400, -32600, Reason::UnexpectedResponse)));
         let McpMessage::Response(response) = inspected.message else { panic!() };
         assert_eq!(response.id().as_str(), "\"srv-1\"");
         let none = run(&config, &[], body);

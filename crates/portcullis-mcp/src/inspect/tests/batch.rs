@@ -130,6 +130,13 @@ fn responses_come_together_in_a_session() {
     let config = all();
     let id = session(&config, Version::V2025_03_26, "alice");
     let body = r#"[{"jsonrpc":"2.0","id":"a","result":{}},{"jsonrpc":"2.0","id":"b","error":{}}]"#;
-    let inspected = run(&config, &[("mcp-session-id", &id)], body).unwrap();
+    let caller = caller("alice");
+    let asked = Questions { config: &config, caller: &caller, session: "up-1" };
+    let one = body.replace("\"a\"", &asked.name("\"a\"").unwrap());
+    let unasked = run(&config, &[("mcp-session-id", &id)], &one);
+    assert_eq!(verdict(&unasked), Err((400, -32600, Reason::UnexpectedResponse)));
+    let both = one.replace("\"b\"", &asked.name("\"b\"").unwrap());
+    let inspected = run(&config, &[("mcp-session-id", &id)], &both).unwrap();
+    assert_eq!(inspected.body, body);
     assert!(matches!(inspected.message, McpMessage::Batch(messages) if messages.len() == 2));
 }
