@@ -177,6 +177,7 @@ impl PolicyBuilder {
             by_method: asks(|conditions| conditions.methods.is_some()),
             by_hints: asks(|conditions| conditions.hints != Default::default()),
             warnings: Vec::new(),
+            ids: self.rules.iter().map(|rule| intern::text(&rule.id.text)).collect(),
             laws,
             source: self,
         };

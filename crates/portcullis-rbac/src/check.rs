@@ -82,7 +82,6 @@ pub(crate) fn law(rule: &Rule, names: &Names<'_>) -> Result<Law, ConfigError> {
     }
     let conditions = conditions(rule, methods, names)?;
     Ok(Law {
-        id: intern::text(id),
         effect: rule.effect,
         roles: roles(rule, names)?,
         scopes,

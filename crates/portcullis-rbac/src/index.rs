@@ -76,6 +76,7 @@ impl Index {
     }
 
     /// The rules about a name that the policy spells out.
+    #[inline]
     pub(crate) fn exact(&self, name: &str) -> Option<&Entry> {
         self.exact.get(name).and_then(|entry| self.entries.get(*entry))
     }

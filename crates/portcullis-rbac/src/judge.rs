@@ -11,7 +11,6 @@ use crate::who::Who;
 /// A rule, ready to apply.
 #[derive(Debug)]
 pub(crate) struct Law {
-    pub(crate) id: Text,
     pub(crate) effect: Effect,
     pub(crate) roles: Bits,
     pub(crate) scopes: Bits,
@@ -83,6 +82,13 @@ impl Entry {
         }
     }
 
+    /// The rule that allows, where roles alone decide: nearly always.
+    #[inline]
+    pub(crate) fn allows_at_once(&self, who: &Who) -> Option<usize> {
+        let decided = self.deny_if.is_empty() && !who.unsure && !self.deny.roles.meets(&who.roles);
+        if decided { self.allow.about(&who.roles) } else { None }
+    }
+
     /// The rule that decides about these roles without conditions or scopes.
     pub(crate) fn unconditional(&self, effect: Effect, roles: &Bits) -> Option<usize> {
         match effect {
@@ -119,6 +125,7 @@ impl ByRole {
     }
 
     /// A rule about one of these roles.
+    #[inline]
     fn about(&self, roles: &Bits) -> Option<usize> {
         self.roles.rank_of_first_common(roles).and_then(|rank| self.first.get(rank).copied())
     }

@@ -3,6 +3,10 @@
 /// Whether `name` holds characters that make it look like another name, or that a pattern
 /// reads differently on another platform. Only a rule that spells such a name out can mean it.
 pub(crate) fn is_deceptive(name: &str) -> bool {
+    // What nearly every name is made of.
+    if name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'\\') {
+        return false;
+    }
     name.chars().any(|c| {
         c.is_control()
             || matches!(c,

@@ -36,6 +36,8 @@ pub(crate) enum Rules {
 
 pub(crate) struct Tables {
     pub(crate) laws: Vec<Law>,
+    /// The rules' ids, apart: most decisions need nothing else of a rule.
+    pub(crate) ids: Vec<Text>,
     pub(crate) roles: Roles,
     pub(crate) tools: Index,
     pub(crate) prompts: Index,
@@ -76,6 +78,7 @@ impl Policy {
         let source = PolicyBuilder::default();
         let tables = Tables {
             laws: Vec::new(),
+            ids: Vec::new(),
             roles: Roles::new(&[], &[], &[], &Default::default()),
             tools: Index::default(),
             prompts: Index::default(),
@@ -127,6 +130,9 @@ impl Policy {
     /// Answers a question. The same as [`Authorizer::authorize`], for a policy's own tests.
     #[must_use]
     pub fn decide(&self, query: &Query<'_>) -> Decision {
+        if let Some(rule) = self.allows_at_once(query) {
+            return Decision::Allow { rule };
+        }
         match (query.target(), &self.rules) {
             (None, Rules::Tables(tables)) if query.method() == Method::LoggingSetLevel => {
                 tables.set_level(self.id, query)
@@ -150,6 +156,24 @@ impl Policy {
             }
             (Some(_), Rules::PermitAll) => Decision::default_deny(),
         }
+    }
+}
+
+impl Policy {
+    /// The rule that allows, for the question that is asked most: a tool that the policy spells
+    /// out, and roles alone decide about. Most of the work of a decision is to find out that this
+    /// is all there is to it; `None` says that there is more.
+    #[inline]
+    fn allows_at_once(&self, query: &Query<'_>) -> Option<Text> {
+        let Rules::Tables(tables) = &self.rules else { return None };
+        let (TargetKind::Tool, name) = query.target()? else { return None };
+        if query.method() != Method::ToolsCall {
+            return None;
+        }
+        let principal = query.caller().principal()?;
+        let who = principal.memo(self.id, || tables.roles.of(principal))?;
+        let rule = tables.tools.exact(name)?.allows_at_once(who)?;
+        tables.ids.get(rule).cloned()
     }
 }
 
@@ -355,7 +379,7 @@ impl Tables {
 
     /// Names the rules. `also` is a second rule whose scopes are needed.
     fn decision(&self, who: &Who, verdict: Verdict, also: Option<usize>) -> Decision {
-        let id = |rule: usize| self.laws.get(rule).map(|law| law.id.clone());
+        let id = |rule: usize| self.ids.get(rule).cloned();
         match verdict {
             Verdict::Allow(rule) => {
                 id(rule).map_or_else(Decision::default_deny, |rule| Decision::Allow { rule })

@@ -25,6 +25,8 @@ pub(crate) struct Who {
     pub(crate) roles: Bits,
     /// The roles they would have if the groups they are in, and we do not know, are the right ones.
     pub(crate) perhaps: Bits,
+    /// Whether there are any of these.
+    pub(crate) unsure: bool,
     /// Which of the scopes that rules ask for their token covers.
     pub(crate) scopes: Bits,
     pub(crate) signed_in: bool,
@@ -79,6 +81,7 @@ impl Roles {
         let empty = Who {
             roles: Bits::new(limit),
             perhaps: Bits::new(limit),
+            unsure: false,
             scopes: Bits::new(wanted.len()),
             signed_in: false,
             agents: Bits::new(agents.len()),
@@ -214,6 +217,7 @@ impl Roles {
             }
         }
         who.perhaps.remove_all(&who.roles);
+        who.unsure = !who.perhaps.is_empty();
         who.through_agent = !principal.actors().is_empty();
         for (number, agent) in self.agents.iter().enumerate() {
             if acts(agent, principal) {
