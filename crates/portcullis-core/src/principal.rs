@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -13,8 +13,16 @@ use serde_json::{Map, Value};
 /// The identity is the triple issuer, subject, client id; two principals are equal when
 /// these are, whatever else their tokens say, so that session and cache keys survive a token
 /// refresh. Never identify anyone by e-mail address or display name. No raw token is inside.
+///
+/// Cheap to clone: a clone shares what is known, and starts without memos.
 #[derive(Clone)]
 pub struct Principal {
+    known: Arc<Known>,
+    memo: Memo,
+}
+
+#[derive(Clone)]
+struct Known {
     issuer: String,
     subject: String,
     client_id: Option<String>,
@@ -29,14 +37,13 @@ pub struct Principal {
     expires_at: Option<Duration>,
     is_client: bool,
     token: TokenInfo,
-    claims: Map<String, Value>,
-    memo: Memo,
+    claims: Claims,
 }
 
 impl Principal {
     /// Starts a principal known to `issuer` as `subject`.
     pub fn builder(issuer: impl Into<String>, subject: impl Into<String>) -> PrincipalBuilder {
-        PrincipalBuilder(Self {
+        PrincipalBuilder(Known {
             issuer: issuer.into(),
             subject: subject.into(),
             client_id: None,
@@ -51,107 +58,107 @@ impl Principal {
             expires_at: None,
             is_client: false,
             token: TokenInfo::default(),
-            claims: Map::new(),
-            memo: Memo::default(),
+            claims: Claims::default(),
         })
     }
 
     /// Who vouches for this caller (`iss`).
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.known.issuer
     }
 
     /// The caller's stable name at that issuer (`sub`).
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.known.subject
     }
 
     /// The OAuth client that holds the token.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.client_id.as_deref()
+        self.known.client_id.as_deref()
     }
 
     /// The issuer's tenant, where the issuer has several.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.tenant.as_deref()
+        self.known.tenant.as_deref()
     }
 
     /// Every audience of the token, this resource's among them.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
-        &self.audiences
+        &self.known.audiences
     }
 
     /// The scopes granted.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.scopes
+        &self.known.scopes
     }
 
     /// Whether `scope` was granted, by exact equality.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|held| held == scope)
+        self.known.scopes.iter().any(|held| held == scope)
     }
 
     /// The groups the issuer put the caller in. Meaningless while
     /// [`groups_unknown`](Self::groups_unknown) holds.
     #[must_use]
     pub fn groups(&self) -> &[String] {
-        &self.groups
+        &self.known.groups
     }
 
     /// Whether the token says that there are more groups than it lists: a rule that needs
     /// a group must then deny.
     #[must_use]
     pub fn groups_unknown(&self) -> bool {
-        self.groups_unknown
+        self.known.groups_unknown
     }
 
     /// The roles the issuer assigned; policy maps them to its own.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.roles
+        &self.known.roles
     }
 
     /// Who acts for this caller, nearest first (`act`, RFC 8693 §4.1).
     #[must_use]
     pub fn actors(&self) -> &[Actor] {
-        &self.actors
+        &self.known.actors
     }
 
     /// How the caller was authenticated to this gate: `bearer`, ….
     #[must_use]
     pub fn method(&self) -> &'static str {
-        self.method
+        self.known.method
     }
 
     /// When the proof ends, as time since the Unix epoch.
     #[must_use]
     pub fn expires_at(&self) -> Option<Duration> {
-        self.expires_at
+        self.known.expires_at
     }
 
     /// Whether this is a client on its own behalf, with no person behind it.
     #[must_use]
     pub fn is_client(&self) -> bool {
-        self.is_client
+        self.known.is_client
     }
 
     /// What may be recorded of the token itself.
     #[must_use]
     pub fn token(&self) -> &TokenInfo {
-        &self.token
+        &self.known.token
     }
 
-    /// Every claim of the token, for policies that need more than the fields above.
+    /// Every claim of the token, for policies that need more than the fields above. A map may be
+    /// made of them when they are asked for first, and is then kept.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+        self.known.claims.get()
     }
 
     /// What a policy makes of this principal, worked out once and kept as long as the principal,
@@ -179,6 +186,23 @@ impl Principal {
     }
 }
 
+type ReadClaims = fn(&str) -> Map<String, Value>;
+
+/// Claims, or the text of them until somebody asks: few policies do, and a map takes several times
+/// the room.
+#[derive(Clone, Default)]
+struct Claims {
+    text: Option<(Box<str>, ReadClaims)>,
+    read: OnceLock<Map<String, Value>>,
+}
+
+impl Claims {
+    fn get(&self) -> &Map<String, Value> {
+        let read = || self.text.as_ref().map(|(text, read)| read(text)).unwrap_or_default();
+        self.read.get_or_init(read)
+    }
+}
+
 /// See [`Principal::memo`]. A clone starts empty.
 #[derive(Default)]
 struct Memo(OnceLock<Box<Page>>);
@@ -201,9 +225,9 @@ impl Clone for Memo {
 
 impl PartialEq for Principal {
     fn eq(&self, other: &Self) -> bool {
-        self.issuer == other.issuer
-            && self.subject == other.subject
-            && self.client_id == other.client_id
+        self.issuer() == other.issuer()
+            && self.subject() == other.subject()
+            && self.client_id() == other.client_id()
     }
 }
 
@@ -211,9 +235,9 @@ impl Eq for Principal {}
 
 impl Hash for Principal {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.issuer.hash(state);
-        self.subject.hash(state);
-        self.client_id.hash(state);
+        self.issuer().hash(state);
+        self.subject().hash(state);
+        self.client_id().hash(state);
     }
 }
 
@@ -221,9 +245,9 @@ impl Hash for Principal {
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
-            .field("issuer", &self.issuer)
-            .field("subject", &self.subject)
-            .field("client_id", &self.client_id)
+            .field("issuer", &self.known.issuer)
+            .field("subject", &self.known.subject)
+            .field("client_id", &self.known.client_id)
             .finish_non_exhaustive()
     }
 }
@@ -267,9 +291,16 @@ pub struct TokenInfo {
 }
 
 /// Builds a [`Principal`]; made by [`Principal::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct PrincipalBuilder(Principal);
+pub struct PrincipalBuilder(Known);
+
+// As of `Principal`.
+impl fmt::Debug for PrincipalBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PrincipalBuilder").field(&self.clone().build()).finish()
+    }
+}
 
 impl PrincipalBuilder {
     /// Sets the OAuth client that holds the token.
@@ -364,14 +395,25 @@ impl PrincipalBuilder {
 
     /// Sets all claims.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
-        self.0.claims = claims;
+        self.0.claims = Claims { text: None, read: claims.into() };
+        self
+    }
+
+    /// Sets all claims, as the text of a JSON object that `read` makes a map of when they are asked
+    /// for. `text` must have been checked: a fault that only `read` finds is found too late.
+    pub fn claims_text(
+        mut self,
+        text: impl Into<Box<str>>,
+        read: fn(&str) -> Map<String, Value>,
+    ) -> Self {
+        self.0.claims = Claims { text: Some((text.into(), read)), read: OnceLock::new() };
         self
     }
 
     /// The principal.
     #[must_use]
     pub fn build(self) -> Principal {
-        self.0
+        Principal { known: Arc::new(self.0), memo: Memo::default() }
     }
 }
 
@@ -409,6 +451,24 @@ mod tests {
         }
         assert_eq!(alice.memo(9, || 9_u64), None, "bounded");
         assert_eq!(alice.clone().memo(2, || "afresh"), Some(&"afresh"));
+    }
+
+    #[test]
+    fn claims_are_read_when_asked_for() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        static READ: AtomicUsize = AtomicUsize::new(0);
+        let read = |text: &str| {
+            READ.fetch_add(1, Ordering::Relaxed);
+            Map::from_iter([("text".to_owned(), text.into())])
+        };
+        let alice = Principal::builder("i", "alice").claims_text("{}", read).build();
+        let clone = alice.clone();
+        assert_eq!(READ.load(Ordering::Relaxed), 0);
+        assert_eq!(alice.claims()["text"], "{}");
+        assert_eq!(clone.claims()["text"], "{}");
+        assert_eq!(READ.load(Ordering::Relaxed), 1, "once, also for clones");
+        assert!(Principal::builder("i", "alice").build().claims().is_empty());
     }
 
     #[test]
