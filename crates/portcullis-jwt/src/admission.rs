@@ -43,7 +43,7 @@ impl Admission {
         now: Duration,
         challenge: &Challenge,
     ) -> Result<Option<FirstUse>, Denial> {
-        let bound = Confirmation::of(principal.claims())
+        let bound = Confirmation::of_principal(principal)
             .map_err(|reason| Denial::invalid_token(challenge, reason))?;
         let first_use = self.possession(parts, credentials, bound, now, challenge)?;
         if let Some(step_up) = &self.step_up

@@ -1,9 +1,14 @@
 //! What a token is bound to (`cnf`, RFC 7800 §3.1).
 
-use portcullis_core::Reason;
-use serde_json::Value;
+use portcullis_core::{Principal, Reason};
 
 use crate::claim::Claims;
+
+/// How a token that is bound to nothing is presented.
+const BEARER: &str = "bearer";
+
+/// How long a SHA-256 is in base64url.
+const THUMBPRINT: usize = 43;
 
 /// The keys that the sender of a token must prove to have. Both absent: a bearer token.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -16,18 +21,40 @@ pub(crate) struct Confirmation<'a> {
 
 impl<'a> Confirmation<'a> {
     /// Reads `cnf`. A member we do not know is a proof we cannot ask for, so it is refused.
-    pub(crate) fn of(claims: &'a Claims) -> Result<Self, Reason> {
-        let Some(cnf) = claims.get("cnf") else {
+    pub(crate) fn of(claims: &'a Claims<'_>) -> Result<Self, Reason> {
+        match claims.get("cnf") {
+            None => Ok(Self::default()),
+            Some(cnf) => {
+                let members = cnf.as_object().ok_or(Reason::CnfMismatch)?.iter();
+                Self::read(members.map(|(name, value)| (name, value.as_str())))
+            }
+        }
+    }
+
+    /// As [`of`](Self::of), of a principal's claims.
+    pub(crate) fn of_principal(principal: &'a Principal) -> Result<Self, Reason> {
+        // Said of those without `cnf` alone, and spares most principals the reading of all claims.
+        if principal.method() == BEARER {
             return Ok(Self::default());
-        };
+        }
+        match principal.claims().get("cnf") {
+            None => Ok(Self::default()),
+            Some(cnf) => {
+                let members = cnf.as_object().ok_or(Reason::CnfMismatch)?.iter();
+                Self::read(members.map(|(name, value)| (name.as_str(), value.as_str())))
+            }
+        }
+    }
+
+    fn read(cnf: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Result<Self, Reason> {
         let mut confirmation = Self::default();
-        for (name, value) in cnf.as_object().ok_or(Reason::CnfMismatch)? {
-            let slot = match name.as_str() {
+        for (name, value) in cnf {
+            let slot = match name {
                 "jkt" => &mut confirmation.key,
                 "x5t#S256" => &mut confirmation.certificate,
                 _ => return Err(Reason::CnfMismatch),
             };
-            *slot = Some(thumbprint(value).ok_or(Reason::CnfMismatch)?);
+            *slot = Some(value.filter(|text| text.len() == THUMBPRINT).ok_or(Reason::CnfMismatch)?);
         }
         if confirmation == Self::default() {
             return Err(Reason::CnfMismatch);
@@ -40,7 +67,7 @@ impl<'a> Confirmation<'a> {
         match (self.key, self.certificate) {
             (Some(_), _) => "dpop",
             (None, Some(_)) => "mtls",
-            (None, None) => "bearer",
+            (None, None) => BEARER,
         }
     }
 
@@ -48,11 +75,6 @@ impl<'a> Confirmation<'a> {
     pub(crate) fn bearer_only(self) -> Result<(), Reason> {
         if self == Self::default() { Ok(()) } else { Err(Reason::CnfMismatch) }
     }
-}
-
-/// A SHA-256 in base64url.
-fn thumbprint(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| text.len() == 43)
 }
 
 #[cfg(test)]
@@ -86,7 +108,11 @@ mod tests {
             (json!({"cnf": {"x5t": hash}}), refused),
         ];
         for (claims, expected) in rows {
-            assert_eq!(Confirmation::of(claims.as_object().unwrap()), expected, "{claims}");
+            let members = claims.as_object().unwrap();
+            assert_eq!(Confirmation::of(&Claims::of(members)), expected, "{claims}");
+            let method = expected.map_or("refused", Confirmation::method);
+            let principal = Principal::builder("i", "s").method(method).claims(members.clone());
+            assert_eq!(Confirmation::of_principal(&principal.build()), expected, "{claims}");
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use portcullis_core::Reason;
-use serde_json::Value;
 
 use crate::binding::Confirmation;
 use crate::claim::{self, Claims};
 use crate::issuer::Rules;
 use crate::jose::Token;
+use crate::json::Json;
 use crate::subject::subject;
 
 /// What ID tokens, logout tokens and security events carry and access tokens do not.
@@ -16,11 +16,15 @@ pub(crate) const NOT_ACCESS: [&str; 5] = ["nonce", "at_hash", "c_hash", "s_hash"
 
 /// Checks everything about `token` that needs no key: cheap, and it keeps garbage away from the
 /// signature. The first fault found is the reason.
-pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(), Reason> {
+pub(crate) fn check(
+    rules: &Rules,
+    token: &Token<'_>,
+    claims: &Claims<'_>,
+    now: Duration,
+) -> Result<(), Reason> {
     if !rules.algorithms.contains(&token.algorithm) {
         return Err(Reason::BadAlg);
     }
-    let claims = &token.claims;
     typ(rules, token.typ.as_deref(), claims)?;
     audience(rules, claims)?;
     check_claims(rules, claims, now)?;
@@ -31,7 +35,11 @@ pub(crate) fn check(rules: &Rules, token: &Token<'_>, now: Duration) -> Result<(
 }
 
 /// Checks what is said about a token besides its audience, wherever it is said.
-pub(crate) fn check_claims(rules: &Rules, claims: &Claims, now: Duration) -> Result<(), Reason> {
+pub(crate) fn check_claims(
+    rules: &Rules,
+    claims: &Claims<'_>,
+    now: Duration,
+) -> Result<(), Reason> {
     times(rules, claims, now)?;
     // Whether the sender can prove it is asked of each request, not of the token.
     Confirmation::of(claims)?;
@@ -45,17 +53,20 @@ pub(crate) fn check_claims(rules: &Rules, claims: &Claims, now: Duration) -> Res
 }
 
 /// The client id: of the first claim that is there, which must be a string.
-pub(crate) fn client_id<'a>(rules: &Rules, claims: &'a Claims) -> Result<Option<&'a str>, Reason> {
+pub(crate) fn client_id<'a>(
+    rules: &Rules,
+    claims: &'a Claims<'_>,
+) -> Result<Option<&'a str>, Reason> {
     let found = rules.client_id_claims.iter().find_map(|path| path.get(claims));
     match found {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(Json::String(text)) if !text.is_empty() => Ok(Some(text)),
         Some(_) => Err(Reason::BadClaim),
     }
 }
 
 /// Whatever else the header names (`logout+jwt`, `dpop+jwt`, …) is refused in every mode.
-fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> {
+fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims<'_>) -> Result<(), Reason> {
     let is = |name: &str| typ.is_some_and(|typ| typ.eq_ignore_ascii_case(name));
     if is("at+jwt") || is("application/at+jwt") {
         return Ok(());
@@ -65,7 +76,7 @@ fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> 
     };
     let plain = typ.is_none() || is("JWT") || is("application/jwt");
     let marked = markers.iter().any(|marker| claims.contains_key(marker));
-    let other = NOT_ACCESS.iter().any(|name| claims.contains_key(*name));
+    let other = NOT_ACCESS.iter().any(|name| claims.contains_key(name));
     // Keycloak and Cognito say in a claim which kind of token this is.
     let kind = |name: &str, access: &str| match claims.get(name) {
         None => true,
@@ -78,13 +89,13 @@ fn typ(rules: &Rules, typ: Option<&str>, claims: &Claims) -> Result<(), Reason> 
 }
 
 /// byte equality with an accepted audience, and nothing but strings.
-pub(crate) fn audience(rules: &Rules, claims: &Claims) -> Result<(), Reason> {
-    let ours = |value: &Value| {
+pub(crate) fn audience(rules: &Rules, claims: &Claims<'_>) -> Result<(), Reason> {
+    let ours = |value: &Json<'_>| {
         value.as_str().is_some_and(|aud| rules.audiences.iter().any(|known| known == aud))
     };
     let accepted = match claims.get("aud") {
-        Some(Value::Array(all)) => {
-            all.iter().all(Value::is_string)
+        Some(Json::Array(all)) => {
+            all.iter().all(Json::is_string)
                 && all.iter().any(ours)
                 && (!rules.only_our_audiences || all.iter().all(ours))
         }
@@ -98,7 +109,7 @@ pub(crate) fn audience(rules: &Rules, claims: &Claims) -> Result<(), Reason> {
 }
 
 /// Until when a token that passes [`check`] now goes on to pass it.
-pub(crate) fn until(rules: &Rules, claims: &Claims) -> Result<Duration, Reason> {
+pub(crate) fn until(rules: &Rules, claims: &Claims<'_>) -> Result<Duration, Reason> {
     let date = |name| claim::date(claims, name).map(|date| date.map(Duration::from_secs));
     let expires = date("exp")?.ok_or(Reason::BadClaim)?;
     let too_old = rules.max_age.zip(date("iat")?).map(|(age, issued)| issued.saturating_add(age));
@@ -106,7 +117,7 @@ pub(crate) fn until(rules: &Rules, claims: &Claims) -> Result<Duration, Reason> 
 }
 
 ///
-fn times(rules: &Rules, claims: &Claims, now: Duration) -> Result<(), Reason> {
+fn times(rules: &Rules, claims: &Claims<'_>, now: Duration) -> Result<(), Reason> {
     let date = |name| claim::date(claims, name).map(|date| date.map(Duration::from_secs));
     let expires = date("exp")?.ok_or(Reason::BadClaim)?;
     let (not_before, issued) = (date("nbf")?, date("iat")?);

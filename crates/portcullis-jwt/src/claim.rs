@@ -1,9 +1,12 @@
 //! Reading claims by name or path.
 
-use portcullis_core::Reason;
-use serde_json::{Map, Value};
+use portcullis_core::{Principal, Reason};
+use serde_json::Number;
 
-pub(crate) type Claims = Map<String, Value>;
+use crate::json::{Json, Object};
+
+/// What a token says, as long as its text is there.
+pub(crate) type Claims<'t> = Object<'t>;
 
 /// The last second of the year 9999: no token means to live longer (R-127).
 const MAX_DATE: u64 = 253_402_300_799;
@@ -26,7 +29,7 @@ impl ClaimPath {
     }
 
     /// The claim; a pointer leads through objects only.
-    pub(crate) fn get<'a>(&self, claims: &'a Claims) -> Option<&'a Value> {
+    pub(crate) fn get<'a, 't>(&self, claims: &'a Claims<'t>) -> Option<&'a Json<'t>> {
         match self {
             Self::Name(name) => claims.get(name),
             Self::Pointer(parts) => {
@@ -48,20 +51,27 @@ impl ClaimPath {
 }
 
 /// A string that is not empty, or nothing where the claim is absent.
-pub(crate) fn text<'a>(claims: &'a Claims, name: &str) -> Result<Option<&'a str>, Reason> {
+pub(crate) fn text<'a>(claims: &'a Claims<'_>, name: &str) -> Result<Option<&'a str>, Reason> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(Json::String(text)) if !text.is_empty() => Ok(Some(text)),
         Some(_) => Err(Reason::BadClaim),
     }
 }
 
 /// A NumericDate (RFC 7519 §2) in whole seconds, or nothing where the claim is absent.
-pub(crate) fn date(claims: &Claims, name: &str) -> Result<Option<u64>, Reason> {
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
-    let seconds = match (value.as_u64(), value.as_f64()) {
+pub(crate) fn date(claims: &Claims<'_>, name: &str) -> Result<Option<u64>, Reason> {
+    claims.get(name).map(|value| seconds(value.as_number())).transpose()
+}
+
+/// As [`date`], of a principal's claims.
+pub(crate) fn date_of(principal: &Principal, name: &str) -> Result<Option<u64>, Reason> {
+    principal.claims().get(name).map(|value| seconds(value.as_number())).transpose()
+}
+
+fn seconds(date: Option<&Number>) -> Result<u64, Reason> {
+    let date = date.ok_or(Reason::BadClaim)?;
+    let seconds = match (date.as_u64(), date.as_f64()) {
         (Some(seconds), _) => seconds,
         #[expect(
             clippy::cast_possible_truncation,
@@ -71,11 +81,11 @@ pub(crate) fn date(claims: &Claims, name: &str) -> Result<Option<u64>, Reason> {
         (None, Some(seconds)) if (0.0..=MAX_DATE as f64).contains(&seconds) => seconds as u64,
         _ => return Err(Reason::BadClaim),
     };
-    if seconds > MAX_DATE { Err(Reason::BadClaim) } else { Ok(Some(seconds)) }
+    if seconds > MAX_DATE { Err(Reason::BadClaim) } else { Ok(seconds) }
 }
 
 /// The strings of an array of nothing but strings.
-pub(crate) fn strings(value: &Value) -> Option<Vec<String>> {
+pub(crate) fn strings(value: &Json<'_>) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
@@ -90,7 +100,7 @@ mod tests {
         let claims = json!({
             "roles": 1, "https://x/roles": 2, "a": {"b/c": {"~d": 3}}, "list": [{"x": 4}], "": {"": 5}
         });
-        let claims = claims.as_object().unwrap();
+        let claims = &Object::of(claims.as_object().unwrap());
         let rows = [
             ("roles", Some(1)),
             ("https://x/roles", Some(2)),
@@ -102,7 +112,8 @@ mod tests {
             ("//", Some(5)),
         ];
         for (path, expected) in rows {
-            let found = ClaimPath::new(path).get(claims).and_then(Value::as_i64);
+            let found =
+                ClaimPath::new(path).get(claims).and_then(Json::as_number).and_then(Number::as_i64);
             assert_eq!(found, expected, "{path}");
         }
     }
@@ -129,9 +140,10 @@ mod tests {
             (r#"{"$serde_json::private::Number":"1700000000"}"#, Err(Reason::BadClaim)),
         ];
         for (value, expected) in rows {
-            let claims = crate::json::object(format!(r#"{{"exp":{value}}}"#).as_bytes()).unwrap();
+            let text = format!(r#"{{"exp":{value}}}"#);
+            let claims = crate::json::parse(&text).unwrap();
             assert_eq!(date(&claims, "exp"), expected, "{value}");
         }
-        assert_eq!(date(&Claims::new(), "exp"), Ok(None));
+        assert_eq!(date(&Claims::default(), "exp"), Ok(None));
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::claim::{ClaimPath, Claims};
+use crate::json::Json;
 
 /// What may stand before the `*` of a pattern: without it `repo:acme*` would let `repo:acme-evil` in.
 const DELIMITERS: [char; 6] = [':', '/', '|', '.', '#', '='];
@@ -94,24 +95,28 @@ impl ClaimRule {
     }
 
     /// Whether `claims` keep the rule.
-    pub(crate) fn holds(&self, claims: &Claims) -> bool {
+    pub(crate) fn holds(&self, claims: &Claims<'_>) -> bool {
         let value = self.claim.get(claims);
         let given = value.filter(|value| !value.is_null());
         match &self.test {
             Test::Present => given.is_some(),
             Test::Absent => value.is_none(),
-            Test::OneOf(values) => given.is_some_and(|value| values.contains(value)),
+            Test::OneOf(values) => {
+                given.is_some_and(|given| values.iter().any(|value| given.is(value)))
+            }
             Test::Matches(patterns) => {
-                given.and_then(Value::as_str).is_some_and(|text| matches(patterns, text))
+                given.and_then(Json::as_str).is_some_and(|text| matches(patterns, text))
             }
             Test::AnyMatches(patterns) => match given {
-                Some(Value::String(list)) => list.split(' ').any(|part| matches(patterns, part)),
-                Some(Value::Array(list)) => {
-                    list.iter().filter_map(Value::as_str).any(|part| matches(patterns, part))
+                Some(Json::String(list)) => list.split(' ').any(|part| matches(patterns, part)),
+                Some(Json::Array(list)) => {
+                    list.iter().filter_map(Json::as_str).any(|part| matches(patterns, part))
                 }
                 _ => false,
             },
-            Test::SameAs(other) => given.is_some() && given == other.get(claims),
+            Test::SameAs(other) => {
+                given.zip(other.get(claims)).is_some_and(|(given, other)| given.same(other))
+            }
         }
     }
 
@@ -162,7 +167,7 @@ mod tests {
             "s": "a", "n": 1, "t": true, "null": null, "list": ["x/1", 2], "words": "x/1 y",
             "sub": "repo:acme/notes:ref", "same": "a", "o": {"in": "a"}
         });
-        let claims = claims.as_object().unwrap();
+        let claims = &Claims::of(claims.as_object().unwrap());
         let rows = [
             ("present", ClaimRule::present("s"), true),
             ("present, null", ClaimRule::present("null"), false),

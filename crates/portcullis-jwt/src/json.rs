@@ -5,22 +5,32 @@
 //! some member names a meaning of their own. A token decides who somebody is, so here a name is a
 //! name, and two of the same name are an error (R-112).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Number, Value};
+
+pub(crate) use self::value::{Json, Object};
+
+mod value;
 
 /// How deep arrays and objects may nest.
 const DEPTH: usize = 32;
 
 /// The one JSON object (RFC 8259) that `text` is; `None` when it is anything else, repeats a
 /// member name at any depth, nests too deep, or holds a number that no finite `f64` can carry.
-pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    let text = std::str::from_utf8(text).ok()?;
+pub(crate) fn parse(text: &str) -> Option<Object<'_>> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(DEPTH)?;
     reader.space();
     match (value, reader.peek()) {
-        (Value::Object(object), None) => Some(object),
+        (Json::Object(object), None) => Some(object),
         _ => None,
     }
+}
+
+/// As [`parse`], with memory of its own; also `None` when `text` is not UTF-8.
+pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    parse(str::from_utf8(text).ok()?).map(Object::into_map)
 }
 
 struct Reader<'a> {
@@ -45,32 +55,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn literal(&mut self, word: &str, value: Value) -> Option<Value> {
+    fn literal(&mut self, word: &str, value: Json<'a>) -> Option<Json<'a>> {
         self.text.get(self.at..)?.starts_with(word).then(|| self.at += word.len())?;
         Some(value)
     }
 
-    fn value(&mut self, depth: usize) -> Option<Value> {
+    fn value(&mut self, depth: usize) -> Option<Json<'a>> {
         self.space();
         match self.peek()? {
-            b'{' => self.members(depth.checked_sub(1)?).map(Value::Object),
-            b'[' => self.elements(depth.checked_sub(1)?).map(Value::Array),
-            b'"' => self.string().map(Value::String),
-            b't' => self.literal("true", Value::Bool(true)),
-            b'f' => self.literal("false", Value::Bool(false)),
-            b'n' => self.literal("null", Value::Null),
-            _ => self.number().map(Value::Number),
+            b'{' => self.members(depth.checked_sub(1)?).map(Json::Object),
+            b'[' => self.elements(depth.checked_sub(1)?).map(Json::Array),
+            b'"' => self.string().map(Json::String),
+            b't' => self.literal("true", Json::Bool(true)),
+            b'f' => self.literal("false", Json::Bool(false)),
+            b'n' => self.literal("null", Json::Null),
+            _ => self.number().map(Json::Number),
         }
     }
 
-    fn members(&mut self, depth: usize) -> Option<Map<String, Value>> {
-        let mut members = Map::new();
+    fn members(&mut self, depth: usize) -> Option<Object<'a>> {
         self.at += 1;
         self.space();
         if self.peek()? == b'}' {
             self.at += 1;
-            return Some(members);
+            return Some(Object::default());
         }
+        let mut members = Vec::with_capacity(12);
         loop {
             self.space();
             let name = self.string()?;
@@ -78,20 +88,17 @@ impl<'a> Reader<'a> {
             if self.next()? != b':' {
                 return None;
             }
-            let value = self.value(depth)?;
-            if members.insert(name, value).is_some() {
-                return None;
-            }
+            members.push((name, self.value(depth)?));
             self.space();
             match self.next()? {
                 b',' => {}
-                b'}' => return Some(members),
+                b'}' => return Object::new(members),
                 _ => return None,
             }
         }
     }
 
-    fn elements(&mut self, depth: usize) -> Option<Vec<Value>> {
+    fn elements(&mut self, depth: usize) -> Option<Vec<Json<'a>>> {
         let mut elements = Vec::new();
         self.at += 1;
         self.space();
@@ -110,23 +117,36 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self) -> Option<String> {
+    fn string(&mut self) -> Option<Cow<'a, str>> {
         if self.next()? != b'"' {
             return None;
         }
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
-            let plain = self.at;
-            while !matches!(self.peek()?, b'"' | b'\\' | 0..=0x1F) {
-                self.at += 1;
+            let plain = self.plain()?;
+            if text.is_empty() {
+                text = Cow::Borrowed(plain);
+            } else {
+                text.to_mut().push_str(plain);
             }
-            text.push_str(self.text.get(plain..self.at)?);
             match self.next()? {
                 b'"' => return Some(text),
-                b'\\' => text.push(self.escape()?),
+                b'\\' => {
+                    let escaped = self.escape()?;
+                    text.to_mut().push(escaped);
+                }
                 _ => return None,
             }
         }
+    }
+
+    /// What comes before the next quote, backslash or control character.
+    fn plain(&mut self) -> Option<&'a str> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))?;
+        let start = self.at;
+        self.at += length;
+        self.text.get(start..self.at)
     }
 
     fn escape(&mut self) -> Option<char> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
+use crate::claim::{self, Claims};
 use crate::jose::{self, decode};
-use crate::{claim, htu, json, jwk, thumbprint};
+use crate::{htu, json, jwk, thumbprint};
 
 /// The longest proof that is looked at, in bytes.
 const MAX_PROOF: usize = 8 * 1024;
@@ -56,7 +57,7 @@ pub(crate) fn verify(proof: &str, expected: &Expected<'_>) -> Option<Proof> {
         return None;
     }
     let claims = json::object(&decode(jws.claims)?)?;
-    let issued = claim::date(&claims, "iat").ok()?.map(Duration::from_secs)?;
+    let issued = claim::date(&Claims::of(&claims), "iat").ok()?.map(Duration::from_secs)?;
     let fresh = issued.abs_diff(expected.now) <= expected.window;
     let id = text(&claims, "jti").filter(|id| !id.is_empty() && id.len() <= MAX_JTI)?;
     let uri = htu::normalized(text(&claims, "htu")?)?;

@@ -155,7 +155,7 @@ impl Revocations {
         let Some(revoked) = issuers.by_name.get(principal.issuer()) else {
             return false;
         };
-        let issued = claim::date(principal.claims(), "iat").ok().flatten();
+        let issued = claim::date_of(principal, "iat").ok().flatten();
         let issued = issued.map(Duration::from_secs).unwrap_or_default();
         issued < revoked.issued_before
             || revoked.subjects.get(principal.subject()).is_some_and(|up_to| issued <= *up_to)

@@ -73,7 +73,7 @@ impl StepUp {
         let strong = self.acr_values.is_empty()
             || acr.is_some_and(|acr| self.acr_values.iter().any(|accepted| accepted == acr));
         let recent = self.max_age.is_none_or(|age| {
-            let signed_in = claim::date(claims, "auth_time").ok().flatten();
+            let signed_in = claim::date_of(principal, "auth_time").ok().flatten();
             signed_in.map(Duration::from_secs).is_some_and(|at| {
                 at <= now.saturating_add(LEEWAY)
                     && now <= at.saturating_add(age).saturating_add(LEEWAY)

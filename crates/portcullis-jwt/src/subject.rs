@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use portcullis_core::Reason;
-use serde_json::Value;
 
 use crate::check::client_id;
 use crate::claim::{self, Claims};
 use crate::issuer::Rules;
+use crate::json::Json;
 
 /// The longest subject, in characters.
 const MAX_SUBJECT: usize = 255;
@@ -17,10 +17,10 @@ const SEPARATOR: char = '.';
 
 /// The subject, by the claims that the issuer's rules name, else `sub`. A client that lacks these
 /// claims, as they are about people, has its `sub`.
-pub(crate) fn subject<'a>(rules: &Rules, claims: &'a Claims) -> Result<Cow<'a, str>, Reason> {
+pub(crate) fn subject<'a>(rules: &Rules, claims: &'a Claims<'_>) -> Result<Cow<'a, str>, Reason> {
     let parts = rules.subject_claims.iter().map(|path| match path.get(claims) {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+        Some(Json::String(text)) if !text.is_empty() => Ok(Some(&**text)),
         Some(_) => Err(Reason::BadClaim),
     });
     let parts = parts.collect::<Result<Vec<_>, _>>()?;
@@ -43,12 +43,12 @@ pub(crate) fn subject<'a>(rules: &Rules, claims: &'a Claims) -> Result<Cow<'a, s
 }
 
 /// Whether no person is behind the token.
-pub(crate) fn is_client(rules: &Rules, claims: &Claims) -> Result<bool, Reason> {
+pub(crate) fn is_client(rules: &Rules, claims: &Claims<'_>) -> Result<bool, Reason> {
     let client = client_id(rules, claims)?;
     let named = claim::text(claims, "sub")?.is_some_and(|sub| {
         let suffix = rules.client_subject_suffix.unwrap_or_default();
         client.is_some() && (client == Some(sub) || client == sub.strip_suffix(suffix))
     });
-    let app = claims.get("idtyp").is_some_and(|kind| kind == "app");
+    let app = claims.get("idtyp").is_some_and(|kind| kind.as_str() == Some("app"));
     Ok(named || app || rules.client_marks.iter().any(|mark| mark.holds(claims)))
 }

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_core::{Principal, Reason, TokenInfo};
-use serde_json::Value;
 
 use crate::check::{check, until};
 use crate::jose::Token;
+use crate::json::{self, Json};
 use crate::keys::{Obstacle, Turn};
 use crate::principal::principal;
 use crate::token_cache::Verdict;
@@ -52,22 +52,28 @@ impl Shared {
     ) -> Result<Verdict, Obstacle> {
         let revision = self.revocations.revision();
         let token = Token::parse(token)?;
+        let claims = token.claims()?;
         let issuers = self.issuers.load();
-        let (issuer, trusted) = token
-            .claims
+        let (issuer, trusted) = claims
             .get("iss")
-            .and_then(Value::as_str)
+            .and_then(Json::as_str)
             .and_then(|iss| issuers.get_key_value(iss))
             .ok_or(Reason::BadIss)?;
-        check(&trusted.rules, &token, now)?;
-        let until = until(&trusted.rules, &token.claims)?;
+        check(&trusted.rules, &token, &claims, now)?;
+        let until = until(&trusted.rules, &claims)?;
         let keys = trusted.keys.generation();
         // INVARIANT: a principal is made only of a token whose signature was verified.
         trusted.keys.verify(&token, turn)?;
         let until = until.min(now.saturating_add(trusted.keys.usable_for()));
-        let Token { claims, algorithm, kid, .. } = token;
-        let token = TokenInfo { id: None, algorithm: Some(algorithm.as_str()), key_id: kid };
-        let principal = Arc::new(principal(&trusted.rules, issuer, claims, token)?);
+        let info = TokenInfo {
+            id: None,
+            algorithm: Some(token.algorithm.as_str()),
+            key_id: token.kid.clone(),
+        };
+        let principal = principal(&trusted.rules, issuer, &claims, info)?;
+        // What was read above can be read again.
+        let read = |text: &str| json::object(text.as_bytes()).unwrap_or_default();
+        let principal = Arc::new(principal.claims_text(token.into_payload(), read).build());
         if self.revocations.has(&principal) {
             return Err(Reason::Revoked.into());
         }

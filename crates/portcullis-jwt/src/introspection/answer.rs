@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::Reason;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{MAX_CACHE, Terms};
 use crate::binding::Confirmation;
@@ -15,7 +15,7 @@ use crate::json;
 /// A sound answer.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
-    Active(Claims),
+    Active(Map<String, Value>),
     Inactive,
 }
 
@@ -36,10 +36,10 @@ pub(super) fn check(
     rules: &Rules,
     terms: Terms,
     issuer: &str,
-    mut claims: Claims,
+    mut claims: Map<String, Value>,
     asked: Duration,
     now: Duration,
-) -> Result<Claims, Reason> {
+) -> Result<Map<String, Value>, Reason> {
     match claims.get("iss") {
         Some(Value::String(iss)) if iss == issuer => {}
         None if !terms.require_iss => {}
@@ -50,7 +50,7 @@ pub(super) fn check(
         && !claims.contains_key("aud")
         && claims.contains_key("token_type");
     if !unlimited {
-        audience(rules, &claims)?;
+        audience(rules, &Claims::of(&claims))?;
     }
     if terms.accept_missing_exp && !claims.contains_key("exp") {
         let ends = asked.saturating_add(MAX_CACHE).as_secs();
@@ -58,16 +58,16 @@ pub(super) fn check(
     }
     // As RFC 9068 §2.2 has it for a token without a person.
     if !claims.contains_key("sub")
-        && let Some(client) = claim::text(&claims, "client_id")?.map(Value::from)
+        && let Some(client) = claim::text(&Claims::of(&claims), "client_id")?.map(Value::from)
     {
         claims.insert("sub".to_owned(), client);
     }
-    check_claims(rules, &claims, now)?;
+    check_claims(rules, &Claims::of(&claims), now)?;
     Ok(claims)
 }
 
 /// endpoints know refresh tokens too, and some of them ID tokens.
-fn access_token(claims: &Claims) -> Result<(), Reason> {
+fn access_token(claims: &Map<String, Value>) -> Result<(), Reason> {
     let said = |name: &str, kinds: &[&str]| match claims.get(name) {
         None => Ok(false),
         Some(Value::String(kind)) if kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)) => Ok(true),
@@ -87,7 +87,7 @@ fn access_token(claims: &Claims) -> Result<(), Reason> {
         is("token_type") || is("typ")
     };
     // What is called a DPoP token must be bound, so that it is nobody's bearer token.
-    if named("DPoP") && Confirmation::of(claims)?.key.is_none() {
+    if named("DPoP") && Confirmation::of(&Claims::of(claims))?.key.is_none() {
         return Err(Reason::CnfMismatch);
     }
     if !type_known && NOT_ACCESS.iter().any(|name| claims.contains_key(*name)) {

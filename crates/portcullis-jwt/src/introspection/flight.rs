@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use crate::claim::Claims;
 use crate::token_cache::Tag;
 use crate::verifier::Trusted;
 use crate::wait::{Wait, Waited};
@@ -26,7 +26,7 @@ pub(crate) struct Flight {
 
 /// How a question ended.
 pub(super) enum Outcome {
-    Active(Claims),
+    Active(Map<String, Value>),
     Inactive,
     /// Nothing was learnt.
     Unavailable,

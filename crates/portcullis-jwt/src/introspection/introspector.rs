@@ -13,7 +13,7 @@ use super::answer::check;
 use super::asker::Asker;
 use super::flight::{Flight, Flights, Landing, Outcome};
 use super::{Introspection, Opaque, Terms};
-use crate::claim;
+use crate::claim::{self, Claims};
 use crate::discovery::Found;
 use crate::error::TokenError;
 use crate::fetch::within_time;
@@ -152,9 +152,10 @@ impl Introspector {
         // INVARIANT: a principal is made only of claims that the issuer said are of an active token.
         let claims =
             check(rules, self.terms, issuer, claims, flight.asked, now).map_err(refused)?;
-        let ends = claim::date(&claims, "exp").ok().flatten().map(Duration::from_secs);
-        let principal = principal(rules, issuer, claims, TokenInfo::default()).map_err(refused)?;
-        let principal = Arc::new(principal);
+        let said = Claims::of(&claims);
+        let ends = claim::date(&said, "exp").ok().flatten().map(Duration::from_secs);
+        let principal = principal(rules, issuer, &said, TokenInfo::default()).map_err(refused)?;
+        let principal = Arc::new(principal.claims(claims).build());
         if revocations.has(&principal) {
             return Err(refused(Reason::Revoked));
         }
