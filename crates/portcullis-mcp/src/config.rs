@@ -31,6 +31,9 @@ pub(crate) struct InspectConfig {
     pub(crate) require_permit: bool,
     /// Whether a target that the service does not know looks like one that is hidden.
     pub(crate) hide_unknown: bool,
+    /// Whether what results point at is checked like what is read.
+    pub(crate) check_links: bool,
+    pub(crate) hide_instructions: bool,
 }
 
 /// Which requests a legacy server may send to its client (requirements 2.3). `ping` always passes.
@@ -56,6 +59,8 @@ impl Default for InspectConfig {
             catalogue: Catalogue::default(),
             require_permit: true,
             hide_unknown: true,
+            check_links: false,
+            hide_instructions: false,
         }
     }
 }

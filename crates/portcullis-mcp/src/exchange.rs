@@ -291,6 +291,9 @@ impl Exchange {
             discover: (method == Some(Method::ServerDiscover))
                 .then_some(self.config.versions.as_slice()),
             listen: self.listen.as_deref(),
+            links: self.config.check_links,
+            no_instructions: self.config.hide_instructions
+                && matches!(method, Some(Method::Initialize | Method::ServerDiscover)),
             catalogue: (modern && method == Some(Method::ToolsList))
                 .then_some(&self.config.catalogue),
         }

@@ -17,6 +17,7 @@ use crate::names;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
+mod links;
 mod notice;
 mod pass;
 
@@ -41,6 +42,10 @@ pub(crate) struct Facets<'a> {
     pub(crate) discover: Option<&'a [Version]>,
     /// For `subscriptions/listen`: what was asked for.
     pub(crate) listen: Option<&'a Listen>,
+    /// Results are searched for links to resources.
+    pub(crate) links: bool,
+    /// What the server says about itself is left out.
+    pub(crate) no_instructions: bool,
     /// For a modern `tools/list`: what earlier ones declared.
     pub(crate) catalogue: Option<&'a Catalogue>,
 }

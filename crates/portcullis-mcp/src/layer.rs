@@ -102,6 +102,20 @@ impl InspectLayer {
         self.with(|config| config.require_permit = false)
     }
 
+    /// Leaves out of tool results the links to resources, and embedded ones, that the caller may
+    /// not read, and of prompts the messages with such. They pass by default, because a tool may be
+    /// the only way to a resource (requirements 2.5).
+    pub fn check_links(self) -> Self {
+        self.with(|config| config.check_links = true)
+    }
+
+    /// Leaves the `instructions` of the service behind empty in the answers to `initialize` and
+    /// `server/discover`. They pass by default; they are one text for all callers and may name tools
+    /// that some may not see (requirements 2.5).
+    pub fn hide_instructions(self) -> Self {
+        self.with(|config| config.hide_instructions = true)
+    }
+
     /// Lets the service behind say in its own words that a tool, prompt or resource does not exist.
     /// Callers can then tell what is hidden from them from what does not exist.
     ///

@@ -234,6 +234,31 @@ async fn the_deployment_says_what_may_be_asked() {
     }
 }
 
+/// Requirements 2.5.
+#[tokio::test]
+async fn the_deployment_says_what_may_leak() {
+    let link = json!({ "type": "resource_link", "uri": "file:///secret", "name": "n" });
+    let text = json!({ "type": "text", "text": "t" });
+    let server = FakeMcp::json(result(json!({ "content": [link, text] })));
+    let call = || ask("tools/call", json!({ "name": "t" }));
+    let got = whole(send(&layer(), &server, call()).await).await.json();
+    assert_eq!(got["result"]["content"], json!([link, text]));
+    let (got, notes) = send_noted(&layer().check_links(), &server, call()).await;
+    assert_eq!(whole(got).await.json()["result"]["content"], json!([text]));
+    assert!(notes.all()[0].contains("Hidden"), "{notes:?}");
+
+    let about = json!({ "instructions": "Ask delete_user", "supportedVersions": ["2026-07-28"] });
+    let server = FakeMcp::json(result(about));
+    for (method, said) in [("server/discover", ""), ("tools/call", "Ask delete_user")] {
+        let request = modern(method, json!({ "name": "t" }));
+        let got = whole(send(&layer().hide_instructions(), &server, request).await).await.json();
+        assert_eq!(got["result"]["instructions"], said, "{method}");
+        let request = modern(method, json!({ "name": "t" }));
+        let got = whole(send(&layer(), &server, request).await).await.json();
+        assert_eq!(got["result"]["instructions"], "Ask delete_user", "{method}");
+    }
+}
+
 #[tokio::test]
 async fn foreign_fields_stay_behind() {
     //

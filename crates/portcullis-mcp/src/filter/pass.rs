@@ -80,7 +80,17 @@ impl<'a> Pass<'_, '_, 'a> {
                     "_meta" if scanner.peek()? == Kind::Object => {
                         answer.subscription = subscription(scanner)?;
                     }
+                    "content" if self.facets.links => {
+                        let start = scanner.at();
+                        self.content(scanner)?;
+                        answer.content = Some(start..scanner.at_end());
+                    }
                     "content" => answer.content = Some(scanner.skip()?),
+                    "messages" if self.facets.links => self.messages(scanner)?,
+                    "instructions" if self.facets.no_instructions => {
+                        let range = scanner.skip()?;
+                        self.splice.replace(range, "\"\"");
+                    }
                     "inputRequests" => answer.input_requests = Some(scanner.skip()?),
                     _ => skip(scanner)?,
                 },

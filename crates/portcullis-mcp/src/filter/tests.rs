@@ -15,6 +15,8 @@ const LEGACY: Facets<'_> = Facets {
     contents: false,
     discover: None,
     listen: None,
+    links: false,
+    no_instructions: false,
     catalogue: None,
 };
 
@@ -455,4 +457,53 @@ fn policy_hears_of_annotations() {
             ("d", None, None, None),
         ]
     );
+}
+
+const CHECKED: Facets<'_> = Facets { links: true, ..LEGACY };
+
+#[test]
+fn links_in_tool_results() {
+    let text = r#"{"type":"text","text":"secret","uri":"secret"}"#;
+    let link = |uri: &str| format!(r#"{{"type":"resource_link","uri":"{uri}","name":"n"}}"#);
+    let embedded =
+        |uri: &str| format!(r#"{{"type":"resource","resource":{{"uri":"{uri}","text":"t"}}}}"#);
+    let content = |items: &[&str]| {
+        format!(r#"{{"content":[{}],"structuredContent":{{"a":1.0}}}}"#, items.join(","))
+    };
+    let (open, open_too) = (link("file:///a"), embedded("file:///b"));
+    let rows = [
+        ("a link", link("file:///secret")),
+        ("an escaped link", link(r"file:///s\u0065cret")),
+        ("an embedded resource", embedded("file:///secret")),
+        ("a link without a URI", r#"{"type":"resource_link"}"#.to_owned()),
+        (
+            "a resource with the URI outside",
+            r#"{"type":"resource","uri":"a","resource":{}}"#.into(),
+        ),
+        ("no object", "1".to_owned()),
+    ];
+    for (name, hidden) in rows {
+        let sent = content(&[text, &hidden, &open, &hidden, &open_too]);
+        let kept = content(&[text, &open, &open_too]);
+        assert_filtered(name, CHECKED, &sent, Some(&kept));
+        assert_filtered(name, LEGACY, &sent, None);
+    }
+    assert_filtered("all open", CHECKED, &content(&[text, &open, &open_too]), None);
+    assert_eq!(filtered(CHECKED, &answer(r#"{"content":{}}"#)), Err(BAD_RPC));
+}
+
+#[test]
+fn links_in_prompts() {
+    let message = |content: &str| format!(r#"{{"role":"user","content":{content}}}"#);
+    let text = message(r#"{"type":"text","text":"secret"}"#);
+    let secret = r#"{"type":"resource","resource":{"uri":"secret"}}"#;
+    let open = message(r#"{"type":"resource","resource":{"uri":"a"}}"#);
+    for hidden in
+        [message(secret), message(&format!(r#"[{{"type":"text"}},{secret}]"#)), "1".into()]
+    {
+        let sent = format!(r#"{{"messages":[{text},{hidden},{open}]}}"#);
+        let kept = format!(r#"{{"messages":[{text},{open}]}}"#);
+        assert_filtered(&hidden, CHECKED, &sent, Some(&kept));
+        assert_filtered(&hidden, LEGACY, &sent, None);
+    }
 }

@@ -1,0 +1,96 @@
+//! What results point at, where the deployment wants it checked (requirements 2.5).
+
+use portcullis_core::TargetKind;
+
+use super::pass::Pass;
+use super::{expect, skip};
+use crate::json::{Kind, Scanner, Str};
+use crate::violation::Violation;
+
+impl<'a> Pass<'_, '_, 'a> {
+    /// Leaves out of the `content` of a tool result what points at a resource that the caller may
+    /// not read.
+    pub(super) fn content(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        expect(scanner, Kind::Array)?;
+        self.keep(scanner, |pass, scanner| {
+            let link = link(scanner)?;
+            Ok(pass.may_show(link))
+        })
+    }
+
+    /// Leaves out of the `messages` of a prompt those that point at such a resource.
+    pub(super) fn messages(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        expect(scanner, Kind::Array)?;
+        self.keep(scanner, |pass, scanner| {
+            let mut shown = true;
+            if scanner.peek()? != Kind::Object {
+                return skip(scanner).map(|()| false);
+            }
+            scanner.object(|scanner, name| {
+                match scanner.peek()? {
+                    Kind::Array if name.eq("content") => scanner.array(|scanner| {
+                        let link = link(scanner)?;
+                        shown &= pass.may_show(link);
+                        Ok::<_, Violation>(())
+                    })?,
+                    _ if name.eq("content") => {
+                        let link = link(scanner)?;
+                        shown &= pass.may_show(link);
+                    }
+                    _ => skip(scanner)?,
+                }
+                Ok::<_, Violation>(())
+            })?;
+            Ok(shown)
+        })
+    }
+
+    fn may_show(&mut self, link: Link<'a>) -> bool {
+        match link {
+            Link::None => true,
+            Link::To(uri) => self.judge.shows(TargetKind::Resource, uri),
+            Link::Nowhere => {
+                self.judge.hide(TargetKind::Resource, None);
+                false
+            }
+        }
+    }
+}
+
+/// What a block of content points at.
+#[derive(Clone, Copy)]
+enum Link<'a> {
+    None,
+    To(Str<'a>),
+    /// A resource without a URI, which cannot be authorized.
+    Nowhere,
+}
+
+fn link<'a>(scanner: &mut Scanner<'a>) -> Result<Link<'a>, Violation> {
+    if scanner.peek()? != Kind::Object {
+        return skip(scanner).map(|()| Link::Nowhere);
+    }
+    let mut kind = None;
+    let mut uri = None;
+    let mut inner = None;
+    scanner.object(|scanner, name| {
+        match (&*name.decoded(), scanner.peek()?) {
+            ("type", Kind::String) => kind = Some(scanner.string()?.decoded()),
+            ("uri", Kind::String) => uri = Some(scanner.string()?),
+            ("resource", Kind::Object) => scanner.object(|scanner, name| {
+                if name.eq("uri") && scanner.peek()? == Kind::String {
+                    inner = Some(scanner.string()?);
+                    return Ok::<_, Violation>(());
+                }
+                skip(scanner)
+            })?,
+            _ => skip(scanner)?,
+        }
+        Ok::<_, Violation>(())
+    })?;
+    Ok(match kind.as_deref() {
+        Some("resource_link") => uri.map_or(Link::Nowhere, Link::To),
+        Some("resource") => inner.map_or(Link::Nowhere, Link::To),
+        _ => Link::None,
+    })
+}
