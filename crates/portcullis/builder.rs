@@ -34,10 +34,10 @@ impl Portcullis {
 
 /// A required choice that has not been made.
 #[derive(Clone, Copy, Debug)]
-pub struct Missing(());
+pub struct Missing(pub(crate) ());
 
 /// A required choice that has been made.
-pub struct Chosen<T>(T);
+pub struct Chosen<T>(pub(crate) T);
 
 impl<T> fmt::Debug for Chosen<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +89,7 @@ struct Options {
 }
 
 #[derive(Default)]
-enum Audit {
+pub(crate) enum Audit {
     /// Nothing was said: records go to `tracing`.
     #[default]
     Tracing,
@@ -301,11 +301,7 @@ impl<R, I, P> Builder<R, I, P> {
     /// Adds a place for audit records. Without any, records become `tracing` events with the
     /// target `portcullis::audit`.
     pub fn audit(mut self, sink: impl Sink) -> Self {
-        let builder = match self.options.audit {
-            Audit::Sinks(builder) => builder,
-            Audit::Tracing | Audit::Layer(_) | Audit::Off => AuditLayer::builder(),
-        };
-        self.options.audit = Audit::Sinks(builder.sink(sink));
+        self.options.audit = self.options.audit.with(sink);
         self
     }
 
@@ -472,7 +468,15 @@ impl Options {
 }
 
 impl Audit {
-    fn build(self, resource: &str, clock: Clock) -> Result<AuditLayer, BuildError> {
+    pub(crate) fn with(self, sink: impl Sink) -> Self {
+        let builder = match self {
+            Self::Sinks(builder) => builder,
+            Self::Tracing | Self::Layer(_) | Self::Off => AuditLayer::builder(),
+        };
+        Self::Sinks(builder.sink(sink))
+    }
+
+    pub(crate) fn build(self, resource: &str, clock: Clock) -> Result<AuditLayer, BuildError> {
         let builder = match self {
             Self::Layer(layer) => return Ok(layer),
             Self::Off => return Ok(AuditLayer::danger_off()),

@@ -108,6 +108,8 @@ mod mirror;
 mod router;
 #[cfg(feature = "jwks-client")]
 mod self_check;
+#[cfg(feature = "stdio")]
+pub mod stdio;
 #[cfg(feature = "test-util")]
 pub mod testing;
 

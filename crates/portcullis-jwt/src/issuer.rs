@@ -317,7 +317,12 @@ impl Issuer {
     /// Where the keys are unless the user says otherwise.
     #[cfg_attr(
         not(feature = "jwks-client"),
-        expect(unused_mut, unused_variables, reason = "nothing fetches keys")
+        expect(
+            unused_mut,
+            unused_variables,
+            clippy::needless_pass_by_value,
+            reason = "nothing fetches keys"
+        )
     )]
     pub(crate) fn usual_keys(mut self, keys: UsualKeys) -> Self {
         #[cfg(feature = "jwks-client")]
