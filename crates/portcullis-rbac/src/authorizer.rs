@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use portcullis_core::Text;
 
-use crate::{Decision, Query};
+use crate::together::one_by_one;
+use crate::{Decision, Query, Together};
 
 /// Decides who may do what.
 ///
@@ -37,7 +38,8 @@ use crate::{Decision, Query};
 /// }
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
-    /// An answer that needs waiting; [`Never`] for policies in memory. It owns what it needs. It
+    /// An answer that needs waiting; [`Never`] for policies in memory. It owns what it needs, and
+    /// starts when it is first polled: one that is dropped has asked nobody. It
     /// must end by itself: set a time limit, and answer [`Decision::unavailable`] past it.
     type Later: Future<Output = Decision> + Send + 'static;
 
@@ -50,6 +52,15 @@ pub trait Authorizer: Send + Sync + 'static {
     /// methods (each item is asked about), `subscriptions/listen` without a resource,
     /// notifications, streams, session ends and answers to the server.
     fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later>;
+
+    /// Answers about the items of a list that [`authorize`](Self::authorize) did not answer at once:
+    /// for each query its decision, in order. A shorter answer hides the rest.
+    ///
+    /// By default they are asked about with `authorize`, 16 at a time. A decision point that takes
+    /// many questions in one request does better; its decisions must be those of `authorize`.
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        one_by_one(self, queries)
+    }
 
     /// The version of the policy in effect, recorded with every decision. If it changes while a
     /// message is decided, the message is decided anew, so that what is recorded is what decided.
@@ -66,6 +77,10 @@ impl<A: Authorizer> Authorizer for Arc<A> {
 
     fn authorize(&self, query: &Query<'_>) -> Answer<A::Later> {
         A::authorize(self, query)
+    }
+
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        A::authorize_list(self, queries)
     }
 
     fn version(&self) -> Text {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use portcullis_core::{Reason, Text};
 
-use crate::{Answer, Authorizer, Decision, DenialStyle, Query};
+use crate::{Answer, Authorizer, Decision, DenialStyle, Query, Together};
 
 type Scopes = HashMap<String, HashSet<String>>;
 
@@ -65,6 +65,28 @@ impl<A: Authorizer> Authorizer for Grantable<A> {
                 Answer::Later(Later { later, grantable: grantable.cloned(), held })
             }
         }
+    }
+
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        // A list is of one caller, but nothing here rests on that.
+        let of_each: Vec<_> = queries
+            .iter()
+            .map(|query| {
+                let principal = query.caller().principal();
+                let grantable = principal.and_then(|p| self.scopes.get(p.issuer()));
+                let held = principal.map(|p| p.scopes().to_vec()).unwrap_or_default();
+                (grantable.cloned(), held)
+            })
+            .collect();
+        let decisions = self.inner.authorize_list(queries);
+        Box::pin(async move {
+            let decisions = decisions.await.into_iter().zip(of_each);
+            decisions
+                .map(|(decision, (grantable, held))| {
+                    limited(decision, grantable.as_ref(), |scope| held.contains(scope))
+                })
+                .collect()
+        })
     }
 
     fn version(&self) -> Text {
@@ -173,6 +195,8 @@ mod tests {
                 let query = query.on(TargetKind::Tool, tool);
                 let Answer::Later(later) = authorizer.authorize(&query) else { panic!("{name}") };
                 assert_eq!(later.await, *expected, "{name}: {tool}");
+                let listed = authorizer.authorize_list(&[query.in_a_list()]).await;
+                assert_eq!(listed, std::slice::from_ref(expected), "{name}: {tool}, listed");
             }
         }
         assert_eq!(Grantable::new(Slow).version().as_str(), "1");

@@ -1,19 +1,13 @@
 //! What a caller may see: the list side of the same decision.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use portcullis_core::{Caller, Glance, Look, Method, TargetKind, Text, ToolHints, Version, View};
 
 use crate::seen::Seen;
 use crate::settle::scopes_would_help;
 use crate::{Answer, Authorizer, Decision, Query};
-
-/// How many questions about one list are open at a decision point at the same time.
-const AT_ONCE: usize = 16;
 
 /// Asks the authorizer of a gate about items of lists.
 pub(crate) struct Sight<A> {
@@ -35,7 +29,8 @@ impl<A> fmt::Debug for Sight<A> {
 
 impl<A: Authorizer> View for Sight<A> {
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance {
-        match ask(&*self.authorizer, &self.seen, caller, version, (kind, name)) {
+        let Some(query) = query(caller, version, kind, name) else { return Glance::Hidden };
+        match self.authorizer.authorize(&self.seen.complete(&*self.authorizer, query)) {
             Answer::Now(decision) if visible(caller, &decision) => Glance::Shown,
             Answer::Now(_) => Glance::Hidden,
             Answer::Later(_) => Glance::Later,
@@ -54,63 +49,42 @@ impl<A: Authorizer> View for Sight<A> {
         let authorizer = Arc::clone(&self.authorizer);
         let seen = Arc::clone(&self.seen);
         Box::pin(async move {
-            let mut shown = Vec::with_capacity(items.len());
-            for some in items.chunks(AT_ONCE) {
-                let mut open: Vec<Slot<A::Later>> = some
-                    .iter()
-                    .map(|(kind, name)| {
-                        match ask(&*authorizer, &seen, &caller, version, (*kind, name.as_str())) {
-                            Answer::Now(decision) => Slot::Known(visible(&caller, &decision)),
-                            Answer::Later(later) => Slot::Open(Box::pin(later)),
-                        }
-                    })
-                    .collect();
-                shown.extend(all(&mut open, &caller).await);
-            }
-            shown
+            let queries: Vec<_> = items
+                .iter()
+                .map(|(kind, name)| {
+                    let query = query(&caller, version, *kind, name.as_str())?;
+                    Some(seen.complete(&*authorizer, query))
+                })
+                .collect();
+            // Of no other kind is anything unknown at a glance.
+            let asked: Vec<_> = queries.iter().flatten().copied().collect();
+            let decisions = authorizer.authorize_list(&asked);
+            let mut decisions = decisions.await.into_iter();
+            queries
+                .iter()
+                .map(|query| {
+                    let decision = query.and_then(|_| decisions.next());
+                    decision.is_some_and(|decision| visible(&caller, &decision))
+                })
+                .collect()
         })
     }
 }
 
-enum Slot<L> {
-    Known(bool),
-    Open(Pin<Box<L>>),
-}
-
-/// Waits for every answer, letting them arrive in any order.
-async fn all<L: Future<Output = Decision>>(slots: &mut [Slot<L>], caller: &Caller) -> Vec<bool> {
-    poll_fn(|cx| {
-        let mut waiting = false;
-        for slot in slots.iter_mut() {
-            if let Slot::Open(later) = slot {
-                match later.as_mut().poll(cx) {
-                    Poll::Ready(decision) => *slot = Slot::Known(visible(caller, &decision)),
-                    Poll::Pending => waiting = true,
-                }
-            }
-        }
-        if waiting { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    slots.iter().map(|slot| matches!(slot, Slot::Known(true))).collect()
-}
-
-fn ask<A: Authorizer>(
-    authorizer: &A,
-    seen: &Seen,
-    caller: &Caller,
+fn query<'a>(
+    caller: &'a Caller,
     version: Version,
-    (kind, name): (TargetKind, &str),
-) -> Answer<A::Later> {
+    kind: TargetKind,
+    name: &'a str,
+) -> Option<Query<'a>> {
     let method = match kind {
         TargetKind::Tool => Method::ToolsCall,
         TargetKind::Prompt => Method::PromptsGet,
         TargetKind::Resource | TargetKind::ResourceTemplate => Method::ResourcesRead,
         TargetKind::Task => Method::TasksGet,
-        _ => return Answer::Now(Decision::default_deny()),
+        _ => return None,
     };
-    let query = Query::new(caller, version, method).on(kind, name).in_a_list();
-    authorizer.authorize(&seen.complete(authorizer, query))
+    Some(Query::new(caller, version, method).on(kind, name).in_a_list())
 }
 
 /// Visible is what can be called, at once or after asking for more scopes.

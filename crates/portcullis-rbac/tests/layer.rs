@@ -25,7 +25,7 @@ use portcullis_core::{
     RequestFacts, ResponseFacts, Target, TargetKind, Text, Trail, Version,
 };
 use portcullis_rbac::{
-    Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule,
+    Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule, Together,
 };
 use proptest::prelude::*;
 use tower::limit::ConcurrencyLimit;
@@ -913,6 +913,40 @@ async fn a_list_may_be_decided_later() {
     let expected: Vec<bool> =
         (0..40).map(|n| matches!(names[n % names.len()], "ok" | "scoped" | "now")).collect();
     assert_eq!(shown, expected);
+}
+
+/// Answers about a list in one go, and counts how often.
+struct Boxcar(Arc<Mutex<Vec<usize>>>);
+
+impl Authorizer for Boxcar {
+    type Later = Wait;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Wait> {
+        Remote.authorize(query)
+    }
+
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        assert!(queries.iter().all(|query| query.is_listing() && query.arguments().is_none()));
+        self.0.lock().unwrap().push(queries.len());
+        // The last answer is missing.
+        let some = queries.split_last().map_or(queries, |(_, some)| some);
+        Remote.authorize_list(some)
+    }
+
+    fn version(&self) -> Text {
+        Remote.version()
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_asked_about_together() {
+    let asked = Arc::default();
+    let caller = verified(staff());
+    let permit = view(Boxcar(Arc::clone(&asked)), caller.clone()).await;
+    let items = (0..40).map(|n| (TargetKind::Tool, Text::from(format!("ok {n}")))).collect();
+    let shown = permit.view().look(caller, MODERN, items).await;
+    assert_eq!(*asked.lock().unwrap(), [40], "once");
+    assert_eq!(shown, [vec![true; 39], vec![false]].concat(), "what is not answered is hidden");
 }
 
 // --- Batches ---
