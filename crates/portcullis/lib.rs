@@ -115,6 +115,8 @@ pub mod testing;
 
 pub use portcullis_audit as audit;
 pub use portcullis_core as core;
+#[cfg(feature = "engines")]
+pub use portcullis_engines as engines;
 pub use portcullis_forwarded as forwarded;
 pub use portcullis_jwt as jwt;
 pub use portcullis_mcp as mcp;

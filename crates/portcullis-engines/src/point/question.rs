@@ -1,0 +1,43 @@
+//! One question, in the words of a protocol, and what a protocol makes of several.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+
+/// One question about one caller and one target: members of a JSON object, without its braces.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// What the questions of a list have in common.
+    pub(crate) shared: Arc<str>,
+    /// What this one is about.
+    pub(crate) own: String,
+    /// When the caller's token ends.
+    pub(crate) ends: Option<Duration>,
+}
+
+/// A protocol of questions and answers.
+pub(crate) trait Wire: Send + Sync + 'static {
+    /// Where one question goes.
+    fn single(&self) -> &Uri;
+
+    /// Where several go, and how many at most; `None` to ask one by one.
+    fn several(&self) -> Option<(&Uri, usize)>;
+
+    /// The body that asks several questions, which have `shared` in common.
+    fn ask_several(&self, shared: &str, own: &[&str]) -> String;
+
+    /// The answer to one question.
+    fn read_single(&self, body: &[u8]) -> Result<bool, &'static str>;
+
+    /// The answers to `count` questions, in order.
+    fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<bool>, &'static str>;
+}
+
+impl Question {
+    /// What is remembered with the answer: all of the question.
+    pub(crate) fn key(&self) -> Arc<str> {
+        let Self { shared, own, .. } = self;
+        format!("{{{own},{shared}}}").into()
+    }
+}
