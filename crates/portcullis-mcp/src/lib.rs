@@ -69,7 +69,9 @@
 //!   message of another method, and whatever is not a message, with 401.
 //! * More than 64 requests in flight or 32 open streams of one caller ([`Limits`]). Rates are limited
 //!   only when [`RateLimits`] say so.
-//! * In answers: whatever the caller may not see, and whatever is not MCP.
+//! * In answers: whatever the caller may not see, and whatever is not MCP. What the service behind does
+//!   not know gets the same answer as what is hidden.
+//! * From clients in sessions: answers to what they were not asked there.
 //!
 //! # What it does not do
 //! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
