@@ -52,6 +52,8 @@ mod all;
 mod authzen;
 #[cfg(feature = "http-client")]
 mod error;
+#[cfg(feature = "openfga")]
+mod openfga;
 #[cfg(feature = "http-client")]
 mod point;
 
@@ -60,5 +62,7 @@ pub use all::{AllLater, AllMustAllow};
 pub use authzen::{AuthZen, AuthZenBuilder};
 #[cfg(feature = "http-client")]
 pub use error::ConfigError;
+#[cfg(feature = "openfga")]
+pub use openfga::{OpenFga, OpenFgaBuilder};
 #[cfg(feature = "http-client")]
 pub use point::{Asking, DecisionPoint};

@@ -44,13 +44,13 @@ impl Wire for AuthZenWire {
             .map_err(|_| "the answer has no decision")
     }
 
-    fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<bool>, &'static str> {
+    fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<Option<bool>>, &'static str> {
         let Evaluations { evaluations } =
             serde_json::from_slice(body).map_err(|_| "the answer is not an array of decisions")?;
         // Shorter or longer, and nobody knows which answers which question.
         if evaluations.len() != count {
             return Err("there are not as many answers as questions");
         }
-        Ok(evaluations.into_iter().map(|evaluation| evaluation.decision).collect())
+        Ok(evaluations.into_iter().map(|evaluation| Some(evaluation.decision)).collect())
     }
 }

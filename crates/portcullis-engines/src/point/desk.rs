@@ -205,7 +205,7 @@ impl<W: Wire> Desk<W> {
         let mut answers = answers.unwrap_or_default().into_iter();
         let mut heard = Vec::with_capacity(some.len());
         for Open { place, key, question } in some {
-            let answer = answers.next();
+            let answer = answers.next().flatten();
             if let Some(allowed) = answer {
                 self.answers.keep(key, &question, allowed, asked, revision);
             }

@@ -30,8 +30,8 @@ pub(crate) trait Wire: Send + Sync + 'static {
     /// The answer to one question.
     fn read_single(&self, body: &[u8]) -> Result<bool, &'static str>;
 
-    /// The answers to `count` questions, in order.
-    fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<bool>, &'static str>;
+    /// The answers to `count` questions, in order; `None` to those that could not be answered.
+    fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<Option<bool>>, &'static str>;
 }
 
 impl Question {

@@ -1,0 +1,201 @@
+//! OpenFGA: settings, and the authorizer.
+
+mod mapping;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_core::{TargetKind, Text};
+use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
+
+use crate::point::{Asking, Client, Desk, Naming};
+use crate::{ConfigError, DecisionPoint};
+use mapping::{Groups, Mapping, Relation};
+use wire::OpenFgaWire;
+
+/// How many checks a server takes in one request, unless it is configured otherwise.
+const BATCH: usize = 50;
+
+/// Asks an OpenFGA server: is this caller related so to this tool, prompt or resource?
+///
+/// ```
+/// use portcullis_engines::{DecisionPoint, OpenFga};
+///
+/// # fn secret() -> String { "secret".into() }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let point = DecisionPoint::new("https://fga.example.com").bearer_token(secret());
+/// let openfga = OpenFga::builder(point, "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01BX5ZZKBKACTAV9WEVGEMMVRZ")
+///     .groups("group", "member")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it asks
+/// Calls are a `Check`, the items of a list one `BatchCheck` for each 50. Both name the authorization
+/// model, so that a new model counts when it is configured here and not before. For a call of the
+/// tool `get_note` by Alice:
+///
+/// ```text
+/// user      user:https%3A//id.example.com|alice
+/// relation  can_call
+/// object    tool:get_note
+/// ```
+///
+/// * The type of the user is `user`, or `client` for a client on its own behalf; then come issuer, `|`
+///   and subject, or the subject alone, see [`bare_subjects_of`](OpenFgaBuilder::bare_subjects_of).
+/// * The relations are `can_call` of a `tool`, `can_get` of a `prompt`, `can_read` of a `resource` or
+///   `resource_template`, and `can_use` of a `server` for requests without a target.
+///   [`target`](OpenFgaBuilder::target) changes them.
+/// * Where the gate has a name of its server ([`RbacLayer::server`](portcullis_rbac::RbacLayer::server)),
+///   it comes before that of the target: `tool:notes/get_note`. Give one to each gate if several ask
+///   about one store. Without it, requests without a target are denied.
+/// * Names are percent-encoded, except letters and digits of ASCII and `-._~/@|`. So no name is a
+///   wildcard, or a set of users.
+///
+/// Arguments are not sent: a list and a call ask the same (R-203).
+///
+/// # What it takes for a yes
+/// `"allowed": true`, and for lists no `error` beside it. Everything else is a denial. Nobody is asked
+/// about callers who have not signed in, names too long for the protocol (512 bytes for a user, 256 for an
+/// object), tasks, and, where groups are sent, callers with more than 100 groups or whose token lists only
+/// some.
+#[derive(Clone)]
+#[must_use = "an authorizer decides nothing until a layer is given it"]
+pub struct OpenFga {
+    desk: Arc<Desk<OpenFgaWire>>,
+    mapping: Arc<Mapping>,
+    version: Text,
+}
+
+/// Builds an [`OpenFga`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct OpenFgaBuilder {
+    point: DecisionPoint,
+    store: String,
+    model: String,
+    higher_consistency: bool,
+    batch: usize,
+    mapping: Mapping,
+}
+
+impl OpenFga {
+    /// Asks `point` about the relations in the store with this id, by the authorization model with
+    /// this id.
+    pub fn builder(
+        point: DecisionPoint,
+        store: impl Into<String>,
+        model: impl Into<String>,
+    ) -> OpenFgaBuilder {
+        OpenFgaBuilder {
+            point,
+            store: store.into(),
+            model: model.into(),
+            higher_consistency: false,
+            batch: BATCH,
+            mapping: Mapping::default(),
+        }
+    }
+
+    /// Forgets all remembered answers, on all clones. Call it when relations have changed.
+    pub fn forget(&self) {
+        self.desk.forget();
+    }
+}
+
+impl OpenFgaBuilder {
+    /// Names callers of `issuer` by subject alone, and its groups likewise.
+    ///
+    /// Callers of all other issuers are then denied without a question: they could have the same
+    /// subjects.
+    pub fn bare_subjects_of(mut self, issuer: impl Into<String>) -> Self {
+        self.mapping.naming = Naming::bare(issuer.into());
+        self
+    }
+
+    /// Sends the groups of the token with each question, as contextual tuples: the user is `relation`
+    /// (`member`) of an object of the type `kind` (`group`), which is named as users are.
+    pub fn groups(mut self, kind: impl Into<String>, relation: impl Into<String>) -> Self {
+        self.mapping.groups = Some(Groups { kind: kind.into(), relation: relation.into() });
+        self
+    }
+
+    /// The type of the objects that stand for these targets, and the relation that allows to use one.
+    pub fn target(
+        mut self,
+        target: TargetKind,
+        object: impl Into<String>,
+        relation: impl Into<String>,
+    ) -> Self {
+        let relation = Relation { object: object.into(), relation: relation.into() };
+        self.mapping.targets.retain(|(kind, _)| *kind != target);
+        self.mapping.targets.push((target, relation));
+        self
+    }
+
+    /// Asks the server not to answer from its own caches (`HIGHER_CONSISTENCY`). Our own remain:
+    /// see [`DecisionPoint::cache_for`].
+    pub fn higher_consistency(mut self) -> Self {
+        self.higher_consistency = true;
+        self
+    }
+
+    /// How many items of a list go into one request: 50 by default, 1000 at most, and not more than the
+    /// server allows (`OPENFGA_MAX_CHECKS_PER_BATCH_CHECK`). Zero asks about each on its own.
+    pub fn batch_size(mut self, checks: usize) -> Self {
+        self.batch = checks;
+        self
+    }
+
+    /// Checks the settings. Asks nobody yet.
+    ///
+    /// # Errors
+    /// Settings that cannot be honoured.
+    pub fn build(self) -> Result<OpenFga, ConfigError> {
+        if self.batch > 1000 {
+            return Err(ConfigError::new("at most 1000 questions go into one request"));
+        }
+        for id in [&self.store, &self.model] {
+            if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(ConfigError::new("the id of a store or model is letters and digits"));
+            }
+        }
+        let client = Client::new(&self.point)?;
+        let wire = OpenFgaWire {
+            check: client.url(&format!("stores/{}/check", self.store))?,
+            batch_check: client.url(&format!("stores/{}/batch-check", self.store))?,
+            batch: self.batch,
+        };
+        let version = Text::from(format!("openfga@{}", self.model));
+        let mapping = self.mapping.checked(&self.model, self.higher_consistency)?;
+        let desk = Desk::new(wire, client, &self.point, Text::from_static("openfga"));
+        Ok(OpenFga { desk: Arc::new(desk), mapping: Arc::new(mapping), version })
+    }
+}
+
+impl Authorizer for OpenFga {
+    type Later = Asking;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Asking> {
+        match self.mapping.question(query) {
+            Some(question) => self.desk.answer(question),
+            None => Answer::Now(Decision::default_deny()),
+        }
+    }
+
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        self.desk.answer_all(queries.iter().map(|query| self.mapping.question(query)).collect())
+    }
+
+    fn version(&self) -> Text {
+        self.version.clone()
+    }
+}
+
+impl fmt::Debug for OpenFga {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFga").field("version", &self.version).finish_non_exhaustive()
+    }
+}
