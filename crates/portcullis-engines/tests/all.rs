@@ -135,7 +135,7 @@ async fn what_two_say_together() {
             let all = AllMustAllow::new(a, b);
             assert_eq!(ask(&all, &caller()).await, expected, "{name}, {late}");
             let listed = all.authorize_list(&[query(&caller()).in_a_list()]).await;
-            assert_eq!(listed, [expected.clone()], "{name}, {late}, in a list");
+            assert_eq!(listed, std::slice::from_ref(&expected), "{name}, {late}, in a list");
         }
     }
 }

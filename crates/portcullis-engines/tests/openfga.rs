@@ -161,7 +161,11 @@ async fn nobody_is_asked_about_whom_it_cannot_know() {
     assert_eq!(point.count(), 0);
     let caller =
         verified(Principal::builder(ISSUER, "a".repeat(507)).group("g".repeat(250)).build());
-    assert_eq!(ask(&fga, &call(&caller, &long[1..])).await, yes(), "just short enough");
+    assert_eq!(
+        ask(&fga, &call(&caller, long.strip_prefix("t").unwrap())).await,
+        yes(),
+        "just short enough"
+    );
 }
 
 #[tokio::test]
