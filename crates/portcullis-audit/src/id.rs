@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use portcullis_core::Clock;
 use serde::{Serialize, Serializer};
@@ -46,7 +47,12 @@ impl Ids {
     }
 
     pub(crate) fn next(&self, clock: &Clock) -> EventId {
-        let millis = u64::try_from(clock.unix().as_millis()).unwrap_or(u64::MAX);
+        self.at(clock.unix())
+    }
+
+    /// The next id, of something that happened at `unix`, as time since the Unix epoch.
+    pub(crate) fn at(&self, unix: Duration) -> EventId {
+        let millis = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
         let [a, b, c, d] = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let [e, f, g, h, i, j] = self.own;
         // The version and variant fields take the place of six bits; keep them off the counter.

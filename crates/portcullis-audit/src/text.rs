@@ -52,7 +52,10 @@ impl Pack {
 
     /// Like [`push`](Self::push) for bytes that may not be UTF-8; what is not becomes U+FFFD.
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> Span {
-        self.push(&String::from_utf8_lossy(bytes))
+        match str::from_utf8(bytes) {
+            Ok(text) => self.push(text),
+            Err(_) => self.push(&String::from_utf8_lossy(bytes)),
+        }
     }
 
     /// Adds an item of a list, unless the list would outgrow its member. `used` is the size so far.

@@ -164,9 +164,10 @@ impl RequestTrail {
             return None;
         }
         let promised = state.promised.iter().find(|(at, _)| *at == index).map(|&(_, id)| id);
-        let event_id = promised.unwrap_or_else(|| self.hub.ids.next(&self.hub.clock));
+        let at = self.hub.clock.unix();
+        let event_id = promised.unwrap_or_else(|| self.hub.ids.at(at));
         let mut decision = Decision {
-            at: self.hub.clock.unix(),
+            at,
             event_id,
             request_id: self.request_id,
             element: (state.batch || index > 0).then_some(index),
