@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
     /// What comes before the next quote, backslash or control character.
     fn plain(&mut self) -> Option<&'a str> {
         let rest = self.text.as_bytes().get(self.at..)?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))?;
+        let length = stop(rest)?;
         let start = self.at;
         self.at += length;
         self.text.get(start..self.at)
@@ -230,6 +230,31 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Where the first quote, backslash or control character is.
+fn stop(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let stops = stops(u64::from_le_bytes(*word));
+        if stops != 0 {
+            return Some(at + stops.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F))?;
+    Some(at + found)
+}
+
+/// Eight bytes at a time: the lowest bit that is set is the highest of the first byte that `stop`
+/// looks for. Bits above it may be set for bytes that are not.
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & HIGH
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -286,6 +311,23 @@ mod tests {
             assert_eq!(claims["exp"].as_object().unwrap()[name], "9999999999");
             assert!(!claims["exp"].is_number());
         }
+    }
+
+    #[test]
+    fn strings_stop_where_they_must() {
+        let is_stop = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        for byte in 0..=u8::MAX {
+            for at in 0..24 {
+                for (before, after) in [(b'x', b'x'), (0xff, 0), (0x80, b'"'), (b'!', b'\\')] {
+                    let mut text = [before; 24];
+                    text[at] = byte;
+                    text[at + 1..].fill(after);
+                    let expected = text.iter().position(|byte| is_stop(*byte));
+                    assert_eq!(stop(&text), expected, "{byte} at {at}, before {after}");
+                }
+            }
+        }
+        assert_eq!(stop(b""), None);
     }
 
     #[test]
