@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use portcullis_core::TargetKind;
 
-use crate::builder::Kind;
 use crate::index::Index;
 use crate::judge::Entry;
-use crate::policy::{Rules, Tables};
+use crate::kind::Kind;
+use crate::policy::Rules;
 use crate::rule::Effect;
+use crate::tables::Tables;
 use crate::who::{FIRST, Who};
 use crate::{Policy, describe};
 

@@ -7,11 +7,11 @@ use portcullis_core::{Method, ToolHints};
 
 use crate::Rule;
 use crate::bits::Bits;
-use crate::builder::Kind;
 use crate::error::Place;
 use crate::judge::{Entry, Law};
-use crate::policy::Tables;
+use crate::kind::Kind;
 use crate::rule::{Effect, Through, Word};
+use crate::tables::Tables;
 use crate::who::{ANONYMOUS, SIGNED_IN};
 
 /// Something in a policy that is allowed, and probably not meant so.

@@ -1,0 +1,284 @@
+//! A policy, arranged for deciding.
+
+use portcullis_core::{Clock, Method, Reason, TargetKind, Text, ToolHints};
+
+use crate::bits::Bits;
+use crate::condition::{Case, known_hints};
+use crate::index::Index;
+use crate::judge::{Entry, Law, Verdict, denied, judge};
+use crate::policy::PROTOCOL;
+use crate::rule::Effect;
+use crate::uri::Reading;
+use crate::who::{Roles, Who};
+use crate::{Decision, PolicyBuilder, Query, Server, Warning, name, uri};
+
+pub(crate) struct Tables {
+    pub(crate) laws: Vec<Law>,
+    /// The rules' ids, apart: most decisions need nothing else of a rule.
+    pub(crate) ids: Vec<Text>,
+    pub(crate) roles: Roles,
+    pub(crate) tools: Index,
+    pub(crate) prompts: Index,
+    pub(crate) resources: Index,
+    /// The rules about `logging/setLevel`, the one method without a target that has an effect.
+    pub(crate) set_level: Option<Entry>,
+    pub(crate) servers: Vec<Server>,
+    /// The scopes that callers can get, where not all can be had.
+    pub(crate) grantable: Option<Bits>,
+    pub(crate) clock: Clock,
+    /// Whether some rule looks at the method, at annotations.
+    pub(crate) by_method: bool,
+    pub(crate) by_hints: bool,
+    pub(crate) warnings: Vec<Warning>,
+    /// What the tables were made of, for those who ask why.
+    pub(crate) source: PolicyBuilder,
+}
+
+impl Tables {
+    pub(crate) fn decide(
+        &self,
+        policy: u64,
+        query: &Query<'_>,
+        kind: TargetKind,
+        name: &str,
+    ) -> Decision {
+        self.as_seen_by(policy, query, |who| self.decide_for(who, query, kind, name))
+    }
+
+    /// What this policy makes of the caller.
+    pub(crate) fn as_seen_by<R>(
+        &self,
+        policy: u64,
+        query: &Query<'_>,
+        then: impl FnOnce(&Who) -> R,
+    ) -> R {
+        let Some(principal) = query.caller().principal() else {
+            return then(self.roles.anonymous());
+        };
+        match principal.memo(policy, || self.roles.of(principal)) {
+            Some(who) => then(who),
+            None => then(&self.roles.of(principal)),
+        }
+    }
+
+    pub(crate) fn decide_for(
+        &self,
+        who: &Who,
+        query: &Query<'_>,
+        kind: TargetKind,
+        name: &str,
+    ) -> Decision {
+        let case = self.case(query, kind, name);
+        if self.by_method && case.method != case.usage {
+            // Completing and subscribing need the right to use, and their own.
+            let using = self.decide_case(who, &Case { method: case.usage, ..case }, kind, name);
+            if !matches!(using, Decision::Allow { .. }) {
+                return using;
+            }
+        }
+        self.decide_case(who, &case, kind, name)
+    }
+
+    /// What conditions may look at.
+    pub(crate) fn case<'a>(
+        &'a self,
+        query: &'a Query<'a>,
+        kind: TargetKind,
+        name: &str,
+    ) -> Case<'a> {
+        let method = match query.method() {
+            // To end what one has begun takes no more than beginning it.
+            Method::ResourcesUnsubscribe => Method::ResourcesSubscribe,
+            method => method,
+        };
+        let usage = match (method, kind) {
+            (Method::CompletionComplete, TargetKind::Prompt) => Method::PromptsGet,
+            (
+                Method::CompletionComplete
+                | Method::ResourcesSubscribe
+                | Method::SubscriptionsListen,
+                _,
+            ) => Method::ResourcesRead,
+            (method, _) => method,
+        };
+        let server = query
+            .server()
+            .and_then(|name| self.servers.iter().position(|server| server.name == name));
+        let hints = if self.by_hints && kind == TargetKind::Tool {
+            self.hints(query, server, name)
+        } else {
+            ToolHints::default()
+        };
+        let grantable = self.grantable.as_ref();
+        Case { query, method, usage, clock: &self.clock, server, hints, grantable }
+    }
+
+    fn hints(&self, query: &Query<'_>, server: Option<usize>, tool: &str) -> ToolHints {
+        let Some(server) = server.and_then(|number| self.servers.get(number)) else {
+            return ToolHints::default();
+        };
+        known_hints(server.hints.get(tool).copied(), server.trusted, query.hints())
+    }
+
+    fn decide_case(&self, who: &Who, case: &Case<'_>, kind: TargetKind, name: &str) -> Decision {
+        match kind {
+            TargetKind::Tool => {
+                self.decision(who, self.judge_name(&self.tools, who, case, name), None)
+            }
+            TargetKind::Prompt => {
+                self.decision(who, self.judge_name(&self.prompts, who, case, name), None)
+            }
+            TargetKind::Resource => {
+                // The reference of a completion may be a template, whatever it is called.
+                let template = case.query.method() == Method::CompletionComplete;
+                self.judge_uri(who, case, name, template)
+            }
+            TargetKind::ResourceTemplate => self.judge_uri(who, case, name, true),
+            // Tasks have owners, whom nobody here knows.
+            _ => Decision::default_deny(),
+        }
+    }
+
+    /// Signed-in callers may set the log level, unless a rule allows it to somebody: then it is
+    /// for these.
+    pub(crate) fn set_level(&self, policy: u64, query: &Query<'_>) -> Decision {
+        let Some(entry) = &self.set_level else { return without_target(query) };
+        self.as_seen_by(policy, query, |who| {
+            let case = self.case(query, TargetKind::Task, "");
+            let verdict = judge(&self.laws, who, &case, std::iter::once(entry));
+            let names = |law: &Law| {
+                let methods = law.conditions.as_ref().and_then(|c| c.methods.as_deref());
+                law.effect == Effect::Allow
+                    && methods.is_some_and(|methods| methods.contains(&Method::LoggingSetLevel))
+            };
+            match verdict {
+                Verdict::Nothing(Reason::DefaultDeny, _) if !self.laws.iter().any(names) => {
+                    without_target(query)
+                }
+                verdict => self.decision(who, verdict, None),
+            }
+        })
+    }
+
+    fn judge_name(&self, index: &Index, who: &Who, case: &Case<'_>, name: &str) -> Verdict {
+        if let Some(entry) = index.exact(name) {
+            return judge(&self.laws, who, case, std::iter::once(entry));
+        }
+        if name::is_deceptive(name) {
+            return Verdict::Nothing(Reason::DefaultDeny, None);
+        }
+        index.matching(name, |entries| judge(&self.laws, who, case, entries))
+    }
+
+    /// Both forms must be allowed; denying any form, the careless one included, denies.
+    fn judge_uri(&self, who: &Who, case: &Case<'_>, uri: &str, template: bool) -> Decision {
+        let nothing = Verdict::Nothing(Reason::DefaultDeny, None);
+        let (normal, bare) = match uri::read(uri, template) {
+            Reading::Refused => return self.decision(who, nothing, None),
+            Reading::Odd => {
+                let verdict = self
+                    .resources
+                    .exact(uri)
+                    .map_or(nothing, |entry| judge(&self.laws, who, case, std::iter::once(entry)));
+                return self.decision(who, verdict, None);
+            }
+            Reading::Plain { normal, bare } => (normal, bare),
+        };
+        let as_sent = self.judge_form(who, case, uri);
+        if as_sent.denies() {
+            return self.decision(who, as_sent, None);
+        }
+        if let Some(form) = normal.get(..bare).filter(|form| form.len() < normal.len())
+            && let Some(denied) = self.denied_form(who, case, form)
+        {
+            return self.decision(who, denied, None);
+        }
+        if normal == uri {
+            return self.decision(who, as_sent, None);
+        }
+        let in_normal_form = self.judge_form(who, case, &normal);
+        if in_normal_form.denies() {
+            return self.decision(who, in_normal_form, None);
+        }
+        match (as_sent, in_normal_form) {
+            (Verdict::Allow(_), Verdict::Scopes(_)) => self.decision(who, in_normal_form, None),
+            (Verdict::Scopes(_), Verdict::Scopes(other)) => {
+                self.decision(who, as_sent, Some(other))
+            }
+            _ => self.decision(who, as_sent, None),
+        }
+    }
+
+    fn judge_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Verdict {
+        match self.resources.exact(uri) {
+            Some(entry) => judge(&self.laws, who, case, std::iter::once(entry)),
+            None => self.resources.matching(uri, |entries| judge(&self.laws, who, case, entries)),
+        }
+    }
+
+    fn denied_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Option<Verdict> {
+        match self.resources.exact(uri) {
+            Some(entry) => denied(&self.laws, who, case, std::iter::once(entry)),
+            None => self.resources.matching(uri, |entries| denied(&self.laws, who, case, entries)),
+        }
+    }
+
+    /// Names the rules. `also` is a second rule whose scopes are needed.
+    fn decision(&self, who: &Who, verdict: Verdict, also: Option<usize>) -> Decision {
+        let id = |rule: usize| self.ids.get(rule).cloned();
+        match verdict {
+            Verdict::Allow(rule) => {
+                id(rule).map_or_else(Decision::default_deny, |rule| Decision::Allow { rule })
+            }
+            Verdict::Deny(rule) => self.denial(who, id(rule), Reason::PolicyDenied, Some(rule)),
+            Verdict::Nothing(reason, styled) => self.denial(who, None, reason, styled),
+            Verdict::Scopes(rule) => {
+                let mut scopes: Vec<String> = Vec::new();
+                let rules = [Some(rule), also].into_iter().flatten();
+                for scope in
+                    rules.filter_map(|rule| self.laws.get(rule)).flat_map(|law| &law.scope_names)
+                {
+                    if !scopes.contains(scope) {
+                        scopes.push(scope.clone());
+                    }
+                }
+                Decision::NeedsScopes { rule: id(rule).unwrap_or_default(), scopes }
+            }
+        }
+    }
+
+    /// A denial that looks as the rule `styled` says. To somebody who has not signed in, nothing
+    /// is explained.
+    fn denial(
+        &self,
+        who: &Who,
+        rule: Option<Text>,
+        reason: Reason,
+        styled: Option<usize>,
+    ) -> Decision {
+        let law = styled.and_then(|rule| self.laws.get(rule)).filter(|_| who.signed_in);
+        Decision::Deny {
+            rule,
+            reason,
+            style: law.and_then(|law| law.denial).unwrap_or_default(),
+            explanation: law.and_then(|law| law.explanation.clone()),
+        }
+    }
+}
+
+/// What a method without a target needs: lists are filtered item by item, so asking is free.
+pub(crate) fn without_target(query: &Query<'_>) -> Decision {
+    let allowed = match query.method() {
+        Method::Initialize
+        | Method::Ping
+        | Method::ServerDiscover
+        | Method::ToolsList
+        | Method::PromptsList
+        | Method::ResourcesList
+        | Method::ResourceTemplatesList
+        | Method::SubscriptionsListen => true,
+        Method::LoggingSetLevel => query.caller().principal().is_some(),
+        method => method.is_notification(),
+    };
+    if allowed { Decision::Allow { rule: PROTOCOL } } else { Decision::default_deny() }
+}
