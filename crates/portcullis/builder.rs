@@ -59,6 +59,7 @@ pub struct Builder<R, I, P> {
 
 type Customize = Box<dyn FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send>;
 type Tokens = Box<dyn FnOnce(JwtLayer) -> JwtLayer + Send>;
+type Inspection = Box<dyn FnOnce(InspectLayer) -> InspectLayer + Send>;
 type Verification = Box<dyn FnOnce(VerifierBuilder) -> VerifierBuilder + Send>;
 
 #[derive(Default)]
@@ -81,6 +82,7 @@ struct Options {
     verification: Option<Verification>,
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
+    inspection: Option<Inspection>,
     rate_limits: Option<RateLimits>,
     session_keys: Option<SessionKeys>,
     server: Option<String>,
@@ -285,6 +287,16 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
+    /// Changes how messages are inspected, by the methods of [`InspectLayer`]: what servers may ask
+    /// clients for, what leaves the gate. What the builder's own methods say is set already.
+    pub fn inspection(
+        mut self,
+        customize: impl FnOnce(InspectLayer) -> InspectLayer + Send + 'static,
+    ) -> Self {
+        self.options.inspection = Some(Box::new(customize));
+        self
+    }
+
     /// The keys that bind legacy session ids to their caller. Random at start by default, which is
     /// right for one process; replicas must share them.
     pub fn session_keys(mut self, keys: SessionKeys) -> Self {
@@ -450,6 +462,9 @@ impl Options {
         }
         if let Some(keys) = self.session_keys {
             inspect = inspect.session_keys(keys);
+        }
+        if let Some(customize) = self.inspection {
+            inspect = customize(inspect);
         }
 
         Ok(PortcullisLayer {

@@ -16,6 +16,7 @@ mod differential;
 mod disconnect;
 mod dpop;
 mod era;
+mod inspection;
 mod issuers;
 mod limits;
 mod lists;
