@@ -103,13 +103,14 @@ fn rule() -> impl Strategy<Value = Model> {
             prop::bool::weighted(0.15),
             prop::option::weighted(0.15, any::<bool>()),
             prop::bool::weighted(0.1),
+            any::<bool>(),
         ),
     )
         .prop_map(|((allow, patterns, roles, everyone), (scopes, argument), more)| {
-            let (through, night, server, read_only, only_calls) = more;
+            let (through, night, server, read_only, only_calls, plain) = more;
             let everyone = everyone || roles.is_empty();
             let scopes = if allow { scopes } else { Vec::new() };
-            Model {
+            let model = Model {
                 allow,
                 patterns,
                 roles,
@@ -121,7 +122,20 @@ fn rule() -> impl Strategy<Value = Model> {
                 server,
                 read_only,
                 only_calls,
+            };
+            if plain {
+                // Most rules of most policies.
+                return Model {
+                    argument: None,
+                    through: None,
+                    night: false,
+                    server: false,
+                    read_only: None,
+                    only_calls: false,
+                    ..model
+                };
             }
+            model
         })
 }
 

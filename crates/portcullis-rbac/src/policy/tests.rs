@@ -849,3 +849,18 @@ rules:
     assert_eq!(explanation(&verified(alice())), told);
     assert_eq!(explanation(&anonymous()), (DenialStyle::Hide, None));
 }
+
+/// A group that nobody knows might be the denied one, also where everyone is allowed.
+#[test]
+fn unknown_groups_stop_even_what_everyone_may() {
+    let policy = Policy::builder()
+        .add_role(Role::new("guest").group("guests"))
+        .add_rule(Rule::allow("open").tools(["search"]).everyone())
+        .add_rule(Rule::deny("no-guests").tools(["search"]).roles(["guest"]))
+        .build()
+        .unwrap();
+    let ask = |caller| ask(&policy, &caller, TargetKind::Tool, "search");
+    assert_eq!(ask(verified(alice())), "allow open");
+    assert_eq!(ask(verified(alice().group("guests"))), "deny no-guests policy_denied");
+    assert_eq!(ask(verified(alice().groups_unknown())), "deny - groups_unknown");
+}
