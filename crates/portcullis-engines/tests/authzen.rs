@@ -209,7 +209,7 @@ async fn arguments_are_sent_when_asked_for() {
     let point = Point::new(by_name).await;
     let authzen = builder(&point).send_argument("path").send_argument("absent").build().unwrap();
     let caller = verified(alice());
-    let arguments = Arguments::new(Bytes::from_static(br#"{"path":["a",1.50],"secret":"s"}"#));
+    let arguments = Arguments::new(Bytes::from_static(br#"{"path":["a",1.5],"secret":"s"}"#));
     ask(&authzen, &call(&caller, "ok").with_arguments(&arguments)).await;
     ask(&authzen, &call(&caller, "ok")).await;
     ask(&authzen, &call(&caller, "ok").in_a_list()).await;
