@@ -25,7 +25,7 @@ pub(crate) struct Place {
 
 impl ConfigError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, file: None, source: None }
+        Self { message: one_line(message.into()), place: None, file: None, source: None }
     }
 
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {
@@ -56,6 +56,20 @@ impl ConfigError {
     pub fn column(&self) -> Option<u64> {
         self.place.map(|place| place.column)
     }
+}
+
+/// The text, with escapes for what would end the line or steer a terminal: names in a policy can hold
+/// anything.
+pub(crate) fn one_line(text: String) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(breaks) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if breaks(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 impl fmt::Display for ConfigError {

@@ -7,7 +7,7 @@ use portcullis_core::{Method, ToolHints};
 
 use crate::Rule;
 use crate::bits::Bits;
-use crate::error::Place;
+use crate::error::{Place, one_line};
 use crate::judge::{Entry, Law};
 use crate::kind::Kind;
 use crate::rule::{Effect, Through, Word};
@@ -48,7 +48,7 @@ impl fmt::Display for Warning {
 pub(crate) fn find(tables: &Tables) -> Vec<Warning> {
     let mut found = Vec::new();
     for (rule, law) in tables.source.rules.iter().zip(&tables.laws) {
-        let warn = |message: String| Warning { message, place: rule.id.place };
+        let warn = |message| Warning { message: one_line(message), place: rule.id.place };
         if let Some(denier) = shadow(tables, rule, law) {
             found.push(warn(format!(
                 "rule {} never allows: rule {denier} denies all of it",
@@ -169,7 +169,8 @@ fn unused(tables: &Tables, found: &mut Vec<Warning>) {
         .collect();
     let groups: HashSet<&String> = source.roles.iter().flat_map(|role| &role.groups).collect();
     let mut warn = |what: &str, name: &str, by: &str, place| {
-        found.push(Warning { message: format!("the {what} {name} is used by no {by}"), place });
+        let message = one_line(format!("the {what} {name} is used by no {by}"));
+        found.push(Warning { message, place });
     };
     for role in source.roles.iter().filter(|role| !roles.contains(&role.name)) {
         warn("role", &role.name, "rule", role.place);

@@ -484,3 +484,21 @@ fn the_name_says_the_language() {
         assert!(at(name, NOTES).is_err(), "{name}");
     }
 }
+
+/// Errors are one line, whatever the names in the file hold.
+#[test]
+fn errors_are_one_line() {
+    for (language, error, expected) in [
+        ("a folded key", Policy::from_yaml("? a\r\r >\r"), r"unknown key a\n>"),
+        (
+            "a quoted key",
+            Policy::from_yaml(r#""a\n\e[31m\L": 1"#),
+            r"unknown key a\n\u{1b}[31m\u{2028}",
+        ),
+        ("TOML", Policy::from_toml(r#""a\n\u001b" = 1"#), r"unknown key a\n\u{1b}"),
+    ] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(expected), "{language}: {error}");
+        assert!(!error.contains(|c: char| c.is_control()), "{language}: {error:?}");
+    }
+}
