@@ -308,3 +308,25 @@ async fn a_token_is_verified_for_every_message() {
     assert!(records.iter().any(|r| r.to_string().contains("rita")), "{records:#?}");
     assert!(!records.iter().any(|r| r.to_string().contains(&token)));
 }
+
+/// Its answer may depend on what the client says next.
+#[tokio::test]
+async fn a_batch_is_not_in_the_way() {
+    let upstream = FakeMcp::new();
+    let version = json!({"protocolVersion": "2025-03-26", "capabilities": {},
+        "serverInfo": {"name": "s", "version": "1"}});
+    let opened = json!({"jsonrpc": "2.0", "id": 0, "result": version}).to_string();
+    upstream.push(Answer::json(opened).header("mcp-session-id", "one"));
+    upstream.push(Answer::hang());
+    upstream.push(Answer::json(json!({"jsonrpc": "2.0", "id": 2, "result": {}}).to_string()));
+    let mut client = start(upstream.clone());
+    let opening = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-03-26", "capabilities": {},
+        "clientInfo": {"name": "c", "version": "1"}}});
+    assert!(client.ask(&opening.to_string()).await["result"].is_object());
+    client.send(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#).await;
+    while upstream.count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.ask(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).await["id"], 2);
+}

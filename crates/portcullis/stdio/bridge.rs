@@ -170,6 +170,12 @@ where
             Kind::Other => {
                 call(service, request, id, &out).await;
             }
+            Kind::Batch => {
+                self.calls.spawn(async move {
+                    call(service, request, id, &out).await;
+                    String::new()
+                });
+            }
             Kind::Request | Kind::Listen => {
                 let key = id.to_string();
                 let ended = key.clone();

@@ -32,15 +32,19 @@ pub(super) enum Kind {
     /// A request whose answer lasts.
     Listen,
     Initialized,
-    /// A notification, a response, a batch, or what is no message at all.
+    /// Its answer may wait for the client's answers to the server, like a request's.
+    Batch,
+    /// A notification, a response, or what is no message at all.
     #[default]
     Other,
 }
 
 impl Envelope {
     pub(super) fn read(line: &[u8]) -> Self {
-        let Ok(Value::Object(mut message)) = serde_json::from_slice(line) else {
-            return Self::default();
+        let mut message = match serde_json::from_slice(line) {
+            Ok(Value::Object(message)) => message,
+            Ok(Value::Array(_)) => return Self { kind: Kind::Batch, ..Self::default() },
+            _ => return Self::default(),
         };
         let method = message.get("method").and_then(Value::as_str).map(str::to_owned);
         let id = message.remove("id");
@@ -134,7 +138,7 @@ mod tests {
             (r#"{"id":1,"method":"subscriptions/listen"}"#, Kind::Listen, Value::from(1)),
             (r#"{"method":"notifications/initialized"}"#, Kind::Initialized, Value::Null),
             (r#"{"id":1,"result":{}}"#, Kind::Other, Value::Null),
-            ("[]", Kind::Other, Value::Null),
+            ("[]", Kind::Batch, Value::Null),
             ("nonsense", Kind::Other, Value::Null),
         ] {
             let envelope = Envelope::read(line.as_bytes());
