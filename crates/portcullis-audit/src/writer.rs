@@ -22,6 +22,8 @@ const NAP: Duration = Duration::from_millis(1);
 const NAPS: u32 = 50;
 /// How long it sleeps at most: counters are reported even when no record comes to wake it.
 const SLEEP: Duration = Duration::from_millis(250);
+/// How far apart the times are at which a sink may do what is due by time alone.
+const TICK: Duration = Duration::from_millis(250);
 /// How far apart summaries are, and attempts to write one.
 const SUMMARY: Duration = Duration::from_secs(1);
 /// How far apart error messages about a failing sink are.
@@ -42,6 +44,7 @@ pub(crate) struct Writer {
     failed: bool,
     summarized: Option<Instant>,
     alarmed: Option<Instant>,
+    ticked: Option<Instant>,
 }
 
 /// What a look at the queue found.
@@ -71,6 +74,7 @@ impl Writer {
             failed: false,
             summarized: None,
             alarmed: None,
+            ticked: None,
         }
     }
 
@@ -91,12 +95,31 @@ impl Writer {
                 flush.send(!writer.failed);
             }
             match found {
-                Found::End => return,
+                Found::End => return writer.close(),
                 Found::Work => in_vain = 0,
                 Found::Nothing => in_vain = (in_vain + 1).min(NAPS),
             }
+            writer.tick();
             let asleep = in_vain == NAPS;
             shared.sleep(asleep, if asleep { SLEEP } else { NAP }, || writer.peek());
+        }
+    }
+
+    /// Lets the sink do what is due by time alone.
+    fn tick(&mut self) {
+        let now = self.timer.instant();
+        if self.ticked.is_some_and(|at| now.saturating_duration_since(at) < TICK) {
+            return;
+        }
+        self.ticked = Some(now);
+        if let Err(cause) = self.sink.tick() {
+            self.alarm(&cause);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Err(cause) = self.sink.close() {
+            self.alarm(&cause);
         }
     }
 

@@ -4,6 +4,7 @@ mod signature;
 
 use aws_lc_rs::aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, Algorithm, LessSafeKey, Nonce};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{aead, constant_time, hmac, rand};
 
 pub(crate) use signature::VerifyingKey;
@@ -74,6 +75,27 @@ impl SealKey {
     ) -> Option<&'a [u8]> {
         let nonce = Nonce::assume_unique_for_key(nonce);
         self.0.open_in_place(nonce, Aad::from(associated), sealed).ok().map(|inside| &*inside)
+    }
+}
+
+pub(crate) struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: [u8; 32],
+}
+
+impl SigningKey {
+    pub(crate) fn new(seed: &[u8; 32]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+        let public = pair.public_key().as_ref().try_into().ok()?;
+        Some(Self { pair, public })
+    }
+
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<[u8; 64]> {
+        self.pair.try_sign(message).ok()?.as_ref().try_into().ok()
     }
 }
 

@@ -30,8 +30,8 @@
 //! * An algorithm for another kind of key.
 //!
 //! # What it does not do
-//! It makes no keys and no signatures, so that nothing here is secret in a way that `rsa` of the
-//! pure-Rust library could leak (RUSTSEC-2023-0071 is about private keys).
+//! It makes no keys, and no signatures but those of Ed25519: nothing here is secret in a way that
+//! `rsa` of the pure-Rust library could leak (RUSTSEC-2023-0071 is about private keys).
 //!
 //! # Where to put it
 //! Nowhere: the crates that need it depend on it.
@@ -52,6 +52,7 @@ mod pure_rust;
 mod random;
 mod seal;
 mod signature;
+mod signing;
 mod tagger;
 
 #[cfg(test)]
@@ -67,4 +68,5 @@ pub use mac::{MacContext, MacKey, same, sha256};
 pub use random::{NoRandomBytes, fill_random};
 pub use seal::SealKey;
 pub use signature::{KeyKind, PublicKey, SignatureAlgorithm};
+pub use signing::SigningKey;
 pub use tagger::Tagger;

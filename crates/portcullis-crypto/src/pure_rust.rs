@@ -4,6 +4,7 @@ mod signature;
 
 use aes_gcm_siv::aead::inout::InOutBuf;
 use aes_gcm_siv::{AeadInOut as _, Aes256GcmSiv, KeyInit as _};
+use ed25519_dalek::Signer as _;
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -83,6 +84,23 @@ impl SealKey {
             .decrypt_inout_detached(&nonce.into(), associated, buffer, &(*tag).into())
             .ok()
             .map(|()| &*inside)
+    }
+}
+
+pub(crate) struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    #[expect(clippy::unnecessary_wraps, reason = "the other library may fail")]
+    pub(crate) fn new(seed: &[u8; 32]) -> Option<Self> {
+        Some(Self(ed25519_dalek::SigningKey::from_bytes(seed)))
+    }
+
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<[u8; 64]> {
+        self.0.try_sign(message).ok().map(|signature| signature.to_bytes())
     }
 }
 
