@@ -6,7 +6,7 @@ use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Method, ScopeHierarchy, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
 use portcullis_jwt::{Dpop, Issuer, JwtLayer, Verifier, VerifierBuilder};
-use portcullis_mcp::{EdgeLayer, InspectLayer, Limits, RateLimits, SessionKeys};
+use portcullis_mcp::{EdgeLayer, Hook, InspectLayer, Limits, RateLimits, SessionKeys};
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
 
@@ -83,6 +83,7 @@ struct Options {
     versions: Option<Vec<Version>>,
     limits: Option<Limits>,
     inspection: Option<Inspection>,
+    hooks: Vec<Hook>,
     rate_limits: Option<RateLimits>,
     session_keys: Option<SessionKeys>,
     server: Option<String>,
@@ -297,6 +298,32 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
+    /// Adds a check or a change of your own: of requests before policy decides, of answers before they
+    /// are filtered.
+    ///
+    /// ```
+    /// # use portcullis::{Hook, HookEvent, Method, Policy, Portcullis, HookRefusal, HookVerdict};
+    /// # fn gate() -> Result<(), Box<dyn std::error::Error>> {
+    /// let in_house = Hook::validation("in-house", async |event: HookEvent| {
+    ///     // Read it with `serde_json::from_slice(event.json())`.
+    ///     let mentions = event.json().windows(11).any(|part| part == b"evil.invali");
+    ///     Ok(if mentions {
+    ///         HookVerdict::Refuse(HookRefusal::tool_result("Only recipients in the house."))
+    ///     } else {
+    ///         HookVerdict::Pass
+    ///     })
+    /// });
+    /// let gate = Portcullis::builder()
+    ///     .policy(Policy::deny_all())
+    ///     .hook(in_house.requests([Method::ToolsCall]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hook(mut self, hook: Hook) -> Self {
+        self.options.hooks.push(hook);
+        self
+    }
+
     /// The keys that bind legacy session ids to their caller. Random at start by default, which is
     /// right for one process; replicas must share them.
     pub fn session_keys(mut self, keys: SessionKeys) -> Self {
@@ -462,6 +489,9 @@ impl Options {
         }
         if let Some(keys) = self.session_keys {
             inspect = inspect.session_keys(keys);
+        }
+        for hook in self.hooks {
+            inspect = inspect.hook(hook).map_err(|e| BuildError::new("hooks", e))?;
         }
         if let Some(customize) = self.inspection {
             inspect = customize(inspect);

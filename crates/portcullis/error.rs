@@ -15,7 +15,7 @@ impl BuildError {
         Self { part, source: source.into() }
     }
 
-    /// The part that could not be built: `metadata`, `tokens`, `sidecar`, `edge`, `audit`,
+    /// The part that could not be built: `metadata`, `tokens`, `sidecar`, `edge`, `hooks`, `audit`,
     /// `mirror` or `resources`.
     #[must_use]
     pub fn part(&self) -> &'static str {

@@ -141,7 +141,10 @@ pub use portcullis_jwt::{
     ApiKey, ApiKeys, ClaimRule, Dpop, Issuer, JwkSet, Profile, Revocation, Revocations, StepUp,
     Verifier,
 };
-pub use portcullis_mcp::{Limits, Rate, RateLimits, SessionKeys};
+pub use portcullis_mcp::{
+    Hook, HookEvent, HookPhase, HookRefusal, HookVerdict, Interceptor, Limits, Rate, RateLimits,
+    SessionKeys,
+};
 pub use portcullis_prm::ResourceMetadata;
 pub use portcullis_rbac::{Answer, Authorizer, Decision, Grantable, Never, Policy, Query};
 #[cfg(feature = "jwks-client")]

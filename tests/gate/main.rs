@@ -16,6 +16,7 @@ mod differential;
 mod disconnect;
 mod dpop;
 mod era;
+mod hooks;
 mod inspection;
 mod issuers;
 mod limits;

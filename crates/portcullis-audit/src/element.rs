@@ -28,6 +28,8 @@ pub(crate) struct Element {
     pub(crate) error_code: Option<i64>,
     pub(crate) tool_error: bool,
     violation: Option<Reason>,
+    /// The hook that withheld the answer, and why.
+    hook: Option<(String, Reason)>,
     filtered_count: u64,
     filtered: Vec<String>,
     filtered_size: usize,
@@ -67,6 +69,7 @@ impl Element {
             error_code: None,
             tool_error: false,
             violation: None,
+            hook: None,
             filtered_count: 0,
             filtered: Vec::new(),
             filtered_size: 0,
@@ -96,6 +99,9 @@ impl Element {
                 self.tool_error = true;
             }
             Note::Violation(reason) => self.violation = Some(reason),
+            Note::Hook { name, reason } if answered => {
+                self.hook = Some((clip(name).to_owned(), reason));
+            }
             _ => {}
         }
     }
@@ -127,7 +133,8 @@ impl Element {
             tool_error,
             error: self.refused || denied || error_code.is_some() || self.violation.is_some(),
         };
-        let reason = self.violation.or(denial.map(Denial::reason));
+        let (hook, stopped) = self.hook.unzip();
+        let reason = self.violation.or(stopped).or(denial.map(Denial::reason));
         Some(Outcome {
             at: Duration::ZERO,
             event_id: self.event_id?,
@@ -136,6 +143,7 @@ impl Element {
             result_type: result_type(answer),
             error_code,
             reason: reason.filter(|_| reason != self.decided),
+            hook,
             bytes_in: self.bytes_in,
             bytes_out: 0,
             filtered_count: self.filtered_count,

@@ -126,6 +126,7 @@ impl Serialize for Outcome {
         members.put("result_type", &self.result_type.as_str())?;
         members.put_some("error_code", self.error_code)?;
         members.put_some("reason", self.reason.map(|reason| reason.as_str()))?;
+        members.put_some("hook", self.hook.as_deref())?;
         members.put_some("bytes_in", self.bytes_in)?;
         members.put("bytes_out", &self.bytes_out)?;
         members.put("filtered_count", &self.filtered_count)?;

@@ -48,7 +48,7 @@
 //! | kind | further members |
 //! |---|---|
 //! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `mcp_version`, `era`, `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_count`, `principal` (`iss`, `sub`, `client_id`, `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `truncated` |
-//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
+//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
 //! | `gap` | `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
 //!

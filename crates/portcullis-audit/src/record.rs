@@ -278,6 +278,7 @@ pub struct Outcome {
     pub(crate) result_type: ResultType,
     pub(crate) error_code: Option<i64>,
     pub(crate) reason: Option<Reason>,
+    pub(crate) hook: Option<String>,
     pub(crate) bytes_in: Option<u64>,
     pub(crate) bytes_out: u64,
     pub(crate) filtered_count: u64,
@@ -327,6 +328,12 @@ impl Outcome {
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason
+    }
+
+    /// The hook that withheld the answer.
+    #[must_use]
+    pub fn hook(&self) -> Option<&str> {
+        self.hook.as_deref()
     }
 
     /// How many bytes of the answer's body were handed on.

@@ -82,6 +82,8 @@ pub enum DenialKind {
     Upstream,
     /// The decision could not be recorded: 503.
     AuditUnavailable,
+    /// A hook that has to be asked failed: 503.
+    HookFailed,
     /// A layer is missing: 500.
     Miswired,
 }
@@ -158,6 +160,13 @@ impl Denial {
             inner.rule = Some(rule);
             inner.policy_version = Some(policy_version);
         })
+    }
+
+    /// Names the hook behind the denial, for records: as the rule `hook:` and its name.
+    #[must_use]
+    pub fn by_hook(self, name: &str) -> Self {
+        let rule = Text::from(format!("hook:{name}"));
+        self.change(|inner| inner.rule = Some(rule))
     }
 
     /// Replaces the reason, for records.

@@ -94,6 +94,10 @@ reasons! {
     GroupsUnknown = "groups_unknown",
     /// The decision point did not answer, or a rule failed to evaluate.
     PdpUnavailable = "pdp_unavailable",
+    /// A hook of the deployment's own refused it, or its answer.
+    HookRefused = "hook_refused",
+    /// A hook failed: an error, a panic, no answer in time, or a change that cannot pass.
+    HookFailed = "hook_failed",
     /// Mirrored headers disagree with the body, are missing or repeated.
     HeaderMismatch = "header_mismatch",
     /// The protocol version is unknown, unsupported or not the negotiated one.

@@ -123,6 +123,13 @@ pub enum Note<'a> {
     ToolError,
     /// The service behind the gate broke the protocol, and something was withheld.
     Violation(Reason),
+    /// A hook of the deployment's own withheld the answer.
+    Hook {
+        /// The hook's name.
+        name: &'a str,
+        /// Whether it refused or failed.
+        reason: Reason,
+    },
 }
 
 /// Whether a decision is on record.

@@ -6,6 +6,7 @@ use portcullis_core::{Clock, Era, Version};
 
 use crate::crowd::Crowd;
 use crate::custom::Catalogue;
+use crate::hook::Hooks;
 use crate::{Limits, RateLimits, SessionKeys};
 
 /// The settings of inspection, shared by every clone of the service.
@@ -34,6 +35,8 @@ pub(crate) struct InspectConfig {
     /// Whether what results point at is checked like what is read.
     pub(crate) check_links: bool,
     pub(crate) hide_instructions: bool,
+    /// What the deployment adds.
+    pub(crate) hooks: Hooks,
 }
 
 /// Which requests a legacy server may send to its client (requirements 2.3). `ping` always passes.
@@ -61,6 +64,7 @@ impl Default for InspectConfig {
             hide_unknown: true,
             check_links: false,
             hide_instructions: false,
+            hooks: Hooks::default(),
         }
     }
 }

@@ -73,6 +73,32 @@ impl Catalogue {
     }
 }
 
+/// Makes the `Mcp-Param-…` headers repeat `arguments`, which are no longer those that were sent.
+/// `None` when nobody can say which arguments they repeat.
+pub(crate) fn follow(
+    catalogue: &Catalogue,
+    headers: &mut HeaderMap,
+    tool: &str,
+    arguments: &[u8],
+    limits: JsonLimits,
+) -> Option<()> {
+    let Some(declared) = catalogue.get(tool) else {
+        let repeats = headers.keys().any(|name| name.as_str().starts_with(mirror::PARAM.name));
+        return (!repeats).then_some(());
+    };
+    for param in declared.iter() {
+        match value::find(arguments, &param.path, limits).ok()? {
+            Some(value) => {
+                headers.insert(param.header.clone(), mirror::encode(value.text())?);
+            }
+            None => {
+                headers.remove(&param.header);
+            }
+        }
+    }
+    Some(())
+}
+
 fn cost(tool: &str, params: &[Param]) -> usize {
     tool.len() + params.iter().map(Param::cost).sum::<usize>()
 }

@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use portcullis_core::{Denial, Note, Reason};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::exchange::{Asked, Exchange, Place, Question, Reading};
+use crate::exchange::{Asked, Exchange, Interception, Place, Question, Reading};
+use crate::hook::answer;
 use crate::judge::Answers;
 use crate::sse::{self, Event, Item, Parser};
 use crate::violation::Violation;
@@ -86,6 +87,7 @@ pub(crate) struct Events {
     parser: Parser,
     ready: VecDeque<Bytes>,
     asking: Option<(Question, Event)>,
+    revising: Option<(answer::Run, Event)>,
     over: bool,
     ends_at: Option<Instant>,
     /// Whether the stream is one that waits for news.
@@ -116,6 +118,7 @@ impl Events {
             exchange,
             ready,
             asking: None,
+            revising: None,
             over: false,
             // A proof without end in sight sets no timer.
             ends_at: left.and_then(|left| Instant::now().checked_add(left)),
@@ -162,6 +165,19 @@ impl Events {
             {
                 continue;
             }
+            if let Some((run, _)) = &mut self.revising {
+                if let Poll::Ready(revised) = Pin::new(run).poll(cx) {
+                    self.exchange.revised(&revised);
+                    if let Some((_, event)) = self.revising.take() {
+                        self.inspect(event.instead(revised.document), None);
+                    }
+                    continue;
+                }
+                match self.poll_timer(cx) {
+                    Poll::Ready(()) => continue,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
             if let Some((question, _)) = &mut self.asking {
                 match Pin::new(question).poll(cx) {
                     Poll::Ready(answers) => {
@@ -180,7 +196,7 @@ impl Events {
                 Ok(Some(Item::Comment)) => {
                     self.pass(Bytes::from_static(sse::KEEP_ALIVE));
                 }
-                Ok(Some(Item::Event(event))) => self.inspect(event, None),
+                Ok(Some(Item::Event(event))) => self.arrived(event),
                 Ok(None) => match body.as_mut().poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Ok(chunk) = frame.into_data() {
@@ -201,6 +217,21 @@ impl Events {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Asks the hooks about what came, if there are any for it.
+    fn arrived(&mut self, event: Event) {
+        if !event.is_message() || event.data().is_empty() {
+            return self.inspect(event, None);
+        }
+        match self.exchange.intercept(event.data()) {
+            Ok(Interception::None) => self.inspect(event, None),
+            Ok(Interception::Run(run)) => self.revising = Some((run, event)),
+            Ok(Interception::Withhold) => {
+                self.exchange.note(Note::Violation(Reason::UnexpectedResponse));
+            }
+            Err(violation) => self.fail(violation),
+        }
     }
 
     fn inspect(&mut self, event: Event, answers: Option<&Answers>) {
@@ -280,6 +311,7 @@ impl Events {
             self.ready.push_back(sse::event(listen.closing().as_bytes()));
         }
         self.asking = None;
+        self.revising = None;
         self.over = true;
     }
 }

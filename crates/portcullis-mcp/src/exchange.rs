@@ -18,8 +18,10 @@ use crate::listen::Listen;
 use crate::questions::Questions;
 use crate::violation::Violation;
 
+mod intercept;
 mod settle;
 
+pub(crate) use intercept::Interception;
 use settle::{Paper, hidden_as};
 
 /// How a document came.

@@ -17,12 +17,14 @@ use crate::config::InspectConfig;
 use crate::crowd::Seat;
 use crate::events::Stream;
 use crate::exchange::{Exchange, Question};
+use crate::hook::{answer, request as incoming};
 use crate::inspect::Inspected;
 use crate::rate_store::Taking;
 use crate::read::{Pace, Read, ReadError};
 use crate::throttle::{self, Demands};
 use crate::violation::Violation;
 
+mod hooked;
 mod peek;
 mod steps;
 
@@ -49,10 +51,14 @@ pin_project! {
         Reading { #[pin] read: Read<ReqBody>, work: Option<Box<Work<S>>> },
         /// A store that others share says whether the caller may call so often.
         Taking { #[pin] taking: Taking, entering: Option<Box<Entering<S>>> },
+        /// Hooks say what becomes of the request.
+        Hooked { run: incoming::Run, entering: Option<Box<Entering<S>>> },
         /// The request is inside.
         Calling { #[pin] future: F, exchange: Option<Box<Exchange>>, in_session: bool },
         /// A JSON answer is on its way. Its head waits, because the body may turn out bad.
         Buffering { #[pin] read: Read<ResBody>, held: Option<Held> },
+        /// Hooks say what becomes of the answer.
+        Revising { run: answer::Run, held: Option<Held> },
         /// Somebody else decides about items of the answer.
         Asking { question: Question, bytes: Bytes, held: Option<Held> },
         /// A stream that begins a session: its head waits for the version.
@@ -178,6 +184,11 @@ where
                         Err(denial) => State::refuse(denial),
                     }
                 }
+                StateProj::Hooked { run, entering } => {
+                    let heard = ready!(Pin::new(run).poll(cx));
+                    let Some(entering) = entering.take() else { return Poll::Pending };
+                    entering.heard(heard)
+                }
                 StateProj::Calling { future, exchange, in_session } => {
                     let response = match ready!(future.poll(cx)) {
                         Ok(response) => response,
@@ -190,7 +201,7 @@ where
                     let body = ready!(read.poll(cx));
                     let Some(held) = held.take() else { return Poll::Pending };
                     match body {
-                        Ok(bytes) => State::document(bytes, held, None),
+                        Ok(bytes) => State::arrived(bytes, held),
                         Err(error) => {
                             let reason = match error {
                                 ReadError::TooLarge => Reason::TooLarge,
@@ -199,6 +210,11 @@ where
                             State::refuse(held.exchange.refuse(Violation::new(reason)))
                         }
                     }
+                }
+                StateProj::Revising { run, held } => {
+                    let revised = ready!(Pin::new(run).poll(cx));
+                    let Some(held) = held.take() else { return Poll::Pending };
+                    State::revised(revised, held)
                 }
                 StateProj::Asking { question, bytes, held } => {
                     let answers = ready!(Pin::new(question).poll(cx));

@@ -7,7 +7,7 @@ use portcullis_core::{Clock, Version};
 use tower_layer::Layer;
 
 use crate::config::InspectConfig;
-use crate::{ConfigError, Inspect, Limits, RateLimits, SessionKeys};
+use crate::{ConfigError, Hook, Inspect, Limits, RateLimits, SessionKeys};
 
 /// Reads every MCP request strictly before anything behind sees it, and filters every answer.
 ///
@@ -114,6 +114,16 @@ impl InspectLayer {
     /// that some may not see (requirements 2.5).
     pub fn hide_instructions(self) -> Self {
         self.with(|config| config.hide_instructions = true)
+    }
+
+    /// Adds a check or a change of your own.
+    ///
+    /// # Errors
+    /// A hook that is bound to nothing or to a method that hooks cannot be bound to; a name that is
+    /// taken or too long for records; no time at all.
+    pub fn hook(mut self, hook: Hook) -> Result<Self, ConfigError> {
+        Arc::make_mut(&mut self.config).hooks.add(hook)?;
+        Ok(self)
     }
 
     /// Lets the service behind say in its own words that a tool, prompt or resource does not exist.

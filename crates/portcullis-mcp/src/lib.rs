@@ -54,6 +54,11 @@
 //! # }
 //! ```
 //!
+//! # Checks and changes of your own
+//! A [`Hook`] binds an [`Interceptor`], a piece of your code, to methods: it passes, refuses with words
+//! of your choice, or changes arguments and results. Policy decides on what is forwarded, and what
+//! leaves is filtered after the last hook. A hook that fails, in whatever way, refuses.
+//!
 //! # What it refuses by default
 //! * At the edge: every path but the resource's own, hosts and web origins that were not allowed,
 //!   header sections past 32 KiB or 100 fields.
@@ -111,6 +116,7 @@ mod fakes;
 mod filter;
 mod future;
 mod head;
+mod hook;
 mod inspect;
 mod json;
 mod judge;
@@ -140,6 +146,7 @@ pub use body::FilterBody;
 pub use edge::{Edge, EdgeFuture, EdgeLayer};
 pub use error::ConfigError;
 pub use future::ResponseFuture;
+pub use hook::{Hook, HookEvent, HookPhase, HookRefusal, HookVerdict, Interceptor};
 pub use layer::InspectLayer;
 pub use limits::Limits;
 pub use rate::{Rate, RateLimits};

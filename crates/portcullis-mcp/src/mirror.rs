@@ -120,6 +120,15 @@ pub(crate) fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
+/// The value that stands for `text`.
+pub(crate) fn encode(text: &str) -> Option<HeaderValue> {
+    let literal = plain(text.as_bytes()).is_some_and(|kept| kept.len() == text.len());
+    if literal && !(text.starts_with("=?base64?") && text.ends_with("?=")) {
+        return HeaderValue::from_str(text).ok();
+    }
+    HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(text))).ok()
+}
+
 /// Visible ASCII with inner white space; white space at the ends is HTTP's own.
 fn plain(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);

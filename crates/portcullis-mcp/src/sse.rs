@@ -233,6 +233,11 @@ impl Event {
         &self.data
     }
 
+    /// The event with `data` in place of its own.
+    pub(crate) fn instead(self, data: Bytes) -> Self {
+        Self { data, plain: false, ..self }
+    }
+
     /// Whether this is of the type that carries JSON-RPC messages.
     pub(crate) fn is_message(&self) -> bool {
         matches!(self.name.as_deref(), None | Some(b"" | b"message"))

@@ -88,6 +88,7 @@ fn outcome() -> Outcome {
         result_type: ResultType::IsError,
         error_code: Some(-32603),
         reason: Some(Reason::UpstreamError),
+        hook: Some("redact".into()),
         bytes_in: Some(120),
         bytes_out: 300,
         filtered_count: 2,
@@ -134,7 +135,7 @@ fn an_outcome_is_exactly_this() {
             "{{\"schema\":1,\"record\":\"outcome\",\"ts\":\"2026-11-18T11:06:41.000Z\",\
              \"event_id\":\"{id}\",\"duration_ms\":880,\"http_status\":200,\
              \"result_type\":\"is_error\",\"error_code\":-32603,\"reason\":\"upstream_error\",\
-             \"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
+             \"hook\":\"redact\",\"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
              \"filtered\":[\"purge\",\"drop_table\"],\"truncated\":true}}"
         )
     );

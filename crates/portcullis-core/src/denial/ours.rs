@@ -80,6 +80,20 @@ impl Denial {
         .no_store()
     }
 
+    /// 503 for a hook that failed, without which nothing may pass.
+    #[must_use]
+    pub fn hook_failed(id: Option<&Text>) -> Self {
+        Self::rpc(
+            DenialKind::HookFailed,
+            Reason::HookFailed,
+            StatusCode::SERVICE_UNAVAILABLE,
+            id,
+            (-32603, "Temporarily unavailable", None),
+        )
+        .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .no_store()
+    }
+
     /// 500 for a stack with a layer missing. `what` goes to the error log, never to the client.
     #[must_use]
     pub fn miswired(what: &'static str) -> Self {

@@ -17,6 +17,16 @@ pub(super) enum Value<'a> {
     Other(&'a str),
 }
 
+impl Value<'_> {
+    /// What a header says that repeats it.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Other(raw) => raw,
+        }
+    }
+}
+
 /// The value at `path`; `None` where there is none, or `null`.
 pub(super) fn find<'a>(
     json: &'a [u8],

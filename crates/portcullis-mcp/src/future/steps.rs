@@ -24,7 +24,7 @@ use crate::judge::Answers;
 use crate::read::Read;
 use crate::respond::{self, Treatment};
 use crate::violation::Violation;
-use crate::{FilterBody, anonymous, throttle};
+use crate::{FilterBody, anonymous, hook, throttle};
 
 impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
     pub(super) fn done(response: Response<FilterBody<ResBody>>) -> Self {
@@ -71,8 +71,27 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         Box::new(Entering { service, config, caller, parts, inspected, demands }).proceed()
     }
 
-    /// Calls the service with an inspected request.
+    /// Asks the hooks about an inspected request, and calls the service.
     fn call(
+        service: S,
+        config: Arc<InspectConfig>,
+        caller: Caller,
+        parts: request::Parts,
+        inspected: Inspected,
+    ) -> Self
+    where
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+    {
+        let Some(run) = hook::request::ask(&config, &caller, &inspected.message) else {
+            return Self::launch(service, config, caller, parts, inspected);
+        };
+        let demands = throttle::Demands::new();
+        let entering = Entering { service, config, caller, parts, inspected, demands };
+        Self::Hooked { run, entering: Some(Box::new(entering)) }
+    }
+
+    /// Calls the service with a request that nobody changes any more.
+    pub(super) fn launch(
         mut service: S,
         config: Arc<InspectConfig>,
         caller: Caller,
