@@ -11,7 +11,9 @@ pub(crate) mod scalar;
 ///
 /// The answer can be *nobody can say*: the argument is missing, of another type than the condition
 /// is about, or spelled so that servers may read it in two ways. An allow rule then does not allow,
-/// and a deny rule denies. [`present`](Self::present) is always known.
+/// and a deny rule denies. Servers may also differ about which argument it is, where its
+/// name stands there in another letter case, or `__proto__` does: then nobody can say anything of it,
+/// not even whether it is [`present`](Self::present), which is otherwise always known.
 ///
 /// Values are compared as JSON has them: `"1"` is not `1`, strings by code point, numbers as
 /// decimals of any size.

@@ -168,7 +168,7 @@ impl Conditions {
         let json = case.query.arguments().map_or(b"{}".as_slice(), |sent: &Arguments| sent.json());
         match pointer.find(json) {
             Ok(value) => check.of(value),
-            // Inspection lets no such thing through.
+            // Servers may see another value.
             Err(()) => Truth::Unknown,
         }
     }

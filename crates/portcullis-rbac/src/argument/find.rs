@@ -39,7 +39,9 @@ impl Pointer {
         &self.0
     }
 
-    /// The value, if there is one. `Err` for what is not JSON.
+    /// The value, if there is one. `Err` for what is not JSON, and where servers may find another value
+    /// than this: a name of the way stands there in another letter case, too or alone, which some
+    /// decoders take for it (R-025), or there is a `__proto__`, from which objects of JavaScript inherit.
     pub(crate) fn find<'a>(&self, json: &'a [u8]) -> Result<Option<&'a RawValue>, ()> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let found = Step(&self.0).deserialize(&mut deserializer).map_err(|_| ())?;
@@ -72,11 +74,11 @@ impl<'de> Visitor<'de> for Step<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Some((first, rest)) = self.0.split_first() else { return Ok(None) };
         let mut found = None;
-        while let Some(wanted) = map.next_key_seed(Is(first))? {
-            if wanted {
-                found = map.next_value_seed(Step(rest))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        while let Some(name) = map.next_key_seed(Is(first))? {
+            match name {
+                Name::Wanted => found = map.next_value_seed(Step(rest))?,
+                Name::Other => drop(map.next_value::<IgnoredAny>()?),
+                Name::Unclear => return Err(A::Error::custom("servers may differ")),
             }
         }
         Ok(found)
@@ -127,27 +129,50 @@ impl<'de> Visitor<'de> for Step<'_> {
     }
 }
 
+/// How a member's name compares with the one that is looked for.
+enum Name {
+    Wanted,
+    /// Some take it for the wanted one.
+    Unclear,
+    Other,
+}
+
 /// Whether a member has this name.
 struct Is<'t>(&'t str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
+    type Value = Name;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Is<'_> {
-    type Value = bool;
+    type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a member name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
-        Ok(name == self.0)
+    fn visit_str<E: Error>(self, name: &str) -> Result<Name, E> {
+        Ok(match name {
+            _ if name == self.0 => Name::Wanted,
+            "__proto__" => Name::Unclear,
+            _ if folds_to(name, self.0) => Name::Unclear,
+            _ => Name::Other,
+        })
     }
+}
+
+/// Whether two names differ in letter case alone.
+fn folds_to(name: &str, wanted: &str) -> bool {
+    if name.is_ascii() && wanted.is_ascii() {
+        return name.eq_ignore_ascii_case(wanted);
+    }
+    // By way of the upper case, where the long s and the Kelvin sign are plain letters too.
+    let fold = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    name.chars().flat_map(fold).eq(wanted.chars().flat_map(fold))
 }
 
 #[cfg(test)]
@@ -178,6 +203,25 @@ mod tests {
             let found = Pointer::parse(pointer).unwrap().find(json).unwrap();
             assert_eq!(found.map(RawValue::get), expected, "{pointer}");
         }
+        for (pointer, json) in [
+            ("a", r#"{"a":1,"A":2}"#),
+            ("a", r#"{"A":2,"a":1}"#),
+            ("a", r#"{"A":2}"#),
+            ("a", r#"{"b":1,"\u0041":2}"#),
+            ("task", "{\"task\":1,\"ta\u{17f}k\":2}"),
+            ("task", r#"{"task":1,"tas\u212A":2}"#),
+            ("gr\u{f6}\u{df}e", "{\"GR\u{d6}SSE\":2}"),
+            ("/a/b", r#"{"a":{"B":1}}"#),
+            ("/a/b", r#"{"A":{"b":1},"a":{"b":1}}"#),
+            ("/a/0/b", r#"{"a":[{"b":1,"B":2}]}"#),
+            ("a", r#"{"a":1,"__proto__":{"a":2}}"#),
+            ("/a/b", r#"{"a":{"__proto__":{"b":2}}}"#),
+        ] {
+            let found = Pointer::parse(pointer).unwrap().find(json.as_bytes());
+            assert!(found.is_err(), "{pointer} in {json}: servers may differ");
+        }
+        let elsewhere = br#"{"a":{"b":1},"c":{"B":1,"__proto__":1},"ab":1,"A b":1}"#;
+        assert!(Pointer::parse("/a/b").unwrap().find(elsewhere).unwrap().is_some());
         assert!(Pointer::parse("/a").unwrap().find(b"{\"a\":1").is_err());
         assert!(Pointer::parse("/a").unwrap().find(b"{\"a\":1} x").is_err());
         assert!(Pointer::parse("/a~2").is_err() && Pointer::parse("").is_err());
