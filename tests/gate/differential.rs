@@ -16,6 +16,7 @@ use portcullis_test::Mint;
 use proptest::prelude::*;
 use tower::{Layer as _, Service};
 
+use crate::readers;
 use crate::support::{ISSUER, Setup, layer};
 
 /// What policy saw, beside the bytes that were forwarded.
@@ -74,6 +75,8 @@ fn piece() -> impl Strategy<Value = String> {
         1 => Just(r#""uri""#.to_owned()),
         1 => Just(r#""$serde_json::private::RawValue""#.to_owned()),
         1 => Just(r#""__proto__""#.to_owned()),
+        1 => Just("\"argument\u{17f}\"".to_owned()),
+        1 => Just(r#""\u004eame""#.to_owned()),
     ];
     (key, name).prop_map(|(key, name)| format!("{key}:{name}"))
 }
@@ -147,7 +150,7 @@ fn text<'a>(value: &'a JsonValue<'_>) -> &'a str {
 }
 
 #[test]
-fn two_parsers_agree_with_policy() {
+fn parsers_agree_with_policy() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _guard = runtime.enter();
     let mint = Mint::es256(ISSUER);
@@ -181,6 +184,13 @@ fn two_parsers_agree_with_policy() {
             prop_assert_eq!(text(member(&second, "method").unwrap()), seen.method.as_str());
             let params = member(&second, "params").unwrap();
             prop_assert_eq!(member(params, key).map(text), target);
+
+            for reader in [readers::serde, readers::first_wins, readers::go] {
+                let calls = reader(&seen.body).expect("a document that others read");
+                prop_assert!(calls.len() <= 1);
+                let read = calls.first().map(|call| (call.method.as_str(), call.target.as_str()));
+                prop_assert_eq!(read, target.map(|target| (seen.method.as_str(), target)));
+            }
 
             let raw: std::collections::BTreeMap<&str, &serde_json::value::RawValue> =
                 serde_json::from_slice(&seen.body).unwrap();

@@ -10,8 +10,12 @@
 )]
 
 mod anonymous;
+#[cfg(feature = "yaml")]
+mod attacks;
 mod authority;
 mod certificate;
+#[path = "../corpus/mod.rs"]
+mod corpus;
 mod differential;
 mod disconnect;
 mod dpop;
@@ -23,6 +27,7 @@ mod limits;
 mod lists;
 mod miswired;
 mod profiles;
+mod readers;
 #[cfg(feature = "axum")]
 mod resources;
 mod sidecar;
