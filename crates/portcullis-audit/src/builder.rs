@@ -14,7 +14,7 @@ use crate::id::Ids;
 use crate::queue::Queue;
 use crate::sample::Bucket;
 use crate::text::FIELD_MAX;
-use crate::{AuditLayer, Sink};
+use crate::{AuditLayer, Delivery, Sink, SinkOptions};
 
 /// How many records a sink may be behind, by default.
 const CAPACITY: usize = 8192;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Builds an [`AuditLayer`]; made by [`AuditLayer::builder`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct AuditLayerBuilder {
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<(Box<dyn Sink>, SinkOptions)>,
     resource: Option<String>,
     peer: Option<Peer>,
     filtered_names: bool,
@@ -51,8 +51,15 @@ impl AuditLayerBuilder {
     }
 
     /// Adds a sink, with a queue and a thread of its own. Every record goes to every sink.
-    pub fn sink(mut self, sink: impl Sink) -> Self {
-        self.sinks.push(Box::new(sink));
+    ///
+    /// It fails closed: see [`Delivery::FailClosed`](crate::Delivery::FailClosed).
+    pub fn sink(self, sink: impl Sink) -> Self {
+        self.sink_with(sink, SinkOptions::new())
+    }
+
+    /// Adds a sink that is served as `options` say.
+    pub fn sink_with(mut self, sink: impl Sink, options: SinkOptions) -> Self {
+        self.sinks.push((Box::new(sink), options));
         self
     }
 
@@ -135,7 +142,8 @@ impl AuditLayerBuilder {
     /// Starts the writers.
     ///
     /// # Errors
-    /// There is no sink; a limit is zero; the resource is longer than 1024 bytes; the system gives
+    /// There is no sink; none fails closed, and [`danger_fail_open`](Self::danger_fail_open) was not
+    /// said; a limit is zero; the resource is longer than 1024 bytes; the system gives
     /// no thread or no random bytes.
     pub fn build(self) -> Result<AuditLayer, ConfigError> {
         let setting = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
@@ -144,8 +152,16 @@ impl AuditLayerBuilder {
             let message = "an audit layer needs at least one sink";
             return Err(ConfigError::new(ConfigErrorKind::NoSink, message));
         }
-        if self.capacity == 0 {
+        let no_room = |(_, options): &(_, SinkOptions)| options.capacity == Some(0);
+        if self.capacity == 0 || self.sinks.iter().any(no_room) {
             return setting("the capacity of the audit queue must not be zero");
+        }
+        let closed = |(_, options): &(_, SinkOptions)| options.delivery == Delivery::FailClosed;
+        if !matches!(self.required, Required::Nothing) && !self.sinks.iter().any(closed) {
+            return setting(
+                "no audit sink fails closed, so no decision can be made sure of before a call runs; \
+                 let one, or say `danger_fail_open`",
+            );
         }
         if per_second == 0 || burst == 0 {
             return setting("the limit of unauthenticated failures must not be zero");
@@ -165,9 +181,10 @@ impl AuditLayerBuilder {
             queues: Vec::with_capacity(self.sinks.len()),
             clock: self.clock.clone(),
         };
-        for (index, sink) in self.sinks.into_iter().enumerate() {
+        for (index, (sink, options)) in self.sinks.into_iter().enumerate() {
             let (clock, ids) = (self.clock.clone(), Arc::clone(&ids));
-            hub.queues.push(Queue::start(index, sink, self.capacity, clock, ids)?);
+            let capacity = options.capacity.unwrap_or(self.capacity);
+            hub.queues.push(Queue::start(index, sink, &options, capacity, clock, ids)?);
         }
         Ok(AuditLayer::with(hub))
     }

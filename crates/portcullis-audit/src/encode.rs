@@ -29,6 +29,9 @@ impl Serialize for Record {
             Self::Outcome(outcome) => outcome.serialize(serializer),
             Self::Gap(gap) => gap.serialize(serializer),
             Self::Suppressed(suppressed) => suppressed.serialize(serializer),
+            Self::Event(event) => event.serialize(serializer),
+            Self::Chain(start) => start.serialize(serializer),
+            Self::Checkpoint(checkpoint) => checkpoint.serialize(serializer),
         }
     }
 }
@@ -53,7 +56,7 @@ impl<T: SerializeMap> Members<T> {
         value.map_or(Ok(()), |value| self.put(name, &value))
     }
 
-    fn head(
+    pub(crate) fn head(
         &mut self,
         record: &'static str,
         at: Duration,
@@ -144,6 +147,7 @@ impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = Members(serializer.serialize_map(None)?);
         members.head("gap", self.at, self.event_id)?;
+        members.put_some("since", self.since.map(Rfc3339))?;
         members.put("dropped", &self.dropped)?;
         members.0.end()
     }
@@ -167,7 +171,7 @@ fn era(version: portcullis_core::Version) -> &'static str {
 }
 
 /// Time since the epoch as RFC 3339 UTC with milliseconds.
-struct Rfc3339(Duration);
+pub(crate) struct Rfc3339(pub(crate) Duration);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

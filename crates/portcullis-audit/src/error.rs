@@ -19,8 +19,10 @@ pub enum ConfigErrorKind {
     NoSink,
     /// A setting has a value that cannot be honoured.
     Setting,
-    /// The file cannot be opened.
+    /// The file cannot be opened, or another process writes to it.
     File,
+    /// A key cannot be used.
+    Key,
     /// The system has no thread for a writer.
     Thread,
     /// The system has no random bytes.

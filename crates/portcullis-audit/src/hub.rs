@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::request::Parts;
 use portcullis_core::{Acknowledgement, Clock, McpMessage, Method, Receipt};
 
-use crate::Record;
 use crate::id::Ids;
-use crate::queue::{Item, Queue, Ticket};
+use crate::queue::{Item, Pushed, Queue, Ticket};
 use crate::sample::Bucket;
+use crate::{Delivery, Event, Record};
 
 /// Finds the caller's address.
 pub(crate) type Peer = Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>;
@@ -61,16 +61,49 @@ impl Hub {
         }
     }
 
-    /// Queues a record that must be written, by every sink, before anything runs.
-    pub(crate) fn require(&self, record: Record) -> Acknowledgement {
-        let record = Arc::new(record);
-        let (mut ticket, receipt) = Ticket::pool(self.queues.len());
-        let mut queued = true;
-        for queue in &self.queues {
-            let item = Item { record: Arc::clone(&record), ticket: Some(ticket()) };
-            queued &= queue.push(item);
+    /// Queues an event.
+    pub(crate) fn event(&self, mut event: Event) {
+        event.at = self.clock.unix();
+        event.event_id = self.ids.at(event.at);
+        event.resource.clone_from(&self.resource);
+        self.offer(Record::Event(event));
+    }
+
+    /// Queues the record of a decision, before what it allows runs. Where it must be written first,
+    /// sinks that fail closed hold it up; those that block always do, until there is room.
+    pub(crate) fn submit(&self, record: Record, must: bool) -> Acknowledgement {
+        let waits = |queue: &&Queue| match queue.delivery() {
+            Delivery::FailClosed => must,
+            Delivery::Block => true,
+            Delivery::DropAndCount => false,
+        };
+        let tickets = self.queues.iter().filter(waits).count();
+        if tickets == 0 {
+            self.offer(record);
+            return Acknowledgement::Recorded;
         }
-        if queued { Acknowledgement::Pending(receipt) } else { Acknowledgement::Refused }
+        let record = Arc::new(record);
+        let (mut ticket, receipt) = Ticket::pool(tickets);
+        let (mut refused, mut pending) = (false, false);
+        for queue in &self.queues {
+            let record = Arc::clone(&record);
+            if !waits(&queue) {
+                queue.push(Item { record, ticket: None });
+                continue;
+            }
+            let ticket = ticket();
+            if queue.delivery() == Delivery::FailClosed {
+                pending = true;
+                refused |= queue.push(Item { record, ticket: Some(ticket) }) == Pushed::Dropped;
+            } else {
+                pending |= queue.push_or_wait(record, ticket);
+            }
+        }
+        match (refused, pending) {
+            (true, _) => Acknowledgement::Refused,
+            (false, true) => Acknowledgement::Pending(receipt),
+            (false, false) => Acknowledgement::Recorded,
+        }
     }
 
     /// Whether to record one more unauthenticated failure. If not, it is counted.

@@ -16,6 +16,13 @@ use crate::error::{ConfigError, ConfigErrorKind};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct EventId(Uuid);
 
+impl EventId {
+    /// Stands where an id is not known yet.
+    pub(crate) const fn nil() -> Self {
+        Self(Uuid::nil())
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)

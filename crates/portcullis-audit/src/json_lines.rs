@@ -132,7 +132,7 @@ mod tests {
 
     fn record() -> Record {
         let id = crate::id::Ids::new().unwrap().next(&portcullis_core::Clock::manual(0).0);
-        Record::Gap(Gap { at: std::time::Duration::ZERO, event_id: id, dropped: 1 })
+        Record::Gap(Gap { at: std::time::Duration::ZERO, event_id: id, since: None, dropped: 1 })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use crate::hub::Hub;
-use crate::{Audit, AuditLayerBuilder};
+use crate::{Audit, AuditLayerBuilder, AuditLog};
 
 /// Records every decision and every outcome; see the [crate docs](crate).
 ///
@@ -46,6 +46,12 @@ impl AuditLayer {
             }
             written
         }
+    }
+
+    /// A handle that puts events on record: a policy that changed, an issuer that was added.
+    #[must_use]
+    pub fn log(&self) -> AuditLog {
+        AuditLog::new(self.hub.as_ref())
     }
 
     /// How many records were lost since the start, over all sinks: no room in the queue, or the sink

@@ -16,7 +16,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let records = MemorySink::new();
 //! let audit = AuditLayer::builder()
-//!     .sink(records.clone()) // for real: `JsonLines::open("audit.jsonl")?`
+//!     .sink(records.clone()) // for real: `FileSink::builder("audit.jsonl").open()?`
 //!     .resource("https://mcp.example.com/mcp")
 //!     .build()?;
 //!
@@ -49,8 +49,11 @@
 //! |---|---|
 //! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `mcp_version`, `era`, `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_count`, `principal` (`iss`, `sub`, `client_id`, `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `truncated` |
 //! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
-//! | `gap` | `dropped`: records that this sink never got |
+//! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
+//! | `event` | `event`: see [`EventKind`]; `resource`, `principal`, `about`, `from`, `to`, `reason`, `detail`, `count`, `truncated` |
+//! | `chain` | a hash chain begins, or goes on in another file: `continues` (`chain`, `seq`, `clean`), `torn`, `part`, `key`, `checkpoint_records`, `checkpoint_seconds` |
+//! | `checkpoint` | vouches for all before it: `occasion`, `key`, `previous_key`, `signature` |
 //!
 //! `decision` is `allow`, `deny`, `challenge`, `error` or, where policy was never asked,
 //! `undecided`: see [`Verdict`]. `result_type` is `complete`, `stream`, `error`, `is_error` or
@@ -64,16 +67,21 @@
 //! change the direction of text are escaped, so that a record is one line whatever a client sent
 //!
 //!
+//! # Proof
+//! [`FileSink`] and [`ChainedSink`] chain the lines: each ends with `chain`, `seq` and `prev`, the
+//! SHA-256 of the line before, and a key signs checkpoints. [`Verifier`] finds what was changed,
+//! removed, reordered or cut off, across rotated files, restarts and several writers. [`Chaining`]
+//! says exactly what it cannot find, and how to find that too.
+//!
 //! # What it refuses by default
 //! A `tools/call` whose decision cannot be recorded: no room in a sink's queue, or the sink failed.
 //! The layer that holds the permit then answers 503 and nothing runs. "Recorded" means that
-//! every sink wrote and flushed it. Other records are dropped when there is no room, counted, and
-//! reported by a `gap` record.
+//! every sink that fails closed wrote and flushed it; [`Delivery`] names the other choices. Other
+//! records are dropped when there is no room, counted, and reported by a `gap` record.
 //!
 //! # What it does not do
-//! It never records tokens, argument values or results. It does not sign or chain records, rotate
-//! files, or wait for the disk unless [`JsonLines::synced`] says so. It decides nothing: without
-//! layers inside that speak on the trail, it records nothing.
+//! It never records tokens, argument values or results. It deletes no file. It decides nothing:
+//! without layers inside that speak on the trail, it records nothing.
 //!
 //! # Where to put it
 //! Outermost, so that it sees every refusal. The `portcullis` crate does this for you.
@@ -88,18 +96,24 @@
 
 mod body;
 mod builder;
+mod chain;
 mod classify;
 mod debt;
+mod delivery;
 mod describe;
 mod element;
 mod encode;
 mod error;
 mod escape;
+mod event;
+#[cfg(feature = "file")]
+mod file;
 mod future;
 mod hub;
 mod id;
 mod json_lines;
 mod layer;
+mod log;
 mod memory;
 mod queue;
 mod record;
@@ -110,18 +124,32 @@ mod text;
 mod token;
 mod tracing_sink;
 mod trail;
+mod verify;
 mod who;
 mod writer;
 
 pub use body::AuditBody;
 pub use builder::AuditLayerBuilder;
+pub use chain::key::{CheckpointSigner, SigningKey, VerifyingKey};
+pub use chain::record::{Checkpoint, Occasion, Start};
+pub use chain::settings::Chaining;
+pub use chain::sink::ChainedSink;
+pub use delivery::{Delivery, SinkOptions};
 pub use error::{ConfigError, ConfigErrorKind};
+pub use event::{Event, EventKind};
+#[cfg(feature = "file")]
+pub use file::FileSink;
+#[cfg(feature = "file")]
+pub use file::settings::{FileSinkBuilder, SyncPolicy};
 pub use future::ResponseFuture;
 pub use id::EventId;
 pub use json_lines::JsonLines;
 pub use layer::AuditLayer;
+pub use log::AuditLog;
 pub use memory::MemorySink;
 pub use record::{Decision, Gap, Outcome, Record, ResultType, SCHEMA, Suppressed, Verdict};
 pub use service::Audit;
 pub use sink::Sink;
 pub use tracing_sink::TracingSink;
+pub use verify::Verifier;
+pub use verify::report::{ChainEnd, ChainReport, Finding, FindingKind, Report};

@@ -1,7 +1,9 @@
 //! The way from requests to a sink's thread.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -11,17 +13,20 @@ use portcullis_core::{Clock, Receipt, ReceiptSender};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::id::Ids;
 use crate::writer::Writer;
-use crate::{Record, Sink};
+use crate::{Delivery, Record, Sink, SinkOptions};
 
 /// A record on its way, and who waits for it.
+#[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) record: Arc<Record>,
     pub(crate) ticket: Option<Ticket>,
 }
 
 /// One sink's part in the receipt for a record; dropped without a word, it says "not recorded".
+#[derive(Debug)]
 pub(crate) struct Ticket(Arc<Pledge>);
 
+#[derive(Debug)]
 struct Pledge {
     missing: AtomicUsize,
     failed: AtomicBool,
@@ -62,6 +67,23 @@ const NAPPING: u8 = 1;
 /// There was nothing to do for a while, and the writer sleeps.
 const ASLEEP: u8 = 2;
 
+/// What there was no room for, of a sink whose requests wait for room.
+#[derive(Debug, Default)]
+struct Overflow {
+    /// Whether there is any: the next record must not overtake it.
+    any: AtomicBool,
+    items: Mutex<VecDeque<Item>>,
+}
+
+/// Where a record ended up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pushed {
+    Queued,
+    Dropped,
+    /// Its ticket is settled once there is room.
+    Waiting,
+}
+
 /// What requests and the writer share besides the queue itself.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -70,8 +92,11 @@ pub(crate) struct Shared {
     pub(crate) dropped: AtomicU64,
     /// Unauthenticated failures that no record reports yet.
     pub(crate) suppressed: AtomicU64,
+    /// When the first of those was lost, in milliseconds since the epoch.
+    dropped_since: AtomicU64,
     /// All records this sink never got.
     pub(crate) lost: AtomicU64,
+    overflow: Overflow,
     control: Mutex<Control>,
     ended: Condvar,
     pub(crate) clock: Clock,
@@ -91,8 +116,34 @@ impl Shared {
 
     /// Counts records that the sink will never have.
     pub(crate) fn lose(&self, records: u64) {
-        self.dropped.fetch_add(records, Ordering::Relaxed);
+        if self.dropped.fetch_add(records, Ordering::Relaxed) == 0 {
+            let millis = u64::try_from(self.clock.unix().as_millis()).unwrap_or(u64::MAX);
+            self.dropped_since.store(millis, Ordering::Relaxed);
+        }
         self.lost.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// When the first of the dropped records was lost.
+    pub(crate) fn dropped_since(&self) -> Duration {
+        Duration::from_millis(self.dropped_since.load(Ordering::Relaxed))
+    }
+
+    /// Takes what there was no room for. Whoever waits for room may go on.
+    pub(crate) fn take_overflow(&self) -> VecDeque<Item> {
+        if !self.overflow.any.load(Ordering::Acquire) {
+            return VecDeque::new();
+        }
+        let mut items = {
+            let mut items = self.overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
+            self.overflow.any.store(false, Ordering::Release);
+            std::mem::take(&mut *items)
+        };
+        for item in &mut items {
+            if let Some(ticket) = item.ticket.take() {
+                ticket.settle(true);
+            }
+        }
+        items
     }
 
     /// Who waits for a flush.
@@ -107,6 +158,15 @@ impl Shared {
             control.ended = true;
             std::mem::take(&mut control.flushes)
         };
+        // After `ended`, which whoever adds to the overflow looks at.
+        let left = {
+            let mut items = self.overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *items)
+        };
+        self.lose(left.len() as u64);
+        for ticket in left.into_iter().filter_map(|item| item.ticket) {
+            ticket.settle(true); // The sink is gone, not full: nothing to wait for.
+        }
         self.ended.notify_all();
         drop(flushes);
     }
@@ -116,7 +176,8 @@ impl Shared {
         self.state.store(if long { ASLEEP } else { NAPPING }, Ordering::Relaxed);
         // Pairs with the fence in `wake`: either the requester sees that we sleep, or we see its work.
         fence(Ordering::SeqCst);
-        if !check() && self.control().flushes.is_empty() {
+        let waiting = self.overflow.any.load(Ordering::Acquire);
+        if !check() && !waiting && self.control().flushes.is_empty() {
             thread::park_timeout(how_long);
         }
         self.state.store(AWAKE, Ordering::Relaxed);
@@ -138,12 +199,15 @@ pub(crate) struct Queue {
     sender: Option<SyncSender<Item>>,
     thread: JoinHandle<()>,
     shared: Arc<Shared>,
+    delivery: Delivery,
+    capacity: usize,
 }
 
 impl Queue {
     pub(crate) fn start(
         name: usize,
         sink: Box<dyn Sink>,
+        options: &SinkOptions,
         capacity: usize,
         clock: Clock,
         ids: Arc<Ids>,
@@ -153,7 +217,9 @@ impl Queue {
             state: AtomicU8::new(AWAKE),
             dropped: AtomicU64::new(0),
             suppressed: AtomicU64::new(0),
+            dropped_since: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            overflow: Overflow::default(),
             control: Mutex::default(),
             ended: Condvar::new(),
             clock,
@@ -167,19 +233,85 @@ impl Queue {
                 let message = "cannot start the audit writer";
                 ConfigError::from_io(ConfigErrorKind::Thread, message, cause)
             })?;
-        Ok(Self { sender: Some(sender), thread, shared })
+        let delivery = options.delivery;
+        Ok(Self { sender: Some(sender), thread, shared, delivery, capacity })
     }
 
-    /// Queues a record without waiting. `false`: there is no room, or no writer any more.
-    pub(crate) fn push(&self, item: Item) -> bool {
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// Queues a record without waiting.
+    pub(crate) fn push(&self, item: Item) -> Pushed {
         let urgent = item.ticket.is_some();
-        let queued = self.sender.as_ref().is_some_and(|sender| sender.try_send(item).is_ok());
-        if queued {
-            self.shared.wake(self.thread.thread(), urgent);
-        } else {
-            self.shared.lose(1);
+        match self.try_push(item, urgent) {
+            Ok(()) => Pushed::Queued,
+            Err(Some(item)) if self.delivery == Delivery::Block => self.overflow(item),
+            Err(_) => {
+                self.shared.lose(1);
+                Pushed::Dropped
+            }
         }
-        queued
+    }
+
+    /// Queues a record whose request waits if there is no room. Whether it waits.
+    pub(crate) fn push_or_wait(&self, record: Arc<Record>, ticket: Ticket) -> bool {
+        let item = match self.try_push(Item { record, ticket: None }, false) {
+            Ok(()) => {
+                ticket.settle(true);
+                return false;
+            }
+            Err(item) => item,
+        };
+        match item {
+            Some(item) => {
+                self.overflow(Item { record: item.record, ticket: Some(ticket) }) == Pushed::Waiting
+            }
+            None => {
+                self.shared.lose(1);
+                ticket.settle(true);
+                false
+            }
+        }
+    }
+
+    /// Queues a record if there is room and nothing waits for some. The error holds it unless there
+    /// is no writer any more.
+    fn try_push(&self, item: Item, urgent: bool) -> Result<(), Option<Item>> {
+        let overflow = &self.shared.overflow;
+        if self.delivery == Delivery::Block && overflow.any.load(Ordering::Acquire) {
+            return Err(Some(item));
+        }
+        let sender = self.sender.as_ref().ok_or(None)?;
+        match sender.try_send(item) {
+            Ok(()) => {
+                self.shared.wake(self.thread.thread(), urgent);
+                Ok(())
+            }
+            Err(TrySendError::Full(item)) => Err(Some(item)),
+            Err(TrySendError::Disconnected(_)) => Err(None),
+        }
+    }
+
+    /// Keeps a record until there is room. Those with a ticket are as many as there are requests;
+    /// the others have as much room as the queue.
+    fn overflow(&self, item: Item) -> Pushed {
+        let waiting = item.ticket.is_some();
+        {
+            let overflow = &self.shared.overflow;
+            let mut items = overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
+            let ended = self.shared.control().ended;
+            if ended || (!waiting && items.len() >= self.capacity) {
+                drop(items);
+                self.shared.lose(1);
+                item.ticket.into_iter().for_each(|ticket| ticket.settle(true));
+                return Pushed::Dropped;
+            }
+            items.push_back(item);
+            overflow.any.store(true, Ordering::Release);
+        }
+        self.shared.wake(self.thread.thread(), true);
+        if waiting { Pushed::Waiting } else { Pushed::Queued }
     }
 
     /// Counts an unauthenticated failure that is not recorded.

@@ -9,6 +9,8 @@ use http::StatusCode;
 use portcullis_core::{Arguments, Caller, Method, Principal, Reason, Version};
 
 use crate::EventId;
+use crate::chain::record::{Checkpoint, Start};
+use crate::event::Event;
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
 
@@ -35,6 +37,12 @@ pub enum Record {
     Gap(Gap),
     /// Unauthenticated failures that were counted instead of recorded.
     Suppressed(Suppressed),
+    /// Something happened to the gate itself, or across requests.
+    Event(Event),
+    /// A hash chain begins. Only what [`Chaining`](crate::Chaining) adds to a sink's lines.
+    Chain(Start),
+    /// Vouches for the chain so far. Only what [`Chaining`](crate::Chaining) adds.
+    Checkpoint(Checkpoint),
 }
 
 impl Record {
@@ -64,10 +72,37 @@ impl Record {
             Self::Outcome(outcome) => outcome.event_id,
             Self::Gap(gap) => gap.event_id,
             Self::Suppressed(suppressed) => suppressed.event_id,
+            Self::Event(event) => event.event_id,
+            Self::Chain(start) => start.event_id,
+            Self::Checkpoint(checkpoint) => checkpoint.event_id,
         }
     }
 
-    /// The word for this kind of record: `decision`, `outcome`, `gap` or `suppressed`.
+    /// When it was made, as time since the Unix epoch.
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        match self {
+            Self::Decision(decision) => decision.at,
+            Self::Outcome(outcome) => outcome.at,
+            Self::Gap(gap) => gap.at,
+            Self::Suppressed(suppressed) => suppressed.at,
+            Self::Event(event) => event.at,
+            Self::Chain(start) => start.at,
+            Self::Checkpoint(checkpoint) => checkpoint.at,
+        }
+    }
+
+    /// The event, if this is one.
+    #[must_use]
+    pub fn as_event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// The word for this kind of record: `decision`, `outcome`, `gap`, `suppressed`, `event`, `chain`
+    /// or `checkpoint`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -75,6 +110,9 @@ impl Record {
             Self::Outcome(_) => "outcome",
             Self::Gap(_) => "gap",
             Self::Suppressed(_) => "suppressed",
+            Self::Event(_) => "event",
+            Self::Chain(_) => "chain",
+            Self::Checkpoint(_) => "checkpoint",
         }
     }
 }
@@ -354,10 +392,17 @@ impl Outcome {
 pub struct Gap {
     pub(crate) at: Duration,
     pub(crate) event_id: EventId,
+    pub(crate) since: Option<Duration>,
     pub(crate) dropped: u64,
 }
 
 impl Gap {
+    /// When the first of them was lost, as time since the Unix epoch.
+    #[must_use]
+    pub fn since(&self) -> Option<Duration> {
+        self.since
+    }
+
     /// How many.
     #[must_use]
     pub fn dropped(&self) -> u64 {

@@ -7,7 +7,7 @@ use crate::{Record, Sink};
 /// Emits each record as one `tracing` event: level `INFO`, target `portcullis::audit`.
 ///
 /// The fields are words of a fixed vocabulary (`record`, `event_id`, `decision`, `reason`, `method`,
-/// `http_status`, `result_type`, `duration_ms`, `lost`) and `json`, the whole record. Text that a
+/// `http_status`, `result_type`, `duration_ms`, `lost`, `event`) and `json`, the whole record. Text that a
 /// client chose is in `json` only, where it is escaped.
 ///
 /// Events have no parent span: they come from the writer's thread. A subscriber cannot report
@@ -33,17 +33,18 @@ impl Sink for TracingSink {
         let lost = match record {
             Record::Gap(gap) => Some(gap.dropped()),
             Record::Suppressed(suppressed) => Some(suppressed.count()),
-            Record::Decision(_) | Record::Outcome(_) => None,
+            _ => None,
         };
+        let event = record.as_event().map(|event| event.kind().as_str());
         let reason = match record {
             Record::Decision(decision) => decision.reason(),
             Record::Outcome(outcome) => outcome.reason(),
-            Record::Gap(_) | Record::Suppressed(_) => None,
+            _ => None,
         };
         let status = match record {
             Record::Decision(decision) => decision.http_status(),
             Record::Outcome(outcome) => outcome.http_status(),
-            Record::Gap(_) | Record::Suppressed(_) => None,
+            _ => None,
         };
         let millis = outcome.map(|outcome| outcome.duration().as_millis());
         tracing::info!(
@@ -58,6 +59,7 @@ impl Sink for TracingSink {
             result_type = outcome.map(|outcome| outcome.result_type().as_str()),
             duration_ms = millis.and_then(|millis| u64::try_from(millis).ok()),
             lost,
+            event,
             json,
         );
         Ok(())

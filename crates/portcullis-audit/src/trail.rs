@@ -267,9 +267,8 @@ impl Recorder for RequestTrail {
             return Acknowledgement::Recorded;
         };
         let record = Record::Decision(record);
-        let must = decided.verdict.is_ok() && self.hub.required.covers(decided.message);
-        let acknowledgement = if must {
-            self.hub.require(record)
+        let acknowledgement = if decided.verdict.is_ok() {
+            self.hub.submit(record, self.hub.required.covers(decided.message))
         } else {
             self.hub.offer(record);
             Acknowledgement::Recorded

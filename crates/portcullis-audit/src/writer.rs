@@ -142,6 +142,7 @@ impl Writer {
                 Ok(item) => self.write(item),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
+                    self.drain_overflow();
                     self.commit();
                     return Found::End;
                 }
@@ -151,8 +152,24 @@ impl Writer {
                 self.commit();
             }
         }
+        if self.drain_overflow() {
+            found = Found::Work;
+        }
         self.commit();
         found
+    }
+
+    /// Writes what there was no room for in the queue. Whether there was any.
+    fn drain_overflow(&mut self) -> bool {
+        let items = self.shared.take_overflow();
+        let any = !items.is_empty();
+        for item in items {
+            self.write(item);
+            if self.unflushed >= GROUP as u64 {
+                self.commit();
+            }
+        }
+        any
     }
 
     fn write(&mut self, item: Item) {
@@ -220,11 +237,13 @@ impl Writer {
         }
         self.summarized = Some(now);
         let shared = Arc::clone(&self.shared);
+        let since = shared.dropped_since();
         let dropped = shared.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             tracing::error!(target: "portcullis", dropped, "audit records are missing");
             let (at, event_id) = (shared.clock.unix(), shared.ids.next(&shared.clock));
-            if !self.write_now(&Record::Gap(Gap { at, event_id, dropped })) {
+            let since = Some(since);
+            if !self.write_now(&Record::Gap(Gap { at, event_id, since, dropped })) {
                 shared.dropped.fetch_add(dropped, Ordering::Relaxed);
             }
         }

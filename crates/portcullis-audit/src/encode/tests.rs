@@ -145,7 +145,7 @@ fn an_outcome_is_exactly_this() {
 fn summaries_are_exactly_this() {
     let (at, event_id) = (Duration::from_secs(1_795_000_000), id());
     let rows = [
-        (Record::Gap(Gap { at, event_id, dropped: 3 }), "gap", "dropped", 3),
+        (Record::Gap(Gap { at, event_id, since: None, dropped: 3 }), "gap", "dropped", 3),
         (Record::Suppressed(Suppressed { at, event_id, count: 9 }), "suppressed", "count", 9),
     ];
     for (record, kind, member, count) in rows {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use portcullis_audit::{
-    AuditLayer, AuditLayerBuilder, ConfigErrorKind, JsonLines, MemorySink, Record, Sink,
+    AuditLayer, AuditLayerBuilder, ConfigErrorKind, Delivery, JsonLines, MemorySink, Record, Sink,
+    SinkOptions,
 };
 use portcullis_core::{Acknowledgement, McpMessage, Method};
 use tower::ServiceExt as _;
@@ -211,6 +212,147 @@ async fn which_decisions_must_be_on_record() {
 }
 
 #[tokio::test]
+async fn a_sink_that_drops_holds_nobody_up() {
+    let (slow, entered, open, kept) = blocked();
+    let options = SinkOptions::new().delivery(Delivery::DropAndCount).capacity(1);
+    let audited = audit(|builder| builder.sink_with(slow, options));
+    for at in 0..5 {
+        let told = ask(&audited, &call("read")).await;
+        assert!(recorded(told).await, "the sink in memory has it");
+        if at == 0 {
+            entered.recv().unwrap();
+        }
+    }
+    let lost = audited.layer.lost();
+    assert_eq!(lost, 8, "one is being written, one is queued");
+    drop(open);
+    assert!(audited.layer.flush().await);
+    let records = kept.records();
+    assert_eq!(records.len(), 3);
+    let Record::Gap(gap) = &records[2] else { panic!("a gap") };
+    assert_eq!((gap.dropped(), gap.since()), (8, Some(Duration::from_secs(1_795_000_000))));
+    assert_eq!(audited.sink.records().len(), 10, "the other sink has all");
+}
+
+#[tokio::test]
+async fn a_sink_that_blocks_makes_requests_wait_for_room_and_loses_nothing() {
+    let (slow, entered, open, kept) = blocked();
+    let options = SinkOptions::new().delivery(Delivery::Block).capacity(2);
+    let audited = audit(|_| AuditLayer::builder().sink_with(slow, options).danger_fail_open());
+    let list = message(Method::ToolsList, None);
+    let mut told = Vec::new();
+    let mut answers = Vec::new();
+    for at in 0..6 {
+        let answer = audited.respond(request(), |request| {
+            sign_in(request, &list);
+            told.push(allow(request, 0, &list));
+            ok("{}")
+        });
+        answers.push(answer.await); // Not read: no outcomes yet.
+        if at == 0 {
+            entered.recv().unwrap();
+        }
+    }
+    // One is being written and two are queued; the others wait for room, not for the disk.
+    let mut waiting: Vec<_> = told
+        .into_iter()
+        .filter_map(|told| match told {
+            Acknowledgement::Recorded => None,
+            Acknowledgement::Pending(receipt) => Some(receipt),
+            Acknowledgement::Refused => panic!("nothing is refused"),
+        })
+        .collect();
+    assert_eq!(waiting.len(), 3);
+    assert!(waiting.iter_mut().all(|receipt| futures_now(receipt).is_none()));
+    drop(open);
+    for receipt in waiting {
+        assert!(receipt.await);
+    }
+    for answer in answers {
+        drop(answer);
+        assert!(audited.layer.flush().await);
+    }
+    assert_eq!(audited.layer.lost(), 0);
+    let kinds: Vec<_> = kept.records().iter().map(Record::kind).collect();
+    assert_eq!(kinds, [["decision"; 6], ["outcome"; 6]].concat());
+}
+
+#[tokio::test]
+async fn records_that_nobody_waits_for_have_bounded_room_with_a_sink_that_blocks() {
+    let (slow, entered, open, kept) = blocked();
+    let options = SinkOptions::new().delivery(Delivery::Block).capacity(2);
+    let audited = audit(|_| AuditLayer::builder().sink_with(slow, options).danger_fail_open());
+    for at in 0..20 {
+        let response = audited.respond(request(), |request| {
+            sign_in(request, &call("purge"));
+            deny(request, 0, &call("purge")).into_response()
+        });
+        drop(response.await);
+        if at == 0 {
+            entered.recv().unwrap();
+        }
+    }
+    assert_eq!(audited.layer.lost(), 40 - 1 - 2 - 2, "written, queued, kept beyond the queue");
+    drop(open);
+    assert!(audited.layer.flush().await);
+    assert_eq!(kept.records().len(), 6, "and the gap");
+}
+
+#[tokio::test]
+async fn a_sink_that_blocks_and_fails_holds_nobody_up() {
+    for (name, sink) in
+        [("write", Broken::Write), ("flush", Broken::Flush), ("panic", Broken::Panic)]
+    {
+        let options = SinkOptions::new().delivery(Delivery::Block).capacity(1);
+        let audited = audit(|_| AuditLayer::builder().sink_with(sink, options).danger_fail_open());
+        for _ in 0..50 {
+            assert!(recorded(ask(&audited, &call("read")).await).await, "{name}");
+        }
+        audited.layer.flush().await;
+        assert!(audited.layer.lost() >= 99, "{name}: {}", audited.layer.lost());
+    }
+}
+
+/// Notes what it is told besides records.
+#[derive(Clone, Default)]
+struct Told(std::sync::Arc<std::sync::Mutex<Vec<&'static str>>>);
+
+impl Sink for Told {
+    fn write(&mut self, _: &Record, _: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap().push("write");
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap().push("tick");
+        Err(io::Error::other("costs no record"))
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap().push("close");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_sink_is_closed_after_its_last_record() {
+    let told = Told::default();
+    let audited = with(told.clone());
+    let _ = ask(&audited, &call("read")).await;
+    assert!(audited.layer.flush().await);
+    assert_eq!(audited.layer.lost(), 0);
+    drop(audited);
+    let told = told.0.lock().unwrap();
+    assert!(told.contains(&"tick"), "{told:?}");
+    assert_eq!(told.last(), Some(&"close"));
+    assert_eq!(told.iter().filter(|&&it| it == "close").count(), 1);
+}
+
+#[tokio::test]
 async fn a_refusal_waits_for_nobody() {
     let (sink, _entered, _open, _kept) = blocked();
     let audited = audit(|_| {
@@ -303,6 +445,19 @@ fn settings_that_cannot_be_honoured_are_errors() {
         ("no room", builder().capacity(0).build(), ConfigErrorKind::Setting),
         ("no rate", builder().unauthenticated_limit(0, 1).build(), ConfigErrorKind::Setting),
         ("no burst", builder().unauthenticated_limit(1, 0).build(), ConfigErrorKind::Setting),
+        (
+            "no room for one sink",
+            builder().sink_with(sink(), SinkOptions::new().capacity(0)).build(),
+            ConfigErrorKind::Setting,
+        ),
+        (
+            "none fails closed",
+            AuditLayer::builder()
+                .sink_with(sink(), SinkOptions::new().delivery(Delivery::DropAndCount))
+                .sink_with(sink(), SinkOptions::new().delivery(Delivery::Block))
+                .build(),
+            ConfigErrorKind::Setting,
+        ),
         ("resource", builder().resource("x".repeat(1025)).build(), ConfigErrorKind::Setting),
     ];
     for (name, built, kind) in rows {

@@ -1,0 +1,28 @@
+//! A way to put events on record from anywhere.
+
+use std::sync::{Arc, Weak};
+
+use crate::Event;
+use crate::hub::Hub;
+
+/// Puts [`Event`]s on record; made by [`AuditLayer::log`](crate::AuditLayer::log).
+///
+/// Cheap to clone. It does not keep the sinks open: when the layer, its services and its requests
+/// are gone, so are they.
+#[derive(Clone, Debug, Default)]
+pub struct AuditLog {
+    hub: Weak<Hub>,
+}
+
+impl AuditLog {
+    pub(crate) fn new(hub: Option<&Arc<Hub>>) -> Self {
+        Self { hub: hub.map(Arc::downgrade).unwrap_or_default() }
+    }
+
+    /// Queues the event for every sink, without waiting. `false`: auditing is off or has ended.
+    pub fn record(&self, event: Event) -> bool {
+        let Some(hub) = self.hub.upgrade() else { return false };
+        hub.event(event);
+        true
+    }
+}
