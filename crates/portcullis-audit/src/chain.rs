@@ -86,16 +86,6 @@ impl Chain {
         })
     }
 
-    pub(crate) fn head(&self) -> Head {
-        self.head
-    }
-
-    /// Forgets what came after `head`: it was not written.
-    pub(crate) fn back_to(&mut self, head: Head) {
-        self.head = head;
-        self.told.clear();
-    }
-
     /// Starts anew, after what is `left`; `torn` bytes between it and this line are no record. Appends the line that
     /// says so. The first checkpoint is to follow.
     pub(crate) fn start(
@@ -124,23 +114,6 @@ impl Chain {
         let record = Record::Chain(start);
         self.put(&record, out)?;
         Ok(record)
-    }
-
-    /// Goes on in another file: appends the line that says so.
-    pub(crate) fn resume(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        let at = self.clock.unix();
-        self.part = self.part.saturating_add(1);
-        let start = Start {
-            at,
-            event_id: self.ids.at(at),
-            continues: None,
-            torn: 0,
-            part: Some(self.part),
-            key: self.settings.signer.as_ref().map(|signer| signer.key_id()),
-            checkpoint_records: None,
-            checkpoint_seconds: None,
-        };
-        self.put(&Record::Chain(start), out)
     }
 
     /// Appends `line` to `out`, chained.
@@ -249,5 +222,36 @@ impl Chain {
         self.head.seq = self.head.seq.saturating_add(1);
         self.head.unsigned = self.head.unsigned.saturating_add(1);
         self.head.ended = false;
+    }
+}
+
+/// What only files need: they know what was written.
+#[cfg(feature = "file")]
+impl Chain {
+    pub(crate) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Forgets what came after `head`: it was not written.
+    pub(crate) fn back_to(&mut self, head: Head) {
+        self.head = head;
+        self.told.clear();
+    }
+
+    /// Goes on in another file: appends the line that says so.
+    pub(crate) fn resume(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let at = self.clock.unix();
+        self.part = self.part.saturating_add(1);
+        let start = Start {
+            at,
+            event_id: self.ids.at(at),
+            continues: None,
+            torn: 0,
+            part: Some(self.part),
+            key: self.settings.signer.as_ref().map(|signer| signer.key_id()),
+            checkpoint_records: None,
+            checkpoint_seconds: None,
+        };
+        self.put(&Record::Chain(start), out)
     }
 }

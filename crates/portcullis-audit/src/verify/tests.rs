@@ -189,11 +189,15 @@ fn rechained(lines: &[String]) -> Vec<String> {
     for line in lines {
         let trailer = trailer::read(line.as_bytes()).unwrap();
         let at = line.find(&format!(",\"seq\":{}", trailer.seq)).unwrap();
-        let end = line.find(",\"signature").map_or("}".to_owned(), |at| line[at..].to_owned());
+        let (line, end) = match line.find(",\"signature") {
+            Some(at) => line.split_at(at),
+            None => (line.as_str(), "}"),
+        };
         let mut digits = Vec::new();
         crate::chain::hex::push_hex(&prev, &mut digits);
         let prev_text = String::from_utf8(digits).unwrap();
-        let line = format!("{},\"seq\":{seq},\"prev\":\"{prev_text}\"{end}", &line[..at]);
+        let kept = line.get(..at).unwrap();
+        let line = format!("{kept},\"seq\":{seq},\"prev\":\"{prev_text}\"{end}");
         (prev, seq) = (sha256(line.as_bytes()), seq + 1);
         out.push(line);
     }
