@@ -102,9 +102,11 @@ pub trait RequestFacts: Carrier {
     }
 
     /// Starts an audit record. Every other fact is forgotten: the trail's writer is outermost, so
-    /// what is there came from elsewhere.
+    /// what is there came from elsewhere. Who watched the trail that was there watches this one.
     fn set_trail(&mut self, trail: Trail) {
-        *facts_mut(self.carried_mut()) = Facts { trail: Some(trail), ..Facts::default() };
+        let facts = facts_mut(self.carried_mut());
+        let trail = trail.within(facts.trail.as_ref());
+        *facts = Facts { trail: Some(trail), ..Facts::default() };
     }
 
     /// The certificate that the client proved to have; `None` when nobody said so.

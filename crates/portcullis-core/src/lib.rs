@@ -69,5 +69,7 @@ pub use principal::{Actor, Principal, PrincipalBuilder, TokenInfo};
 pub use reason::Reason;
 pub use scope::ScopeHierarchy;
 pub use text::Text;
-pub use trail::{Acknowledgement, Decided, Note, Receipt, ReceiptSender, Recorder, Trail};
+pub use trail::{
+    Acknowledgement, Decided, Note, Observer, Receipt, ReceiptSender, Recorder, Trail,
+};
 pub use version::{Era, Version};

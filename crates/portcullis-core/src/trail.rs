@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind, Text};
 
@@ -13,46 +14,99 @@ use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind, Text};
 /// inner ones learned. The audit layer creates the trail; [`RequestFacts`](crate::RequestFacts)
 /// appends the caller and the message as they are set, and the layer that authorizes appends its
 /// decision *before* anything executes. Absence means that auditing is off.
+///
+/// Besides its recorder a trail may have an [`Observer`], who is told the same and decides nothing.
 #[derive(Clone)]
-pub struct Trail(Arc<dyn Recorder>);
+pub struct Trail {
+    recorder: Option<Arc<dyn Recorder>>,
+    observer: Option<Arc<dyn Observer>>,
+}
 
 impl Trail {
     /// A trail that ends in `recorder`.
     #[must_use]
     pub fn new(recorder: Arc<dyn Recorder>) -> Self {
-        Self(recorder)
+        Self { recorder: Some(recorder), observer: None }
+    }
+
+    /// A trail that is watched and not recorded: auditing is off, as far as this trail knows.
+    #[must_use]
+    pub fn watched(observer: Arc<dyn Observer>) -> Self {
+        Self { recorder: None, observer: Some(observer) }
+    }
+
+    /// The same trail, watched by `observer` in place of whoever watched it.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The same trail, watched by who watches `outer`, unless somebody watches it already. This is
+    /// how a layer outside the audit layer goes on to see what happens inside.
+    pub(crate) fn within(mut self, outer: Option<&Self>) -> Self {
+        if self.observer.is_none() {
+            self.observer = outer.and_then(|outer| outer.observer.clone());
+        }
+        self
     }
 
     /// Appends who is calling.
     pub fn caller(&self, caller: &Caller) {
-        self.0.caller(caller);
+        if let Some(recorder) = &self.recorder {
+            recorder.caller(caller);
+        }
+        if let Some(observer) = &self.observer {
+            observer.caller(caller);
+        }
     }
 
     /// Appends what is asked.
     pub fn message(&self, message: &McpMessage) {
-        self.0.message(message);
+        if let Some(recorder) = &self.recorder {
+            recorder.message(message);
+        }
+        if let Some(observer) = &self.observer {
+            observer.message(message);
+        }
     }
 
     /// Appends a decision. Nothing may execute before the acknowledgement says so.
     #[must_use = "execute only after the decision is on record"]
     pub fn decided(&self, decided: &Decided<'_>) -> Acknowledgement {
-        self.0.decided(decided)
+        if let Some(observer) = &self.observer {
+            observer.decided(decided);
+        }
+        match &self.recorder {
+            Some(recorder) => recorder.decided(decided),
+            None => Acknowledgement::Recorded,
+        }
     }
 
     /// The id under which the decision about `element` will be found, for answers that name it.
     #[must_use]
     pub fn decision_id(&self, element: usize) -> Option<Text> {
-        self.0.decision_id(element)
+        self.recorder.as_ref()?.decision_id(element)
     }
 
     /// Appends something worth knowing about the answer.
     pub fn note(&self, note: Note<'_>) {
-        self.0.note(note);
+        if let Some(recorder) = &self.recorder {
+            recorder.note(note);
+        }
+        if let Some(observer) = &self.observer {
+            observer.note(note);
+        }
     }
 
     /// Appends something worth knowing about the answer to one element of a batch.
     pub fn note_for(&self, element: usize, note: Note<'_>) {
-        self.0.note_for(element, note);
+        if let Some(recorder) = &self.recorder {
+            recorder.note_for(element, note);
+        }
+        if let Some(observer) = &self.observer {
+            observer.note(note);
+        }
     }
 }
 
@@ -60,6 +114,24 @@ impl fmt::Debug for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trail").finish_non_exhaustive()
     }
+}
+
+/// Who watches a [`Trail`] besides its recorder: metrics and traces.
+///
+/// An observer decides nothing and stops nothing. Every method may be called from any thread and
+/// must return at once.
+pub trait Observer: Send + Sync + 'static {
+    /// Somebody is calling.
+    fn caller(&self, caller: &Caller);
+
+    /// Something is asked.
+    fn message(&self, message: &McpMessage);
+
+    /// Something was decided, before it executes and before it is on record.
+    fn decided(&self, decided: &Decided<'_>);
+
+    /// Something happened to the answer, or to the answer to one element of a batch.
+    fn note(&self, note: Note<'_>);
 }
 
 /// Where a [`Trail`] ends: one value per request, made by the audit layer.
@@ -129,6 +201,11 @@ pub enum Note<'a> {
         name: &'a str,
         /// Whether it refused or failed.
         reason: Reason,
+    },
+    /// The service behind the gate gave the head of its answer.
+    Answered {
+        /// How long that took, from the call to the head.
+        took: Duration,
     },
 }
 
@@ -227,6 +304,64 @@ mod tests {
         assert_eq!(poll(&mut receipt), Poll::Pending);
         sender.send(true);
         assert_eq!(poll(&mut receipt), Poll::Ready(true));
+    }
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<&'static str>>);
+
+    impl Told {
+        fn say(&self, what: &'static str) {
+            self.0.lock().unwrap().push(what);
+        }
+    }
+
+    impl Observer for Told {
+        fn caller(&self, _: &Caller) {
+            self.say("caller");
+        }
+        fn message(&self, _: &McpMessage) {
+            self.say("message");
+        }
+        fn decided(&self, _: &Decided<'_>) {
+            self.say("decided");
+        }
+        fn note(&self, _: Note<'_>) {
+            self.say("note");
+        }
+    }
+
+    impl Recorder for Told {
+        fn caller(&self, _: &Caller) {}
+        fn message(&self, _: &McpMessage) {}
+        fn decided(&self, _: &Decided<'_>) -> Acknowledgement {
+            Acknowledgement::Refused
+        }
+        fn note(&self, _: Note<'_>) {}
+    }
+
+    #[test]
+    fn an_observer_sees_everything_and_decides_nothing() {
+        use crate::{AnonymousReason, NoMessage, RequestFacts as _, Version};
+
+        let told = Arc::new(Told::default());
+        let mut request = http::Request::new(());
+        request.set_trail(Trail::watched(Arc::clone(&told) as _));
+        request.set_caller(Caller::Anonymous(AnonymousReason::NoCredentials));
+        let message = McpMessage::NoMessage(NoMessage::EndSession(Version::V2025_11_25));
+        let denial = Denial::miswired("test");
+        let decided = Decided { element: 0, message: &message, verdict: Err(&denial) };
+        let unrecorded = request.trail().unwrap().decided(&decided);
+        assert!(matches!(unrecorded, Acknowledgement::Recorded), "nobody insists on a record");
+
+        // The audit layer stands inside: its trail takes the place, and the observer stays.
+        request.set_trail(Trail::new(Arc::new(Told::default())));
+        request.set_message(message.clone());
+        let trail = request.trail().unwrap();
+        assert!(matches!(trail.decided(&decided), Acknowledgement::Refused), "the recorder's word");
+        trail.note(Note::ToolError);
+        trail.note_for(1, Note::ToolError);
+        let told = told.0.lock().unwrap().clone();
+        assert_eq!(told, ["caller", "decided", "message", "decided", "note", "note"]);
     }
 
     #[test]
