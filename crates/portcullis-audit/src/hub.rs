@@ -11,7 +11,7 @@ use portcullis_core::{Acknowledgement, Clock, McpMessage, Method, Receipt};
 use crate::id::Ids;
 use crate::queue::{Item, Pushed, Queue, Ticket};
 use crate::sample::Bucket;
-use crate::{Delivery, Event, Record};
+use crate::{Delivery, Event, Record, SinkStatus};
 
 /// Finds the caller's address.
 pub(crate) type Peer = Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>;
@@ -117,6 +117,10 @@ impl Hub {
 
     pub(crate) fn flush(&self) -> Vec<Receipt> {
         self.queues.iter().map(Queue::flush).collect()
+    }
+
+    pub(crate) fn status(&self) -> Vec<SinkStatus> {
+        self.queues.iter().map(Queue::status).collect()
     }
 
     pub(crate) fn lost(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use crate::hub::Hub;
-use crate::{Audit, AuditLayerBuilder, AuditLog};
+use crate::{Audit, AuditLayerBuilder, AuditLog, SinkStatus};
 
 /// Records every decision and every outcome; see the [crate docs](crate).
 ///
@@ -52,6 +52,12 @@ impl AuditLayer {
     #[must_use]
     pub fn log(&self) -> AuditLog {
         AuditLog::new(self.hub.as_ref())
+    }
+
+    /// How it stands with each sink, in the order in which they were added.
+    #[must_use]
+    pub fn status(&self) -> Vec<SinkStatus> {
+        self.hub.as_ref().map(|hub| hub.status()).unwrap_or_default()
     }
 
     /// How many records were lost since the start, over all sinks: no room in the queue, or the sink

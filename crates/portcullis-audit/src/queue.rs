@@ -13,7 +13,7 @@ use portcullis_core::{Clock, Receipt, ReceiptSender};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::id::Ids;
 use crate::writer::Writer;
-use crate::{Delivery, Record, Sink, SinkOptions};
+use crate::{Delivery, Record, Sink, SinkOptions, SinkStatus};
 
 /// A record on its way, and who waits for it.
 #[derive(Debug)]
@@ -97,6 +97,10 @@ pub(crate) struct Shared {
     /// All records this sink never got.
     pub(crate) lost: AtomicU64,
     overflow: Overflow,
+    /// Records in the queue.
+    queued: AtomicU64,
+    /// Whether the last record that was tried could not be written.
+    pub(crate) failing: AtomicBool,
     control: Mutex<Control>,
     ended: Condvar,
     pub(crate) clock: Clock,
@@ -121,6 +125,11 @@ impl Shared {
             self.dropped_since.store(millis, Ordering::Relaxed);
         }
         self.lost.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Says that a record has left the queue.
+    pub(crate) fn taken(&self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// When the first of the dropped records was lost.
@@ -220,6 +229,8 @@ impl Queue {
             dropped_since: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             overflow: Overflow::default(),
+            queued: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             control: Mutex::default(),
             ended: Condvar::new(),
             clock,
@@ -283,14 +294,18 @@ impl Queue {
             return Err(Some(item));
         }
         let sender = self.sender.as_ref().ok_or(None)?;
-        match sender.try_send(item) {
+        // Before the record is there to be taken, so that the count is never below zero.
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let error = match sender.try_send(item) {
             Ok(()) => {
                 self.shared.wake(self.thread.thread(), urgent);
-                Ok(())
+                return Ok(());
             }
-            Err(TrySendError::Full(item)) => Err(Some(item)),
-            Err(TrySendError::Disconnected(_)) => Err(None),
-        }
+            Err(TrySendError::Full(item)) => Some(item),
+            Err(TrySendError::Disconnected(_)) => None,
+        };
+        self.shared.taken();
+        Err(error)
     }
 
     /// Keeps a record until there is room. Those with a ticket are as many as there are requests;
@@ -307,6 +322,7 @@ impl Queue {
                 item.ticket.into_iter().for_each(|ticket| ticket.settle(true));
                 return Pushed::Dropped;
             }
+            self.shared.queued.fetch_add(1, Ordering::Relaxed);
             items.push_back(item);
             overflow.any.store(true, Ordering::Release);
         }
@@ -330,6 +346,16 @@ impl Queue {
         }
         self.shared.wake(self.thread.thread(), true);
         receipt
+    }
+
+    pub(crate) fn status(&self) -> SinkStatus {
+        SinkStatus {
+            queued: self.shared.queued.load(Ordering::Relaxed),
+            capacity: u64::try_from(self.capacity).unwrap_or(u64::MAX),
+            lost: self.lost(),
+            failing: self.shared.failing.load(Ordering::Relaxed),
+            ended: self.shared.control().ended,
+        }
     }
 
     pub(crate) fn lost(&self) -> u64 {

@@ -173,6 +173,7 @@ impl Writer {
     }
 
     fn write(&mut self, item: Item) {
+        self.shared.taken();
         match self.hand_over(&item.record) {
             Ok(()) => {
                 self.unflushed += 1;
@@ -200,6 +201,7 @@ impl Writer {
         if let Err(cause) = &flushed {
             self.fail(self.unflushed, cause);
         }
+        self.shared.failing.store(flushed.is_err(), Ordering::Relaxed);
         self.unflushed = 0;
         for ticket in self.tickets.drain(..) {
             ticket.settle(flushed.is_ok());
@@ -207,6 +209,7 @@ impl Writer {
     }
 
     fn fail(&mut self, records: u64, cause: &io::Error) {
+        self.shared.failing.store(true, Ordering::Relaxed);
         self.shared.lose(records);
         self.alarm(cause);
     }
@@ -259,6 +262,7 @@ impl Writer {
     /// Writes a summary. A failure loses nothing: the count stays for the next attempt.
     fn write_now(&mut self, record: &Record) -> bool {
         let written = self.hand_over(record).and_then(|()| self.sink.flush());
+        self.shared.failing.store(written.is_err(), Ordering::Relaxed);
         if let Err(cause) = &written {
             self.alarm(cause);
         }

@@ -13,3 +13,4 @@ mod common;
 mod delivery;
 mod ends;
 mod records;
+mod status;
