@@ -18,6 +18,7 @@ use crate::fetch::Fetch;
 use crate::jose::Token;
 use crate::jwk::Match;
 use crate::keys::{Obstacle, Turn};
+use crate::status::KeyStatus;
 use crate::wait::{Wait, Waited};
 
 /// The least time between two fetches that requests ask for.
@@ -66,6 +67,24 @@ impl RemoteKeys {
         self.cache.state().fault.clone()
     }
 
+    pub(crate) fn status(&self, issuer: &str) -> KeyStatus {
+        let now = self.clock.instant();
+        let age = self.cache.current.load().as_ref().map(|snapshot| snapshot.age(now));
+        let usable_for = self.usable_for();
+        let state = self.cache.state();
+        KeyStatus {
+            fetched: true,
+            usable: !usable_for.is_zero(),
+            age,
+            usable_for,
+            failing: state.attempted && !state.succeeded,
+            fetches: state.fetches,
+            failures: state.failures,
+            changes: self.cache.generation.load(Ordering::Acquire),
+            ..KeyStatus::fixed(issuer)
+        }
+    }
+
     /// Joins the fetch under way, or asks for one where that is allowed.
     pub(crate) fn wait(&self) -> Option<Wait> {
         match self.cache.fetch_wait(self.clock.instant(), Turn::First) {
@@ -83,7 +102,7 @@ impl RemoteKeys {
     pub(crate) fn usable_for(&self) -> Duration {
         let now = self.clock.instant();
         self.cache.current.load().as_ref().map_or(Duration::ZERO, |snapshot| {
-            snapshot.usable_for.saturating_sub(now.saturating_duration_since(snapshot.fetched_at))
+            snapshot.usable_for.saturating_sub(snapshot.age(now))
         })
     }
 }
@@ -151,6 +170,12 @@ struct Snapshot {
     usable_for: Duration,
 }
 
+impl Snapshot {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.fetched_at)
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// A fetch is under way or about to start; requests may wait for its end.
@@ -160,6 +185,8 @@ struct State {
     attempted: bool,
     succeeded: bool,
     closed: bool,
+    fetches: u64,
+    failures: u64,
     /// Why the latest fetch failed.
     fault: Option<String>,
     asked_at: Option<Instant>,
@@ -181,9 +208,7 @@ impl Cache {
 
     fn verify(&self, token: &Token<'_>, now: Instant, turn: Turn) -> Result<(), Obstacle> {
         let current = self.current.load();
-        let usable = current.as_ref().filter(|snapshot| {
-            now.saturating_duration_since(snapshot.fetched_at) < snapshot.usable_for
-        });
+        let usable = current.as_ref().filter(|snapshot| snapshot.age(now) < snapshot.usable_for);
         match usable.map(|snapshot| snapshot.keys.verify(token)) {
             Some(Match::Verified) => Ok(()),
             Some(Match::Refused(reason)) => Err(reason.into()),
@@ -275,6 +300,8 @@ impl Cache {
         state.pending = false;
         state.attempted = true;
         state.succeeded = succeeded;
+        state.fetches += 1;
+        state.failures += u64::from(!succeeded);
         drop(state);
         self.finished.notify_waiters();
     }

@@ -10,6 +10,7 @@ use crate::cache::RemoteKeys;
 use crate::error::TokenError;
 use crate::jose::Token;
 use crate::jwk::Match;
+use crate::status::KeyStatus;
 use crate::token_cache::KeyGeneration;
 use crate::wait::Wait;
 
@@ -79,6 +80,16 @@ impl KeySource {
         match self {
             Self::Fixed(_) | Self::Nowhere => None,
             Self::Remote(keys) => keys.fault().await,
+        }
+    }
+
+    pub(crate) fn status(&self, issuer: &str) -> KeyStatus {
+        match self {
+            Self::Fixed(_) => KeyStatus::fixed(issuer),
+            #[cfg(feature = "jwks-client")]
+            Self::Nowhere => KeyStatus::fixed(issuer),
+            #[cfg(feature = "jwks-client")]
+            Self::Remote(keys) => keys.status(issuer),
         }
     }
 

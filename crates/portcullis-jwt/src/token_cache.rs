@@ -12,6 +12,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::ConfigError;
 use crate::revocation::Revocations;
+use crate::status::TokenCacheStatus;
 
 /// How many tokens are kept unless told otherwise.
 pub(crate) const CAPACITY: usize = 10_000;
@@ -22,6 +23,8 @@ const MAX_CAPACITY: usize = 10_000_000;
 pub(crate) struct TokenCache {
     tagger: Tagger,
     verified: Cache<Tag, Arc<Entry>, UnitWeighter, BuildHasherDefault<TagHasher>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 /// A MAC of a whole token under a key that this cache alone has, and that never leaves it: to
@@ -83,6 +86,8 @@ impl TokenCache {
                 BuildHasherDefault::default(),
                 DefaultLifecycle::default(),
             ),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         })
     }
 
@@ -96,6 +101,27 @@ impl TokenCache {
     /// Whom the token speaks for, if that was found before and nothing has changed since. Anything
     /// else is a miss: the token is then verified from the start.
     pub(crate) fn get(
+        &self,
+        tag: Tag,
+        now: Duration,
+        issuers: u64,
+        revocations: &Revocations,
+    ) -> Option<Arc<Principal>> {
+        let found = self.find(tag, now, issuers, revocations);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    pub(crate) fn status(&self) -> TokenCacheStatus {
+        TokenCacheStatus {
+            entries: u64::try_from(self.verified.len()).unwrap_or(u64::MAX),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+        }
+    }
+
+    fn find(
         &self,
         tag: Tag,
         now: Duration,

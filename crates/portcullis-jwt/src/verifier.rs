@@ -19,6 +19,7 @@ use crate::introspection::{Introspector, check_routes};
 use crate::issuer::{KeyLocation, Rules};
 use crate::keys::{KeySource, Obstacle, Turn};
 use crate::revocation::{Revocation, Revocations};
+use crate::status::{KeyStatus, TokenCacheStatus};
 use crate::token_cache::{self, TokenCache};
 use crate::wait::Waited;
 use crate::{ConfigError, Issuer, TokenError};
@@ -152,6 +153,22 @@ impl Verifier {
     pub async fn fetch_fault(&self, iss: &str) -> Option<String> {
         let trusted = Arc::clone(self.0.issuers.load().get(iss)?);
         trusted.keys.fault().await
+    }
+
+    /// How it stands with the keys of each issuer that is trusted now, in the order of their names.
+    #[must_use]
+    pub fn key_status(&self) -> Vec<KeyStatus> {
+        let issuers = self.0.issuers.load();
+        let mut status: Vec<_> =
+            issuers.iter().map(|(name, issuer)| issuer.keys.status(name)).collect();
+        status.sort_unstable_by(|a, b| a.issuer.cmp(&b.issuer));
+        status
+    }
+
+    /// How it stands with the cache of verified tokens; `None` when there is none.
+    #[must_use]
+    pub fn token_cache_status(&self) -> Option<TokenCacheStatus> {
+        self.0.tokens.as_ref().map(TokenCache::status)
     }
 
     /// Verifies `token`, the bare token without a scheme, as [`JwtLayer`](crate::JwtLayer) would

@@ -356,3 +356,36 @@ async fn only_other_keys_are_a_change() {
     world.pass(HOUR + TEN_MINUTES).await;
     assert_eq!(world.keys.usable_for(), Duration::ZERO, "past max_stale nothing counts");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_status_tells_of_age_failures_and_changes() {
+    let (mint, other) = (Mint::es256(ISSUER), Mint::es256(ISSUER));
+    let world = World::new(&Idp::new(&mint));
+    let status = || world.keys.status(ISSUER);
+    let before = status();
+    assert!(!before.usable && !before.failing && before.age.is_none(), "{before:?}");
+    assert_eq!((before.fetches, before.failures, before.changes), (0, 0, 0));
+
+    world.pass(Duration::from_secs(5)).await;
+    let fresh = status();
+    assert!(fresh.usable && fresh.fetched && !fresh.failing, "{fresh:?}");
+    assert_eq!((fresh.fetches, fresh.failures, fresh.changes), (1, 0, 1));
+    let age = fresh.age.unwrap();
+    assert!(age <= Duration::from_secs(5));
+    assert_eq!(fresh.usable_for, TEN_MINUTES + HOUR - age);
+
+    world.idp.answers(None);
+    world.pass(TEN_MINUTES).await;
+    let failing = status();
+    assert!(failing.usable && failing.failing, "{failing:?}");
+    assert!(failing.failures > 0 && failing.fetches == failing.failures + 1);
+    assert!(failing.age.unwrap() >= TEN_MINUTES);
+
+    world.pass(HOUR + TEN_MINUTES).await;
+    assert!(!status().usable, "too old");
+
+    world.idp.answers(Some(keys(&other)));
+    world.pass(Duration::from_secs(70)).await;
+    let well = status();
+    assert!(well.usable && !well.failing && well.changes == 2, "{well:?}");
+}

@@ -244,3 +244,17 @@ fn refused_tokens_are_not_kept() {
     assert_eq!(world.ask(&forged).err(), Some(Reason::BadSig));
     assert_eq!(world.ask(&forged).err(), Some(Reason::BadSig));
 }
+
+#[test]
+fn hits_and_misses_are_counted() {
+    let world = World::new(|issuer| issuer);
+    let status = || world.verifier.token_cache_status().unwrap();
+    let token = world.token("alice", "1");
+    world.ask(&token).unwrap();
+    world.ask(&token).unwrap();
+    world.ask(&token).unwrap();
+    world.ask("nonsense").unwrap_err();
+    assert_eq!((status().hits, status().misses, status().entries), (2, 2, 1));
+    let none = World::with_capacity(0, |issuer| issuer);
+    assert!(none.verifier.token_cache_status().is_none());
+}
