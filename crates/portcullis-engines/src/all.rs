@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use portcullis_core::{Caller, Challenge, Text};
-use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
+use portcullis_rbac::{Answer, Authorizer, Decision, Query, Standing, Together};
 
 /// Two authorizers (or more: [`and`](Self::and)), all of which must allow.
 ///
@@ -92,6 +92,10 @@ impl<A: Authorizer, B: Authorizer> Authorizer for AllMustAllow<A, B> {
 
     fn wants_hints(&self) -> bool {
         self.first.wants_hints() || self.second.wants_hints()
+    }
+
+    fn standing(&self) -> Standing {
+        self.first.standing().and(self.second.standing())
     }
 }
 

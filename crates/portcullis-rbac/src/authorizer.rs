@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use portcullis_core::Text;
 
 use crate::together::one_by_one;
-use crate::{Decision, Query, Together};
+use crate::{Decision, Query, Standing, Together};
 
 /// Decides who may do what.
 ///
@@ -70,6 +70,11 @@ pub trait Authorizer: Send + Sync + 'static {
     fn wants_hints(&self) -> bool {
         false
     }
+
+    /// How it stands, for health checks and metrics. By default nothing is known.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 impl<A: Authorizer> Authorizer for Arc<A> {
@@ -89,6 +94,10 @@ impl<A: Authorizer> Authorizer for Arc<A> {
 
     fn wants_hints(&self) -> bool {
         A::wants_hints(self)
+    }
+
+    fn standing(&self) -> Standing {
+        A::standing(self)
     }
 }
 

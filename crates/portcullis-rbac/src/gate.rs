@@ -57,6 +57,10 @@ impl<A: Authorizer> Gate<A> {
         Self::over(Arc::new(authorizer), challenge, Seen::default())
     }
 
+    pub(crate) fn authorizer(&self) -> &Arc<A> {
+        &self.authorizer
+    }
+
     /// The same gate, in front of the server `name`.
     pub(crate) fn of_server(&self, name: Text) -> Self {
         Self::over(Arc::clone(&self.authorizer), self.challenge.clone(), Seen::of_server(name))

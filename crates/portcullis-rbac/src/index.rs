@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::FixedState;
 use globset::{Candidate, GlobSet, GlobSetBuilder};
+use portcullis_core::Text;
 
 use crate::bits::Bits;
 use crate::judge::{Entry, Law};
@@ -73,6 +74,13 @@ impl Index {
             })
             .collect();
         Ok(Self { exact, globs: set, glob_entries, entries: entries.into() })
+    }
+
+    /// The names that the policy spells out, in order.
+    pub(crate) fn spelled_out(&self) -> Vec<Text> {
+        let mut names: Vec<_> = self.exact.keys().map(|name| Text::from(&**name)).collect();
+        names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        names
     }
 
     /// The rules about a name that the policy spells out.

@@ -22,6 +22,12 @@ impl<A: Authorizer> RbacLayer<A> {
         Self { gate: Arc::new(Gate::new(authorizer, challenge)) }
     }
 
+    /// Who decides, shared with all services of this layer.
+    #[must_use]
+    pub fn authorizer(&self) -> &Arc<A> {
+        self.gate.authorizer()
+    }
+
     /// Names the server behind the gate, for policies that are about several, or that trust the
     /// annotations of some.
     pub fn server(self, name: impl Into<Text>) -> Self {

@@ -8,7 +8,7 @@ use portcullis_core::{Caller, Clock, Method, TargetKind, Text};
 use crate::index::Index;
 use crate::tables::{Tables, without_target};
 use crate::who::Roles;
-use crate::{Answer, Authorizer, Decision, Never, PolicyBuilder, Query, Warning};
+use crate::{Answer, Authorizer, Decision, Never, PolicyBuilder, Query, Standing, Warning};
 
 /// Which roles may use which tools, prompts and resources.
 ///
@@ -162,6 +162,14 @@ impl Authorizer for Policy {
 
     fn wants_hints(&self) -> bool {
         matches!(&self.rules, Rules::Tables(tables) if tables.by_hints)
+    }
+
+    fn standing(&self) -> Standing {
+        let tools = match &self.rules {
+            Rules::PermitAll => Vec::new(),
+            Rules::Tables(tables) => tables.tools.spelled_out(),
+        };
+        Standing { tools, ..Standing::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use portcullis_core::{Clock, Text};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::file::{self, Format};
-use crate::{Answer, Authorizer, Changes, ConfigError, Never, Policy, Query};
+use crate::{Answer, Authorizer, Changes, ConfigError, Never, Policy, Query, Standing};
 
 mod stamp;
 
@@ -106,7 +106,7 @@ impl PolicyFile {
         // A file that was written just now may be written still.
         let settled =
             stamp.filter(|stamp| stamp.is_older_than(Duration::from_secs(2), &self.clock));
-        let state = State { loaded_at: self.clock.unix(), loads: 1, failing: None };
+        let state = State { loaded_at: self.clock.unix(), loads: 1, failures: 0, failing: None };
         Ok(Reloading(Arc::new(Inner {
             current: ArcSwap::from_pointee(policy),
             seen: Mutex::new(Seen { settled, pending: None }),
@@ -150,6 +150,7 @@ struct Seen {
 struct State {
     loaded_at: Duration,
     loads: u64,
+    failures: u64,
     failing: Option<(Duration, String)>,
 }
 
@@ -165,6 +166,8 @@ pub struct PolicyStatus {
     pub loaded_at: Duration,
     /// How many versions have been in force, this one included.
     pub loads: u64,
+    /// How often the file could not be used: once for each error, as listeners are told.
+    pub failures: u64,
     /// Since when the file cannot be used, as time since the Unix epoch, and why. A gate that is
     /// so decides by an older file than the one that is there: health checks should say so.
     pub failing: Option<(Duration, String)>,
@@ -187,6 +190,7 @@ impl Reloading {
             digest: policy.digest().to_owned(),
             loaded_at: state.loaded_at,
             loads: state.loads,
+            failures: state.failures,
             failing: state.failing.clone(),
         }
     }
@@ -287,6 +291,7 @@ impl Inner {
                 Some((since, _)) => *since,
                 None => self.file.clock.unix(),
             };
+            state.failures += 1;
             state.failing = Some((since, message.clone()));
         }
         tracing::error!(
@@ -328,6 +333,13 @@ impl Authorizer for Reloading {
 
     fn wants_hints(&self) -> bool {
         self.0.current.load().wants_hints()
+    }
+
+    fn standing(&self) -> Standing {
+        let PolicyStatus { loaded_at, loads, failures, failing, .. } = self.status();
+        let failing = failing.map(|(since, _)| since);
+        let loaded_at = Some(loaded_at);
+        Standing { loaded_at, loads, failures, failing, ..self.0.current.load().standing() }
     }
 }
 

@@ -864,3 +864,13 @@ fn unknown_groups_stop_even_what_everyone_may() {
     assert_eq!(ask(verified(alice().group("guests"))), "deny no-guests policy_denied");
     assert_eq!(ask(verified(alice().groups_unknown())), "deny - groups_unknown");
 }
+
+#[test]
+fn a_policy_spells_out_its_tools() {
+    let names = ["create_note", "deploy", "list_notes", "reset", "search"];
+    assert_eq!(policy().standing().tools, names);
+    assert!(Policy::danger_permit_all().standing().tools.is_empty());
+    let other = Policy::builder().add_rule(Rule::allow("a").tools(["a", "deploy"]).everyone());
+    let both = policy().standing().and(other.build().unwrap().standing());
+    assert_eq!(both.tools, ["a", "create_note", "deploy", "list_notes", "reset", "search"]);
+}

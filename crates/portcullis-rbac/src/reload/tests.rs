@@ -147,6 +147,11 @@ fn on_demand() {
     fs::write(&path, "rulez: []").unwrap();
     assert!(loaded.reload().is_err() && loaded.reload().is_err());
     assert!(allows(&loaded, "b"));
+    assert_eq!(loaded.status().failures, 1, "counted once, as told");
+    let standing = loaded.standing();
+    assert_eq!(standing.tools, ["b"], "of the policy in force");
+    assert_eq!((standing.loads, standing.failures), (2, 1));
+    assert!(standing.failing.is_some() && standing.loaded_at.is_some());
     let events: Vec<String> = told.try_iter().collect();
     assert_eq!(events.len(), 2, "one change, and one failure told once: {events:?}");
     let clone = loaded.clone();
