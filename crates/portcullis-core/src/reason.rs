@@ -92,6 +92,10 @@ reasons! {
     DefaultDeny = "default_deny",
     /// A rule turns on a group, and the token does not list all groups.
     GroupsUnknown = "groups_unknown",
+    /// An administrator has blocked the caller.
+    Blocked = "blocked",
+    /// It cannot be said whether the caller is blocked.
+    RosterUnavailable = "roster_unavailable",
     /// The decision point did not answer, or a rule failed to evaluate.
     PdpUnavailable = "pdp_unavailable",
     /// A hook of the deployment's own refused it, or its answer.

@@ -74,6 +74,20 @@ impl Denial {
         .no_store()
     }
 
+    /// 403 for a caller whom an administrator has blocked, whatever is asked. No challenge: to sign in again
+    /// would not help. No `id` either: the message is unread.
+    #[must_use]
+    pub fn blocked() -> Self {
+        Self::rpc(
+            DenialKind::Policy,
+            Reason::Blocked,
+            StatusCode::FORBIDDEN,
+            None,
+            (-31403, "Forbidden by policy", None),
+        )
+        .no_store()
+    }
+
     /// Policy says no to a notification, which is dropped: 202, because clients give up on anything
     /// else.
     #[must_use]
