@@ -10,6 +10,7 @@ use portcullis_mcp::{EdgeLayer, Hook, InspectLayer, Limits, RateLimits, SessionK
 use portcullis_prm::{PrmLayer, ResourceMetadata, ResourceMetadataBuilder};
 use portcullis_rbac::{Authorizer, Policy, RbacLayer};
 
+use crate::known::KnownLayer;
 #[cfg(feature = "jwks-client")]
 use crate::mirror::mirrored;
 use crate::{BuildError, PortcullisLayer};
@@ -88,6 +89,8 @@ struct Options {
     session_keys: Option<SessionKeys>,
     server: Option<String>,
     clock: Option<Clock>,
+    #[cfg(feature = "roster")]
+    roster: Option<portcullis_roster::Roster>,
     audit: Audit,
 }
 
@@ -331,6 +334,15 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
+    /// Keeps this roster: who uses the server, and who is blocked. Blocks are put on record as they come into
+    /// force. One roster may serve several gates, each under its own [`server`](Self::server) name, or else
+    /// its resource.
+    #[cfg(feature = "roster")]
+    pub fn roster(mut self, roster: portcullis_roster::Roster) -> Self {
+        self.options.roster = Some(roster);
+        self
+    }
+
     /// Where the time comes from, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.options.clock = Some(clock);
@@ -497,8 +509,18 @@ impl Options {
             inspect = customize(inspect);
         }
 
+        let audit = self.audit.build(resource, clock)?;
+        #[cfg(feature = "roster")]
+        let known = {
+            let server = self.server.as_deref().unwrap_or(resource);
+            KnownLayer::new(self.roster, server, &audit)
+        };
+        #[cfg(not(feature = "roster"))]
+        let known = KnownLayer::default();
+
         Ok(PortcullisLayer {
-            audit: self.audit.build(resource, clock)?,
+            known,
+            audit,
             prm: PrmLayer::new(metadata.clone()),
             edge,
             sign_in,

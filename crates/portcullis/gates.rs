@@ -13,6 +13,7 @@ use portcullis_rbac::Rbac;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::known::Known;
 use crate::{BuildError, Gate, PortcullisLayer};
 
 /// Several MCP servers of one origin, each behind its own gate: its own issuers, audience, policy and
@@ -66,7 +67,7 @@ impl<State: Clone + Send + Sync + 'static> Gates<State> {
     /// Adds `service` behind `gate`.
     pub fn add<A, C, S>(mut self, gate: &PortcullisLayer<A, C>, service: S) -> Self
     where
-        C: Layer<Inspect<Rbac<S, A>>>,
+        C: Layer<Known<Inspect<Rbac<S, A>>>>,
         Gate<S, A, C>: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
         <Gate<S, A, C> as Service<Request<Body>>>::Response: IntoResponse,
         <Gate<S, A, C> as Service<Request<Body>>>::Future: Send + 'static,

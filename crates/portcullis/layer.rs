@@ -12,9 +12,11 @@ use portcullis_rbac::{Rbac, RbacLayer};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::known::{Known, KnownLayer};
+
 /// All layers of the gate as one; made by [`Portcullis::builder`](crate::Portcullis::builder).
 ///
-/// Outside in: audit, metadata, edge, token, message, policy. Metadata stands outside the edge
+/// Outside in: audit, metadata, edge, token, roster, message, policy. Metadata stands outside the edge
 /// because it is public and must ignore `Host` and `Origin`; everything else is behind both.
 /// `A` decides what callers may do, `C` says who they are.
 #[must_use = "nothing is guarded until the layer is applied"]
@@ -23,6 +25,7 @@ pub struct PortcullisLayer<A, C = JwtLayer> {
     pub(crate) prm: PrmLayer,
     pub(crate) edge: EdgeLayer,
     pub(crate) sign_in: C,
+    pub(crate) known: KnownLayer,
     pub(crate) inspect: InspectLayer,
     pub(crate) rbac: RbacLayer<A>,
     pub(crate) metadata: ResourceMetadata,
@@ -64,6 +67,7 @@ impl<A, C: Clone> Clone for PortcullisLayer<A, C> {
             prm: self.prm.clone(),
             edge: self.edge.clone(),
             sign_in: self.sign_in.clone(),
+            known: self.known.clone(),
             inspect: self.inspect.clone(),
             rbac: self.rbac.clone(),
             metadata: self.metadata.clone(),
@@ -83,16 +87,16 @@ impl<A, C> fmt::Debug for PortcullisLayer<A, C> {
 pub type Stack<S, A, C = JwtLayer> = Audit<Prm<Edge<SignIn<S, A, C>>>>;
 
 /// The service that `C` makes around inspection and policy.
-type SignIn<S, A, C> = <C as Layer<Inspect<Rbac<S, A>>>>::Service;
+type SignIn<S, A, C> = <C as Layer<Known<Inspect<Rbac<S, A>>>>>::Service;
 
 impl<S, A, C> Layer<S> for PortcullisLayer<A, C>
 where
-    C: Layer<Inspect<Rbac<S, A>>>,
+    C: Layer<Known<Inspect<Rbac<S, A>>>>,
 {
     type Service = Gate<S, A, C>;
 
     fn layer(&self, inner: S) -> Gate<S, A, C> {
-        let inner = self.inspect.layer(self.rbac.layer(inner));
+        let inner = self.known.layer(self.inspect.layer(self.rbac.layer(inner)));
         let inner = self.edge.layer(self.sign_in.layer(inner));
         Gate { stack: self.audit.layer(self.prm.layer(inner)) }
     }
@@ -104,14 +108,14 @@ where
 /// permits. `Error` is the inner service's own: a refusal is a response.
 pub struct Gate<S, A, C = JwtLayer>
 where
-    C: Layer<Inspect<Rbac<S, A>>>,
+    C: Layer<Known<Inspect<Rbac<S, A>>>>,
 {
     stack: Stack<S, A, C>,
 }
 
 impl<S, A, C> Clone for Gate<S, A, C>
 where
-    C: Layer<Inspect<Rbac<S, A>>>,
+    C: Layer<Known<Inspect<Rbac<S, A>>>>,
     SignIn<S, A, C>: Clone,
 {
     fn clone(&self) -> Self {
@@ -121,7 +125,7 @@ where
 
 impl<S, A, C> fmt::Debug for Gate<S, A, C>
 where
-    C: Layer<Inspect<Rbac<S, A>>>,
+    C: Layer<Known<Inspect<Rbac<S, A>>>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").finish_non_exhaustive()
@@ -130,7 +134,7 @@ where
 
 impl<S, A, C, B> Service<Request<B>> for Gate<S, A, C>
 where
-    C: Layer<Inspect<Rbac<S, A>>>,
+    C: Layer<Known<Inspect<Rbac<S, A>>>>,
     Stack<S, A, C>: Service<Request<B>>,
 {
     type Response = <Stack<S, A, C> as Service<Request<B>>>::Response;

@@ -36,6 +36,8 @@
 //! # While it runs
 //! * `PortcullisLayer::verifier` adds and removes issuers and revokes tokens, at once and for all
 //!   services of the gate.
+//! * `Builder::roster` (feature `roster`) keeps who uses the server, for the access review, and lets an
+//!   administrator block a person at once.
 //! * `PortcullisLayer::self_check` (feature `jwks-client`) says at start what would keep clients from
 //!   signing in: an issuer that cannot be reached or calls itself otherwise, one without PKCE,
 //!   metadata that leads elsewhere.
@@ -101,6 +103,7 @@ mod builder;
 mod error;
 #[cfg(feature = "axum")]
 mod gates;
+mod known;
 mod layer;
 #[cfg(feature = "jwks-client")]
 mod mirror;
@@ -122,11 +125,14 @@ pub use portcullis_jwt as jwt;
 pub use portcullis_mcp as mcp;
 pub use portcullis_prm as prm;
 pub use portcullis_rbac as rbac;
+#[cfg(feature = "roster")]
+pub use portcullis_roster as roster;
 
 pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
 #[cfg(feature = "axum")]
 pub use gates::Gates;
+pub use known::{Known, KnownBody, KnownFuture};
 pub use layer::{Gate, PortcullisLayer, Stack};
 #[cfg(feature = "audit-file")]
 pub use portcullis_audit::JsonLines;

@@ -11,6 +11,7 @@ use portcullis_rbac::Rbac;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::known::Known;
 use crate::{Gate, PortcullisLayer};
 
 impl<A, C> PortcullisLayer<A, C> {
@@ -22,7 +23,7 @@ impl<A, C> PortcullisLayer<A, C> {
     /// merged router run outside the gate.
     pub fn router<S, State>(&self, service: S) -> Router<State>
     where
-        C: Layer<Inspect<Rbac<S, A>>>,
+        C: Layer<Known<Inspect<Rbac<S, A>>>>,
         State: Clone + Send + Sync + 'static,
         Gate<S, A, C>: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
         <Gate<S, A, C> as Service<Request<Body>>>::Response: IntoResponse,

@@ -30,6 +30,8 @@ mod profiles;
 mod readers;
 #[cfg(feature = "axum")]
 mod resources;
+#[cfg(feature = "roster")]
+mod roster;
 mod sidecar;
 mod step_up;
 mod support;
