@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use portcullis_core::{Arguments, Caller, Method, TargetKind, ToolHints, Version};
 
+use crate::name;
+use crate::uri::{self, Reading};
+
 /// May this caller do this? One question about one target.
 ///
 /// The same type asks about a request and about an item of a list. Built by the layer; a
@@ -106,6 +109,24 @@ impl<'a> Query<'a> {
         self.target
     }
 
+    /// Whether the target has one meaning only: a name without invisible characters and backslashes, or a
+    /// URI in normal form that cannot be read in two ways. So is a question without a target.
+    ///
+    /// For authorizers that match patterns. A [`Policy`](crate::Policy) does not need it: it also tries
+    /// the normal form.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match self.target {
+            None | Some((TargetKind::Task, _)) => true,
+            Some((TargetKind::Tool | TargetKind::Prompt, name)) => !name::is_deceptive(name),
+            Some((kind, uri)) => {
+                let template = kind == TargetKind::ResourceTemplate
+                    || self.method == Method::CompletionComplete;
+                matches!(uri::read(uri, template), Reading::Plain { normal, .. } if normal == uri)
+            }
+        }
+    }
+
     /// `params.arguments`, when there are any.
     #[must_use]
     pub fn arguments(&self) -> Option<&'a Arguments> {
@@ -134,5 +155,40 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn time(&self) -> Option<Duration> {
         self.at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::AnonymousReason;
+
+    use super::*;
+
+    #[test]
+    fn what_is_plain() {
+        use TargetKind::{Prompt, Resource, ResourceTemplate, Tool};
+
+        let rows = [
+            (Tool, "get_note", true),
+            (Tool, "get/../note", true),
+            (Tool, "get\u{200b}_note", false),
+            (Prompt, "a\\b", false),
+            (Resource, "file:///docs/a", true),
+            (Resource, "file:///docs/../a", false),
+            (Resource, "file:///docs/%2e%2e/a", false),
+            (Resource, "FILE:///docs/a", false),
+            (Resource, "file:///docs/%61", false),
+            (Resource, "file:///docs/{name}", false),
+            (ResourceTemplate, "file:///docs/{name}", true),
+            (ResourceTemplate, "file:///docs/{name", false),
+        ];
+        let caller = Caller::Anonymous(AnonymousReason::NoCredentials);
+        for (kind, name, plain) in rows {
+            let query = Query::new(&caller, Version::V2025_11_25, Method::ToolsCall).on(kind, name);
+            assert_eq!(query.is_plain(), plain, "{kind:?} {name:?}");
+        }
+        let completion = Query::new(&caller, Version::V2025_11_25, Method::CompletionComplete)
+            .on(Resource, "file:///docs/{name}");
+        assert!(completion.is_plain(), "the reference of a completion is a template");
     }
 }
