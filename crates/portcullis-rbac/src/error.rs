@@ -45,6 +45,12 @@ impl ConfigError {
         self
     }
 
+    /// What is wrong, without file, line and column.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The line of the policy file, from 1, where the error is.
     #[must_use]
     pub fn line(&self) -> Option<u64> {

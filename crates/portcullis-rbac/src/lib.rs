@@ -191,7 +191,8 @@
 //!
 //! [`Policy::explain`] says what every rule about a target has to say, and what gave the caller its
 //! roles; [`Policy::visible`] what a role may use; [`Policy::changes_to`] what another policy would
-//! change. All three are for people who write policies.
+//! change. All three are for people who write policies; so is the program `portcullis`, which asks them
+//! (`cargo install portcullis-cli`). [`Policy::outline`] is for programs that show a policy.
 //!
 //! # What it refuses by default
 //! Everything that no rule allows; every message whose decision should be on record and is not
@@ -246,6 +247,7 @@ mod judge;
 mod kind;
 mod layer;
 mod name;
+mod outline;
 mod pattern;
 mod policy;
 mod query;
@@ -278,6 +280,7 @@ pub use explain::{ConditionReport, Explanation, RoleHeld, RuleOutcome, RuleRepor
 pub use future::ResponseFuture;
 pub use grantable::{Grantable, Later};
 pub use layer::RbacLayer;
+pub use outline::{Outline, RoleOutline, RuleOutline};
 pub use policy::Policy;
 pub use query::Query;
 #[cfg(all(feature = "reload", feature = "file"))]

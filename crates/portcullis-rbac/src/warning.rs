@@ -22,6 +22,12 @@ pub struct Warning {
 }
 
 impl Warning {
+    /// What it is, without line and column.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The line of the policy file, from 1.
     #[must_use]
     pub fn line(&self) -> Option<u64> {
