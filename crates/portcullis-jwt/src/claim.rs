@@ -9,7 +9,7 @@ use crate::json::{Json, Object};
 pub(crate) type Claims<'t> = Object<'t>;
 
 /// The last second of the year 9999: no token means to live longer.
-const MAX_DATE: u64 = 253_402_300_799;
+pub(crate) const MAX_DATE: u64 = 253_402_300_799;
 
 /// A claim's name, or a JSON pointer to it (RFC 6901).
 #[derive(Clone, Debug, Eq, PartialEq)]

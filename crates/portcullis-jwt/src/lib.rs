@@ -99,6 +99,7 @@ mod credentials;
 #[cfg(feature = "jwks-client")]
 mod discovery;
 mod dpop;
+mod dry_run;
 mod error;
 #[cfg(feature = "jwks-client")]
 mod fetch;
