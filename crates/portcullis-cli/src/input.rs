@@ -1,0 +1,55 @@
+//! Files and standard input.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::problem::Problem;
+
+/// The largest file that is read whole, in bytes: that of a policy.
+const MAX: u64 = 16 << 20;
+
+/// The text of a file, or of standard input if it is called `-`.
+pub(crate) fn text(path: &Path) -> Result<String, Problem> {
+    String::from_utf8(bytes(path)?)
+        .map_err(|_| Problem::new("is not UTF-8 text").in_file(name(path)))
+}
+
+/// The bytes of a file, or of standard input if it is called `-`.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    let fail = |message: String| Problem::new(message).in_file(name(path));
+    let mut bytes = Vec::new();
+    let read = if is_stdin(path) {
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Err(fail("standard input can be read only once".into()));
+        }
+        std::io::stdin().lock().take(MAX + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| fail(format!("cannot be read: {}", cause(&error))))?;
+    if bytes.len() as u64 > MAX {
+        return Err(fail("is larger than 16 MiB".into()));
+    }
+    Ok(bytes)
+}
+
+/// What went wrong, without the number that systems add.
+pub(crate) fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or_default().to_lowercase(),
+        None => text,
+    }
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The file's name, as people gave it.
+pub(crate) fn name(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,31 @@
+//! `portcullis`: checks, explains, compares and tests access policies for MCP servers, and reads their
+//! audit trails. The README of this crate shows each command; `portcullis help` lists them.
+
+mod args;
+mod ask;
+mod audit;
+mod cases;
+mod diff;
+mod escape;
+mod exit;
+mod explain;
+mod gate;
+mod input;
+mod junit;
+mod names;
+mod page;
+mod problem;
+mod report;
+mod schema;
+mod source;
+mod time;
+mod tools;
+mod validate;
+mod visible;
+mod who;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    exit::run()
+}

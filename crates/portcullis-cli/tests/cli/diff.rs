@@ -1,0 +1,59 @@
+use crate::common::{Folder, run, run_with, sample};
+
+#[test]
+fn who_gains_and_who_loses() {
+    let old = std::fs::read_to_string(sample("policy.yaml")).unwrap();
+    let rows: &[(&str, &str, &str, bool, bool, &[&str])] = &[
+        ("nothing", "# Who may use", "# Who can use", false, false, &[]),
+        ("a tool more", "[list_notes, ", "[list_notes, peek, ", true, false, &["gained", "peek"]),
+        ("a tool less", "[list_notes, ", "[", false, true, &["lost", "list_notes"]),
+        ("other conditions", "max: 500 ", "max: 5000 ", true, true, &["changed", "at most 5000"]),
+        (
+            "a role for more people",
+            "clients: [travel-agent]",
+            "clients: [travel-agent, x]",
+            true,
+            true,
+            &["agent travel-bot: client x"],
+        ),
+        ("a group more", "[7d8c1a34", "[aaaa, 7d8c1a34", true, false, &["group it-admins: aaaa"]),
+        (
+            "a denial less",
+            "deny: { tools: [\"purge_*\"] }",
+            "deny: { tools: [\"purge_all\"] }",
+            true,
+            false,
+            &["gained", "purge_*"],
+        ),
+    ];
+    for (name, from, to, gained, lost, parts) in rows {
+        assert!(old.contains(from), "{name}");
+        let folder = Folder::new(&[("old.yaml", &old), ("new.yaml", &old.replace(from, to))]);
+        let (before, after) = (folder.file("old.yaml"), folder.file("new.yaml"));
+        let ran = run(&["diff", &before, &after]);
+        assert_eq!(ran.code, 0, "{name}: {ran:?}");
+        for part in *parts {
+            assert!(ran.out.contains(part), "{name}: {part:?} is not in\n{}", ran.out);
+        }
+        let report = run(&["--json", "diff", &before, &after]).json();
+        assert_eq!(
+            (&report["gained"], &report["lost"]),
+            (&(*gained).into(), &(*lost).into()),
+            "{name}: {report}"
+        );
+        for (kind, fails) in [("gained", *gained), ("lost", *lost), ("any", *gained || *lost)] {
+            let ran = run(&["diff", &before, &after, "--fail-on", kind]);
+            assert_eq!(ran.code == 1, fails, "{name}, {kind}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn the_old_policy_may_come_from_elsewhere() {
+    let text = std::fs::read_to_string(sample("policy.yaml")).unwrap();
+    let ran = run_with(&["diff", "-", &sample("policy.yaml"), "--fail-on", "any"], &text);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("The policies decide alike."), "{ran:?}");
+    let ran = run_with(&["diff", "-", "-"], &text);
+    assert_eq!(ran.code, 3, "{ran:?}");
+}

@@ -1,0 +1,261 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::common::{Folder, run, run_with, sample};
+
+/// `portcullis explain` of the sample policy, on a Monday morning.
+fn args<'a>(policy: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["explain", policy, "--at", "2026-11-23T10:00:00+01:00"];
+    args.extend(more);
+    args
+}
+
+#[test]
+fn verdicts() {
+    let policy = sample("policy.yaml");
+    let alice = sample("callers/alice.json");
+    let tools = sample("tools.json");
+    let rows: &[(&str, &[&str], &str, Option<&str>, i32)] = &[
+        (
+            "allowed",
+            &["--claims", &alice, "tools/call", "get_note"],
+            "allow",
+            Some("read-notes"),
+            0,
+        ),
+        (
+            "scopes are missing",
+            &["--issuer", "https://id.example", "--group", "staff", "tools/call", "get_x"],
+            "challenge",
+            Some("read-notes"),
+            1,
+        ),
+        ("no rule", &["--subject", "eve", "tools/call", "get_x"], "deny", Some("default-deny"), 1),
+        ("denied", &["--role", "admin", "tools/call", "purge_x"], "deny", Some("never-purge"), 1),
+        ("anonymous", &["--anonymous", "tools/call", "search"], "allow", Some("search"), 0),
+        ("everyone", &["--everyone", "tools/call", "search"], "allow", Some("search"), 0),
+        ("the protocol", &["--everyone", "tools/list"], "allow", Some("protocol"), 0),
+        (
+            "arguments",
+            &[
+                "--role",
+                "admin",
+                "tools/call",
+                "write_note",
+                "--arguments",
+                r#"{"path":"/srv/notes/a"}"#,
+            ],
+            "allow",
+            Some("write-notes"),
+            0,
+        ),
+        (
+            "other arguments",
+            &["--role", "admin", "tools/call", "write_note", "--arguments", r#"{"path":"/etc"}"#],
+            "deny",
+            Some("default-deny"),
+            1,
+        ),
+        (
+            "annotations",
+            &[
+                "--role",
+                "admin",
+                "--server",
+                "notes",
+                "--tools",
+                &tools,
+                "tools/call",
+                "count_notes",
+            ],
+            "allow",
+            Some("look-around"),
+            0,
+        ),
+        (
+            "annotations of another server",
+            &["--role", "admin", "--tools", &tools, "tools/call", "count_notes"],
+            "deny",
+            Some("default-deny"),
+            1,
+        ),
+        (
+            "an older revision",
+            &["--claims", &alice, "--mcp-version", "2025-06-18", "tools/call", "get_note"],
+            "allow",
+            Some("read-notes"),
+            0,
+        ),
+        ("no such method", &["--everyone", "tools/drop"], "refused", None, 1),
+    ];
+    for (name, more, verdict, rule, code) in rows {
+        let mut args = args(&policy, more);
+        args.extend(["--json", "--exit-status"]);
+        let ran = run(&args);
+        assert_eq!(ran.code, *code, "{name}: {ran:?}");
+        let report = ran.json();
+        assert_eq!(report["verdict"], *verdict, "{name}: {report}");
+        assert_eq!(report["rule"].as_str(), *rule, "{name}: {report}");
+    }
+}
+
+#[test]
+fn every_rule_and_the_answer_are_told() {
+    let policy = sample("policy.yaml");
+    let arguments = r#"{"price": 900, "currency": "EUR"}"#;
+    let who = ["--subject", "bob", "--client", "travel-agent", "--claim", "department=sales"];
+    let call = ["tools/call", "book_trip", "--arguments", arguments];
+    let ran = run(&args(&policy, &[&who[..], &call[..]].concat()));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in [
+        "DENY  tools/call book_trip\n",
+        "No rule allows it to this caller, in these circumstances.",
+        "buyer (claim department \"sales\")",
+        "agents    travel-bot",
+        "no            buy-a-little",
+        "no       argument price is at most 500",
+        "yes      argument currency is one of \"EUR\"",
+        "  HTTP 200\n",
+        r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"Trips over 500 euros, and at night, are for people to book."}],"isError":true}}"#,
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in\n{}", ran.out);
+    }
+    let hidden = run(&args(&policy, &["--json", "--subject", "eve", "tools/call", "get_x"])).json();
+    assert_eq!(hidden["answer"]["status"], 200);
+    let body = hidden["answer"]["body"].as_str().unwrap();
+    assert_eq!(
+        body,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: get_x"}}"#
+    );
+    assert_eq!(hidden["targets"][0]["rules"][0]["outcome"], "silent");
+    let challenged = run(&args(
+        &policy,
+        &["--json", "--group", "staff", "--issuer", "https://id.example", "tools/call", "get_x"],
+    ));
+    let challenged = challenged.json();
+    assert_eq!(challenged["answer"]["status"], 403);
+    assert!(challenged["answer"]["headers"].to_string().contains("notes:read"), "{challenged}");
+    assert_eq!(challenged["targets"][0]["rules"][0]["missing_scopes"][0], "notes:read");
+}
+
+#[test]
+fn lists_are_filtered_as_a_gate_filters_them() {
+    let policy = sample("policy.yaml");
+    let tools = sample("tools.json");
+    let ran = run(&args(&policy, &["--json", "--anonymous", "--tools", &tools, "tools/list"]));
+    let body = ran.json()["answer"]["body"].as_str().unwrap().to_owned();
+    assert!(body.contains(r#""name":"search""#) && !body.contains("get_note"), "{body}");
+}
+
+#[test]
+fn a_message_is_read_as_a_gate_reads_it() {
+    let policy = sample("policy.yaml");
+    let call = |name| {
+        format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{name}"}}}}"#)
+    };
+    let batch = format!("[{},{}]", call("search"), call("purge_x").replace('7', "8"));
+    let rows = [
+        ("one message", call("search"), "allow", "2025-11-25"),
+        ("a batch", batch, "partly", "2025-03-26"),
+        (
+            "ambiguous",
+            call("search").replace("\"name\"", "\"name\":\"x\",\"name\""),
+            "refused",
+            "2025-11-25",
+        ),
+        ("not JSON", "tools/call".to_owned(), "refused", "2025-11-25"),
+    ];
+    for (name, body, verdict, version) in rows {
+        let ran = run_with(&args(&policy, &["--json", "--everyone", "--request", "-"]), &body);
+        let report = ran.json();
+        assert_eq!(report["verdict"], verdict, "{name}: {report}");
+        assert_eq!(report["mcp_version"], version, "{name}");
+    }
+}
+
+#[test]
+fn a_token_is_decoded_and_not_shown() {
+    let policy = sample("policy.yaml");
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let claims = r#"{"iss":"https://id.example","sub":"alice","scope":"notes:read","exp":1000,"groups":["0b2e6b5e-6f0c-4f0e-9a52-3b1f4f3f0c11"]}"#;
+    let token = format!("{}.{}.{}", part(r#"{"alg":"ES256"}"#), part(claims), part("signature"));
+    let folder = Folder::new(&[
+        ("token", &format!("Bearer {token}\n")),
+        ("jwe", "a.b.c.d.e"),
+        ("odd", "s3cr3t"),
+    ]);
+    for ran in [
+        run(&args(&policy, &["--token", &folder.file("token"), "tools/call", "get_note"])),
+        run_with(&args(&policy, &["--token", "-", "tools/call", "get_note"]), &token),
+    ] {
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.starts_with("ALLOW  "), "{ran:?}");
+        assert!(ran.out.contains("The token was decoded, NOT verified."), "{ran:?}");
+        assert!(ran.out.contains("expired at 1970-01-01T00:16:40Z"), "{ran:?}");
+        for part in token.split('.') {
+            assert!(!ran.out.contains(part) && !ran.err.contains(part), "{ran:?}");
+        }
+    }
+    for file in ["jwe", "odd"] {
+        let ran = run(&args(&policy, &["--token", &folder.file(file), "tools/call", "get_note"]));
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(!ran.err.contains("s3cr3t") && !ran.err.contains("a.b.c"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_profile_reads_claims_as_its_provider_writes_them() {
+    let policy = Folder::new(&[
+        (
+            "policy.yaml",
+            "roles: { admin: { roles: [Admin] } }\nrules:\n  - { id: a, allow: { tools: [x] }, roles: [admin] }\n",
+        ),
+        (
+            "claims.json",
+            r#"{"iss":"https://kc.example/realms/a","sub":"alice","realm_access":{"roles":["Admin"]},"azp":"ide","typ":"Bearer"}"#,
+        ),
+    ]);
+    let (file, claims) = (policy.file("policy.yaml"), policy.file("claims.json"));
+    let explain = |more: &[&str]| {
+        run(&[&["--json", "explain", &file, "--claims", &claims], more, &["tools/call", "x"]]
+            .concat())
+    };
+    assert_eq!(explain(&[]).json()["verdict"], "deny");
+    let profile = ["--profile", "keycloak", "--set", "issuer=https://kc.example/realms/a"];
+    let report = explain(&profile).json();
+    assert_eq!(report["verdict"], "allow", "{report}");
+    assert_eq!(explain(&["--roles-claim", "/realm_access/roles"]).json()["verdict"], "allow");
+    let unknown = explain(&["--profile", "entra"]);
+    assert_eq!(unknown.code, 3);
+    assert!(unknown.json()["problems"][0]["message"].as_str().unwrap().contains("entra-v2"));
+}
+
+#[test]
+fn wrong_use_is_told_from_wrong_files() {
+    let policy = sample("policy.yaml");
+    let rows: &[(&str, &[&str], i32, &str)] = &[
+        ("nobody", &["tools/call", "x"], 3, "nobody calls"),
+        (
+            "two callers",
+            &["--anonymous", "--subject", "x", "tools/call", "x"],
+            3,
+            "a caller is one of",
+        ),
+        ("no such role", &["--role", "x", "tools/call", "x"], 3, "it has admin, buyer"),
+        ("no method", &["--everyone"], 2, "METHOD"),
+        ("no name", &["--everyone", "tools/call"], 3, "needs a name"),
+        (
+            "arguments",
+            &["--everyone", "tools/call", "x", "--arguments", "[1]"],
+            3,
+            "not a JSON object",
+        ),
+        ("time", &["--everyone", "tools/call", "x", "--at", "noon"], 2, "--at"),
+        ("flag", &["--everyone", "--verify"], 2, "--verify"),
+    ];
+    for (name, more, code, message) in rows {
+        let ran = run(&args(&policy, more));
+        assert_eq!(ran.code, *code, "{name}: {ran:?}");
+        assert!(ran.err.contains(message), "{name}: {ran:?}");
+    }
+}

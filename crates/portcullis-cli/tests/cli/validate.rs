@@ -1,0 +1,78 @@
+use crate::common::{Folder, run, run_with, sample};
+
+#[test]
+fn what_is_enforced_is_said() {
+    let ran = run(&["validate", &sample("policy.yaml")]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in [
+        "valid",
+        "version  example@",
+        "group staff, only from issuer https://id.example",
+        "read-notes",
+        "allow   tools list_notes, get_*; prompts summarize;",
+        "scopes  notes:read",
+        "if      argument price is at most 500",
+        "deny    tools purge_*",
+    ] {
+        assert!(ran.out.contains(part), "{part:?} is not in\n{}", ran.out);
+    }
+    let text = std::fs::read_to_string(sample("policy.yaml")).unwrap();
+    let number = text.lines().position(|line| line.contains("id: never-purge")).unwrap() + 1;
+    assert!(ran.out.contains(&format!("policy.yaml:{number}\n")), "{}", ran.out);
+    let quiet = run(&["validate", "--quiet", &sample("policy.yaml")]);
+    assert_eq!((quiet.code, quiet.out.as_str()), (0, ""));
+}
+
+#[test]
+fn an_error_names_its_place_and_shows_it() {
+    let folder = Folder::new(&[
+        (
+            "bad.yaml",
+            "groups: { staff: x }\nroles:\n  reader: { groups: [stff] }\nrules: [{ id: a, allow: { tools: [x] }, roles: [reader] }]\n",
+        ),
+        ("bad.toml", "rules = [{ id = 'a', allow = { tools = ['x'] }, rolse = ['x'] }]\n"),
+        ("good.json", r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true}]}"#),
+    ]);
+    let ran = run(&["validate", &folder.file("bad.yaml")]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let lines: Vec<_> = ran.out.lines().collect();
+    let words: Vec<_> =
+        lines[..lines.len() - 2].join(" ").split_whitespace().map(str::to_owned).collect();
+    let place = format!("{}:3:11:", folder.file("bad.yaml"));
+    assert_eq!(
+        words.join(" "),
+        format!("{place} error: the role reader names the unknown group stff")
+    );
+    assert_eq!(lines[lines.len() - 2], "    3 |   reader: { groups: [stff] }");
+    assert_eq!(lines[lines.len() - 1], "      |           ^");
+
+    let all = ["bad.toml", "good.json", "none.yaml"].map(|name| folder.file(name));
+    let args: Vec<&str> =
+        ["--json", "validate"].into_iter().chain(all.iter().map(String::as_str)).collect();
+    let ran = run(&args);
+    assert_eq!(ran.code, 1);
+    let report = ran.json();
+    assert_eq!((&report["schema"], &report["ok"]), (&1.into(), &false.into()));
+    let problem = |policy: usize| &report["policies"][policy]["problems"][0];
+    assert!(problem(0)["message"].as_str().unwrap().contains("rolse"), "{report}");
+    assert_eq!(problem(0)["line"], 1);
+    assert_eq!(report["policies"][1]["valid"], true);
+    assert_eq!(report["policies"][1]["enforces"]["rules"][0]["id"], "a");
+    assert!(problem(2)["message"].as_str().unwrap().starts_with("cannot be read: "), "{report}");
+    assert_eq!(problem(2)["file"], folder.file("none.yaml"));
+}
+
+#[test]
+fn warnings_are_told_and_can_fail() {
+    let policy = "roles:\n  spare: { groups: [x] }\nrules:\n  - id: a\n    allow: { tools: [x] }\n    everyone: true\n";
+    let ran = run_with(&["validate", "-"], policy);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.starts_with("standard input:2:10: warning: the role spare is used by no rule\n"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("valid, with 1 warning"), "{ran:?}");
+    let ran = run_with(&["--json", "validate", "--deny-warnings", "-"], policy);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["policies"][0]["problems"][0]["severity"], "warning");
+}
