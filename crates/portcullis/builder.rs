@@ -343,7 +343,7 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
-    /// Where the time comes from, for tests.
+    /// Where the time comes from, for tests; also the time that policies decide for.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.options.clock = Some(clock);
         self
@@ -464,6 +464,7 @@ impl Options {
         sign_in: impl FnOnce(Challenge) -> Result<(C, Challenge), BuildError>,
     ) -> Result<PortcullisLayer<A, C>, BuildError> {
         let clock = self.clock();
+        let policy_clock = self.clock;
         for scope in self.scopes {
             metadata = metadata.scope(scope);
         }
@@ -518,6 +519,13 @@ impl Options {
         #[cfg(not(feature = "roster"))]
         let known = KnownLayer::default();
 
+        let mut rbac = RbacLayer::new(authorizer, challenge);
+        if let Some(server) = self.server {
+            rbac = rbac.server(server);
+        }
+        if let Some(clock) = policy_clock {
+            rbac = rbac.clock(clock);
+        }
         Ok(PortcullisLayer {
             known,
             audit,
@@ -525,10 +533,7 @@ impl Options {
             edge,
             sign_in,
             inspect,
-            rbac: match self.server {
-                Some(server) => RbacLayer::new(authorizer, challenge).server(server),
-                None => RbacLayer::new(authorizer, challenge),
-            },
+            rbac,
             metadata,
         })
     }

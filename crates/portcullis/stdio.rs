@@ -152,7 +152,7 @@ impl<P, C> StdioGateBuilder<P, C> {
         self
     }
 
-    /// The clock; the system's by default.
+    /// The clock, also of policies; the system's by default.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
@@ -185,16 +185,21 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
     /// When a part's configuration is not valid; the source names what and why.
     pub fn build(self) -> Result<StdioGate<A, C>, BuildError> {
         let Self { sign_in, authorizer, resource, limits, max_line, clock, audit } = self;
+        let policy_clock = clock.clone();
         let clock = clock.unwrap_or_default();
         let challenge = Challenge::without_metadata([] as [&str; 0])
             .map_err(|e| BuildError::new("tokens", e))?;
         let (sign_in, authorization) = sign_in(challenge.clone())?;
         let inspect = InspectLayer::new().resource(&resource).limits(limits).clock(clock.clone());
+        let mut rbac = RbacLayer::new(authorizer.0, challenge);
+        if let Some(clock) = policy_clock {
+            rbac = rbac.clock(clock);
+        }
         Ok(StdioGate {
             audit: audit.build(&resource, clock)?,
             sign_in,
             inspect,
-            rbac: RbacLayer::new(authorizer.0, challenge),
+            rbac,
             authorization,
             max_line,
         })

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Buffered, Challenge, Decided, Denial, GateBody, McpMessage, Permit, Receipt,
-    RequestFacts as _, ResponseFacts as _, Text, View,
+    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Permit,
+    Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
 };
 
 use crate::Authorizer;
@@ -63,7 +63,16 @@ impl<A: Authorizer> Gate<A> {
 
     /// The same gate, in front of the server `name`.
     pub(crate) fn of_server(&self, name: Text) -> Self {
-        Self::over(Arc::clone(&self.authorizer), self.challenge.clone(), Seen::of_server(name))
+        self.with(self.seen.of_server(name))
+    }
+
+    /// The same gate, with questions about the time of `clock`.
+    pub(crate) fn by_clock(&self, clock: Clock) -> Self {
+        self.with(self.seen.by_clock(clock))
+    }
+
+    fn with(&self, seen: Seen) -> Self {
+        Self::over(Arc::clone(&self.authorizer), self.challenge.clone(), seen)
     }
 
     fn over(authorizer: Arc<A>, challenge: Challenge, seen: Seen) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_core::{Challenge, Text};
+use portcullis_core::{Challenge, Clock, Text};
 use tower_layer::Layer;
 
 use crate::gate::Gate;
@@ -32,6 +32,11 @@ impl<A: Authorizer> RbacLayer<A> {
     /// annotations of some.
     pub fn server(self, name: impl Into<Text>) -> Self {
         Self { gate: Arc::new(self.gate.of_server(name.into())) }
+    }
+
+    /// Asks about the time of `clock`, whatever clock the authorizer has: for tests.
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { gate: Arc::new(self.gate.by_clock(clock)) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::RwLock;
 
-use portcullis_core::{Text, ToolHints};
+use portcullis_core::{Clock, Text, ToolHints};
 
 use crate::{Authorizer, Query};
 
@@ -14,12 +14,20 @@ const MAX_TOOLS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     server: Option<Text>,
+    /// Where questions get their time from, if not from the policy.
+    clock: Option<Clock>,
     tools: RwLock<HashMap<Box<str>, ToolHints>>,
 }
 
 impl Seen {
-    pub(crate) fn of_server(name: Text) -> Self {
-        Self { server: Some(name), tools: RwLock::default() }
+    /// Of another server, and nothing seen yet.
+    pub(crate) fn of_server(&self, name: Text) -> Self {
+        Self { server: Some(name), clock: self.clock.clone(), tools: RwLock::default() }
+    }
+
+    /// By another clock, and nothing seen yet.
+    pub(crate) fn by_clock(&self, clock: Clock) -> Self {
+        Self { server: self.server.clone(), clock: Some(clock), tools: RwLock::default() }
     }
 
     /// Notes what a list says about a tool.
@@ -45,6 +53,9 @@ impl Seen {
     ) -> Query<'a> {
         if let Some(server) = &self.server {
             query = query.of_server(server.as_str());
+        }
+        if let Some(clock) = &self.clock {
+            query = query.at(clock.unix());
         }
         if let Some((portcullis_core::TargetKind::Tool, name)) = query.target()
             && authorizer.wants_hints()

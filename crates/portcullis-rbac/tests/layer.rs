@@ -19,13 +19,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use portcullis_core::{
-    Acknowledgement, AnonymousReason, Buffered, Caller, Challenge, Decided, Denial, DenialKind,
-    GateBody, Glance, McpMessage, McpNotification, McpRequestParts, McpResponse, Method, NoMessage,
-    Note, Permit, Principal, PrincipalBuilder, Reason, Receipt, ReceiptSender, Recorder,
-    RequestFacts, ResponseFacts, Target, TargetKind, Text, Trail, Version,
+    Acknowledgement, AnonymousReason, Buffered, Caller, Challenge, Clock, Decided, Denial,
+    DenialKind, GateBody, Glance, McpMessage, McpNotification, McpRequestParts, McpResponse,
+    Method, NoMessage, Note, Permit, Principal, PrincipalBuilder, Reason, Receipt, ReceiptSender,
+    Recorder, RequestFacts, ResponseFacts, Target, TargetKind, Text, Trail, Version,
 };
 use portcullis_rbac::{
-    Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule, Together,
+    Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule,
+    Together, Window,
 };
 use proptest::prelude::*;
 use tower::limit::ConcurrencyLimit;
@@ -1074,4 +1075,30 @@ async fn a_batch_may_be_decided_later() {
     let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
     assert_eq!(ResponseFacts::permit(&response).unwrap().refused().len(), 1);
     assert_eq!(inner.seen.lock().unwrap()[0].body().bytes(), r#"[{"id":1},{"id":3}]"#);
+}
+
+#[tokio::test]
+async fn the_clock_of_the_layer_is_that_of_windows() {
+    let policy = || {
+        let rule = Rule::allow("day").tools(["get_note"]).roles(["reader"]);
+        Policy::builder()
+            .add_role(Role::new("reader").group("staff"))
+            .add_rule(rule.during(Window::new("UTC").hours("08:00-16:00")))
+            .build()
+            .unwrap()
+    };
+    let (clock, hand) = Clock::manual(7 * 3600);
+    let inner = Inner::default();
+    let layers = [
+        RbacLayer::new(policy(), challenge()).clock(clock.clone()).server("notes"),
+        RbacLayer::new(policy(), challenge()).server("notes").clock(clock),
+    ];
+    for (hours, open) in [(0, false), (1, true), (8, false)] {
+        hand.advance(std::time::Duration::from_secs(hours * 3600));
+        for layer in &layers {
+            let request = request(verified(staff()), call(LEGACY, "get_note"));
+            let response = layer.layer(inner.clone()).oneshot(request).await.unwrap();
+            assert_eq!(response.denial().is_none(), open, "after {hours} more hours");
+        }
+    }
 }
