@@ -9,7 +9,8 @@ use std::sync::Arc;
 use portcullis_core::Text;
 use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
 
-use crate::point::{Asking, Client, Desk, Naming};
+use crate::naming::Naming;
+use crate::point::{Asking, Client, Desk};
 use crate::{ConfigError, DecisionPoint};
 use mapping::Mapping;
 use wire::AuthZenWire;

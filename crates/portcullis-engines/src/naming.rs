@@ -1,5 +1,7 @@
 //! The name of a caller at a decision point.
 
+#[cfg(feature = "cedar")]
+use portcullis_core::Actor;
 use portcullis_core::Principal;
 
 /// Whom the decision point knows under which name.
@@ -14,6 +16,16 @@ impl Naming {
         Self { bare: Some(issuer) }
     }
 
+    /// The name of `actor`, who acts for `principal`; `None` where it could be somebody else's.
+    #[cfg(feature = "cedar")]
+    pub(crate) fn of_actor(&self, principal: &Principal, actor: &Actor) -> Option<String> {
+        let issuer = actor.issuer().unwrap_or(principal.issuer());
+        match &self.bare {
+            Some(bare) => (bare == issuer).then(|| actor.subject().to_owned()),
+            None => Some(qualified(issuer, actor.subject())),
+        }
+    }
+
     /// Whether two callers could not be told apart, were this one asked about.
     pub(crate) fn is_stranger(&self, principal: &Principal) -> bool {
         self.bare.as_ref().is_some_and(|bare| bare != principal.issuer())
@@ -24,12 +36,14 @@ impl Naming {
     pub(crate) fn of(&self, principal: &Principal, name: &str) -> String {
         match self.bare {
             Some(_) => name.to_owned(),
-            None => {
-                let issuer = principal.issuer().replace('%', "%25").replace('|', "%7C");
-                format!("{issuer}|{name}")
-            }
+            None => qualified(principal.issuer(), name),
         }
     }
+}
+
+fn qualified(issuer: &str, name: &str) -> String {
+    let issuer = issuer.replace('%', "%25").replace('|', "%7C");
+    format!("{issuer}|{name}")
 }
 
 #[cfg(test)]

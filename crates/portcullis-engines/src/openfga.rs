@@ -9,7 +9,8 @@ use std::sync::Arc;
 use portcullis_core::{TargetKind, Text};
 use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
 
-use crate::point::{Asking, Client, Desk, Naming};
+use crate::naming::Naming;
+use crate::point::{Asking, Client, Desk};
 use crate::{ConfigError, DecisionPoint};
 use mapping::{Groups, Mapping, Relation};
 use wire::OpenFgaWire;
@@ -54,7 +55,8 @@ const BATCH: usize = 50;
 /// * Names are percent-encoded, except letters and digits of ASCII and `-._~/@|`. So no name is a
 ///   wildcard, or a set of users.
 ///
-/// Arguments are not sent: a list and a call ask the same.
+/// Arguments are not sent: a list and a call ask the same. `ListObjects` is not used: its answer may
+/// be cut short by number or time, and does not say so.
 ///
 /// # What it takes for a yes
 /// `"allowed": true`, and for lists no `error` beside it. Everything else is a denial. Nobody is asked

@@ -3,7 +3,6 @@
 mod cache;
 mod client;
 mod desk;
-mod naming;
 mod question;
 
 use std::fmt;
@@ -17,7 +16,6 @@ use crate::ConfigError;
 pub(crate) use client::Client;
 pub use desk::Asking;
 pub(crate) use desk::Desk;
-pub(crate) use naming::Naming;
 pub(crate) use question::{Question, Wire};
 
 /// The longest that an answer is used.

@@ -4,7 +4,8 @@ use portcullis_core::{Principal, TargetKind};
 use portcullis_rbac::Query;
 use serde_json::{Map, Value, json};
 
-use crate::point::{Naming, Question};
+use crate::naming::Naming;
+use crate::point::Question;
 
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {

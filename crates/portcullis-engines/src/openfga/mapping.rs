@@ -8,7 +8,8 @@ use portcullis_rbac::Query;
 use serde_json::{Value, json};
 
 use crate::ConfigError;
-use crate::point::{Naming, Question};
+use crate::naming::Naming;
+use crate::point::Question;
 
 /// The longest names, in bytes, and how many groups a question may hold.
 const MAX_USER: usize = 512;
