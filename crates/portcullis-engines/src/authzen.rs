@@ -1,11 +1,13 @@
 //! OpenID AuthZEN: settings, and the authorizer.
 
 mod mapping;
+mod metadata;
 mod wire;
 
 use std::fmt;
 use std::sync::Arc;
 
+use http::Uri;
 use portcullis_core::Text;
 use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
 
@@ -138,23 +140,53 @@ impl AuthZenBuilder {
         self
     }
 
+    /// Reads from the decision point where questions go, and checks the settings: its
+    /// `.well-known/authzen-configuration` (Authorization API 1.0, *Policy Decision Point Metadata*). In
+    /// place of [`paths`](Self::paths). Without an endpoint for several questions, each goes on its own.
+    ///
+    /// Needs a `tokio` runtime with time and I/O. What was read is used until the program ends.
+    ///
+    /// # Errors
+    /// Settings that cannot be honoured, metadata that cannot be read in time, that are about another
+    /// `policy_decision_point` than the URL of this one, byte for byte, or that name endpoints elsewhere:
+    /// they would get the credential.
+    pub async fn discover(mut self) -> Result<AuthZen, ConfigError> {
+        let client = Client::new(&self.point)?;
+        let endpoints = metadata::read(&client, self.point.url(), self.point.patience()).await;
+        let (evaluation, evaluations) = endpoints.map_err(|error| {
+            ConfigError::new(format!("the metadata of the decision point cannot be used: {error}"))
+        })?;
+        if evaluations.is_none() {
+            self.batch = 0;
+        }
+        let evaluations = evaluations.unwrap_or_else(|| evaluation.clone());
+        self.finish(client, evaluation, evaluations)
+    }
+
     /// Checks the settings. Asks nobody yet.
     ///
     /// # Errors
     /// Settings that cannot be honoured.
     pub fn build(self) -> Result<AuthZen, ConfigError> {
+        let client = Client::new(&self.point)?;
+        let evaluation = client.url(&self.evaluation)?;
+        let evaluations = client.url(&self.evaluations)?;
+        self.finish(client, evaluation, evaluations)
+    }
+
+    fn finish(
+        self,
+        client: Client,
+        evaluation: Uri,
+        evaluations: Uri,
+    ) -> Result<AuthZen, ConfigError> {
         if self.batch > 1000 {
             return Err(ConfigError::new("at most 1000 questions go into one request"));
         }
         if self.name.is_empty() {
             return Err(ConfigError::new("the name for records is empty"));
         }
-        let client = Client::new(&self.point)?;
-        let wire = AuthZenWire {
-            evaluation: client.url(&self.evaluation)?,
-            evaluations: client.url(&self.evaluations)?,
-            batch: self.batch,
-        };
+        let wire = AuthZenWire { evaluation, evaluations, batch: self.batch };
         let desk = Desk::new(wire, client, &self.point, Text::from(self.name));
         Ok(AuthZen { desk: Arc::new(desk), mapping: Arc::new(self.mapping) })
     }

@@ -125,6 +125,18 @@ impl DecisionPoint {
         self
     }
 
+    /// The URL, as it was given.
+    #[cfg(feature = "authzen")]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How long a question may take.
+    #[cfg(feature = "authzen")]
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout
+    }
+
     /// Refuses settings that cannot be honoured.
     fn check(&self) -> Result<(), ConfigError> {
         let fault = if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {

@@ -450,3 +450,99 @@ fn the_credential_is_never_shown() {
     let refused = AuthZen::builder(DecisionPoint::new("https://a.example").bearer_token("s3 cret"));
     assert!(!format!("{:?}", refused.build().unwrap_err()).contains("s3"));
 }
+
+#[tokio::test]
+async fn endpoints_are_discovered() {
+    let rows: [(&str, fn(&str) -> Value, bool, &str); 10] = [
+        (
+            "both",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": format!("{me}/one"), "access_evaluations_endpoint": format!("{me}/many"), "x": 1 }),
+            true,
+            "/many",
+        ),
+        (
+            "one",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": format!("{me}/one") }),
+            true,
+            "/one",
+        ),
+        (
+            "another point",
+            |me| value!({ "policy_decision_point": format!("{me}/other"), "access_evaluation_endpoint": format!("{me}/one") }),
+            false,
+            "",
+        ),
+        (
+            "a slash more",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp/"), "access_evaluation_endpoint": format!("{me}/one") }),
+            false,
+            "",
+        ),
+        ("no point", |me| value!({ "access_evaluation_endpoint": format!("{me}/one") }), false, ""),
+        ("no endpoint", |me| value!({ "policy_decision_point": format!("{me}/pdp") }), false, ""),
+        (
+            "an endpoint elsewhere",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": "http://127.0.0.1:1/one" }),
+            false,
+            "",
+        ),
+        (
+            "the other one elsewhere",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": format!("{me}/one"), "access_evaluations_endpoint": "https://evil.example/many" }),
+            false,
+            "",
+        ),
+        (
+            "no URL",
+            |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": "/one" }),
+            false,
+            "",
+        ),
+        ("not an object", |_| value!([]), false, ""),
+    ];
+    for (name, metadata, usable, lists) in rows {
+        let point = Point::new(move |asked| {
+            let me = format!("http://{}", asked.headers["host"].to_str().unwrap());
+            match asked.path.as_str() {
+                "/.well-known/authzen-configuration/pdp" => json(metadata(&me).to_string()),
+                "/one" => json(r#"{"decision":true}"#),
+                "/many" => json(r#"{"evaluations":[{"decision":true},{"decision":true}]}"#),
+                path => panic!("{path}"),
+            }
+        })
+        .await;
+        let settings = DecisionPoint::new(format!("{}/pdp", point.url)).bearer_token("s3cret");
+        let built = AuthZen::builder(settings).discover().await;
+        assert_eq!(built.is_ok(), usable, "{name}: {built:?}");
+        let Ok(authzen) = built else { continue };
+        let caller = verified(alice());
+        assert_eq!(ask(&authzen, &call(&caller, "x")).await, yes(), "{name}");
+        assert_eq!(list(&authzen, &caller, &["a", "b"]).await, [yes(), yes()], "{name}");
+        let asked = point.asked();
+        assert_eq!(asked[1].path, "/one", "{name}");
+        assert_eq!(asked[2].path, lists, "{name}");
+        assert!(asked.iter().all(|asked| asked.headers["authorization"] == "Bearer s3cret"));
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_cannot_be_read_are_an_error() {
+    let reply = |status, content_type: &str, body: &str| Reply {
+        status,
+        headers: vec![("content-type", content_type.to_owned())],
+        body: body.to_owned(),
+    };
+    let rows = [
+        ("status", reply(404, "application/json", "{}")),
+        ("redirect", Reply { headers: vec![("location", "/x".into())], ..reply(302, "", "") }),
+        ("content type", reply(200, "text/html", "{}")),
+        ("not JSON", reply(200, "application/json", "{")),
+    ];
+    for (name, reply) in rows {
+        let point = Point::new(move |_| reply.clone()).await;
+        assert!(builder(&point).discover().await.is_err(), "{name}");
+    }
+    let silent = Point::held(|_| json("{}")).await;
+    let settings = DecisionPoint::new(&silent.url).timeout(Duration::from_millis(20));
+    assert!(AuthZen::builder(settings).discover().await.is_err(), "no answer");
+}

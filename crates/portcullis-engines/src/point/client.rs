@@ -67,14 +67,45 @@ impl Client {
             .map_err(|_| ConfigError::new("the paths of the decision point do not make a URL"))
     }
 
+    /// `url`, if it is where questions may go: at the decision point itself, which gets the credential.
+    #[cfg(feature = "authzen")]
+    pub(crate) fn endpoint(&self, url: &str) -> Option<Uri> {
+        let url: Uri = url.parse().ok()?;
+        let same = url.scheme() == self.base.scheme() && url.authority() == self.base.authority();
+        same.then_some(url)
+    }
+
+    /// The URL of metadata about the decision point: `name` comes before its path, as in RFC 8615 and
+    /// RFC 8414.
+    #[cfg(feature = "authzen")]
+    pub(crate) fn well_known(&self, name: &str) -> Option<Uri> {
+        let path = format!("/.well-known/{name}{}", self.base.path().trim_end_matches('/'));
+        let mut parts = self.base.clone().into_parts();
+        parts.path_and_query = Some(path.parse().ok()?);
+        Uri::from_parts(parts).ok()
+    }
+
+    /// What is at `url`. Sets no time limit.
+    #[cfg(feature = "authzen")]
+    pub(crate) async fn get(&self, url: &Uri) -> Result<Bytes, String> {
+        self.send(Method::GET, url, String::new()).await
+    }
+
     /// The answer to `body`. Sets no time limit.
     pub(crate) async fn post(&self, url: &Uri, body: String) -> Result<Bytes, String> {
+        self.send(Method::POST, url, body).await
+    }
+
+    async fn send(&self, method: Method, url: &Uri, body: String) -> Result<Bytes, String> {
         let mut request = Request::new(Full::from(body));
-        *request.method_mut() = Method::POST;
+        let asks = method == Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = url.clone();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, JSON);
-        headers.insert(CONTENT_TYPE, JSON);
+        if asks {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
         if let Ok(id) = HeaderValue::try_from(uuid::Uuid::now_v7().to_string()) {
             headers.insert(REQUEST_ID, id);
         }

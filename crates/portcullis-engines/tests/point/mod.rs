@@ -67,12 +67,13 @@ impl Point {
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await.unwrap().to_bytes();
-                        assert_eq!(parts.method, "POST");
-                        let asked = Asked {
-                            path: parts.uri.to_string(),
-                            headers: parts.headers,
-                            body: serde_json::from_slice(&body).unwrap(),
+                        let body = match parts.method.as_str() {
+                            "POST" => serde_json::from_slice(&body).unwrap(),
+                            "GET" if body.is_empty() => Value::Null,
+                            method => panic!("{method}"),
                         };
+                        let asked =
+                            Asked { path: parts.uri.to_string(), headers: parts.headers, body };
                         log.lock().unwrap().push(asked.clone());
                         drop(wait.acquire().await);
                         let reply = reply(&asked);
