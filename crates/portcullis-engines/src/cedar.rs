@@ -96,7 +96,8 @@ use request::{Names, What, Who};
 /// That a `permit` applies and no `forbid`. Cedar skips a policy that cannot be evaluated; here that is
 /// a denial, since it may have been a `forbid`. Denied are also callers who have not signed in, requests
 /// about tasks, arguments of another type than declared (and numbers outside of 64 bits or spelled with a
-/// fraction or exponent where `Long` is declared), URIs not in normal form and names with invisible
+/// fraction or exponent where `Long` is declared), arguments that differ from a declared one in letter case
+/// alone or are called `__proto__`, since some servers take them for it, URIs not in normal form and names with invisible
 /// characters (see [`Query::is_plain`]), and callers whose token lists only some groups if any policy is
 /// about a group.
 ///

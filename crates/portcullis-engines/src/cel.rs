@@ -74,7 +74,9 @@ use rule::{Effect, Rule, Written};
 /// beside them, and values of different types are not equal: a rule that denies `arguments.path == "/"`
 /// does not apply to a list with that text. So allow what is right, rather than deny what is wrong.
 ///
-/// Denied are also callers who have not signed in, requests about tasks, URIs not in normal form and
+/// Denied are also callers who have not signed in, requests about tasks, arguments with a member that differs
+/// in letter case alone from one that a rule names, or is called `__proto__`, since some servers take it
+/// for that, URIs not in normal form and
 /// names with invisible characters (see [`Query::is_plain`]), and, if a rule looks at groups or
 /// claims, callers whose token lists only some groups.
 ///
@@ -209,7 +211,7 @@ impl Inner {
         };
         let caller = caller.0.as_ref()?;
         let arguments = match self.looks.at_arguments {
-            true => facts::arguments(query)?,
+            true => facts::arguments(query, &self.looks.names)?,
             false => Value::Null,
         };
         let now = query.time().unwrap_or_else(|| self.clock.unix());

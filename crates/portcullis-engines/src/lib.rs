@@ -83,6 +83,8 @@ mod cel;
 mod digest;
 #[cfg(any(feature = "http-client", feature = "policies"))]
 mod error;
+#[cfg(feature = "policies")]
+mod lookalike;
 #[cfg(any(feature = "http-client", feature = "cedar"))]
 mod naming;
 #[cfg(feature = "openfga")]

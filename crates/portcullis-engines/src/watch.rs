@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, Text};
-use portcullis_rbac::{Answer, Authorizer, Query, Together};
+use portcullis_rbac::{Answer, Authorizer, Query, Standing, Together};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::ConfigError;
@@ -107,7 +107,7 @@ impl<A: Authorizer> WatchedFile<A> {
     pub fn load(self) -> Result<Watched<A>, ConfigError> {
         let text = read(&self.path).map_err(|error| self.unread(&error))?;
         let current = (self.build)(&text)?;
-        let state = State { loaded_at: self.clock.unix(), loads: 1, failing: None };
+        let state = State { loaded_at: self.clock.unix(), loads: 1, failures: 0, failing: None };
         Ok(Watched(Arc::new(Inner {
             current: ArcSwap::from_pointee(current),
             seen: Mutex::new(Seen { settled: text, pending: None, unread: false }),
@@ -155,6 +155,7 @@ struct Seen {
 struct State {
     loaded_at: Duration,
     loads: u64,
+    failures: u64,
     failing: Option<(Duration, String)>,
 }
 
@@ -290,6 +291,7 @@ impl<A: Authorizer> Inner<A> {
                 None => self.file.clock.unix(),
             };
             state.failing = Some((since, message));
+            state.failures += 1;
         }
         let in_force = self.current.load().version();
         let path = self.file.path.display();
@@ -332,6 +334,16 @@ impl<A: Authorizer> Authorizer for Watched<A> {
 
     fn wants_hints(&self) -> bool {
         self.0.current.load().wants_hints()
+    }
+
+    fn standing(&self) -> Standing {
+        let mut standing = self.0.current.load().standing();
+        let state = locked(&self.0.state);
+        standing.loaded_at = Some(state.loaded_at);
+        standing.loads = state.loads;
+        standing.failures = state.failures;
+        standing.failing = state.failing.as_ref().map(|(since, _)| *since);
+        standing
     }
 }
 

@@ -453,7 +453,8 @@ fn the_credential_is_never_shown() {
 
 #[tokio::test]
 async fn endpoints_are_discovered() {
-    let rows: [(&str, fn(&str) -> Value, bool, &str); 10] = [
+    type Metadata = fn(&str) -> Value;
+    let rows: [(&str, Metadata, bool, &str); 10] = [
         (
             "both",
             |me| value!({ "policy_decision_point": format!("{me}/pdp"), "access_evaluation_endpoint": format!("{me}/one"), "access_evaluations_endpoint": format!("{me}/many"), "x": 1 }),

@@ -152,6 +152,10 @@ fn arguments_by_key_and_type() {
             &json!({ "path": { "__entity": { "type": "MCP::User", "id": "bob" } } }),
             false,
         ),
+        ("a look-alike", "true", &json!({ "Path": "/etc" }), false),
+        ("a look-alike beside it", "true", &json!({ "path": "/docs/a", "PATH": "/etc" }), false),
+        ("a look-alike within", "true", &json!({ "box": { "id": 7, "Tag": "x" } }), false),
+        ("a prototype", "true", &json!({ "__proto__": { "path": "/etc" } }), false),
         ("undeclared ones do not matter", "true", &json!({ "else": 1.5 }), true),
     ];
     for (name, condition, sent, expected) in rows {

@@ -175,6 +175,10 @@ fn an_answer_that_is_missing_is_a_denial() {
         ("large", json!({ "n": 6 }), false, false),
         ("not there", json!({}), false, true),
         ("no number", json!({ "n": "6" }), false, true),
+        ("a look-alike", json!({ "n": 5, "N": 6 }), false, true),
+        ("a look-alike within", json!({ "n": 5, "x": [{ "N": 6 }] }), false, true),
+        ("a prototype", json!({ "n": 5, "__proto__": { "n": 6 } }), false, true),
+        ("others", json!({ "n": 5, "m": 6, "Name": 7 }), true, false),
         ("too many values", json!({ "n": 1, "x": vec![0; 500] }), false, true),
         ("too large", json!({ "n": 1, "x": "x".repeat(65 * 1024) }), false, true),
     ];
@@ -182,6 +186,17 @@ fn an_answer_that_is_missing_is_a_denial() {
         let sent = arguments(&sent);
         let decision = cel.decide(&tool(&alice, "x").with_arguments(&sent));
         assert_eq!((allows(&decision), unavailable(&decision)), (allowed, fault), "{name}");
+    }
+    let rows = [
+        ("by index", r#"arguments["path"] == "/docs""#),
+        ("in", r#"!("path" in arguments) || true"#),
+        ("has", "!has(arguments.path) || true"),
+        ("of an item", "!arguments.list.exists(i, has(i.path)) || true"),
+    ];
+    for (name, when) in rows {
+        let sent = arguments(&json!({ "path": "/docs", "list": [], "Path": "/etc" }));
+        let decision = allow(when).unwrap().decide(&tool(&alice, "x").with_arguments(&sent));
+        assert!(unavailable(&decision), "{name}: {decision:?}");
     }
     let blind = allow("true").unwrap();
     let large = arguments(&json!({ "x": vec![0; 5000] }));

@@ -91,6 +91,9 @@ fn reloading_on_demand() {
     let status = watched.status();
     assert_eq!(status.version.as_str(), "two", "what can be used stays in force");
     assert_eq!(status.failing.unwrap().0, Duration::from_secs(1_005));
+    let standing = watched.standing();
+    assert_eq!((standing.loads, standing.failures), (2, 1), "once for each error");
+    assert_eq!(standing.failing, Some(Duration::from_secs(1_005)));
 
     fs::remove_file(&path).unwrap();
     assert!(watched.reload().is_err());

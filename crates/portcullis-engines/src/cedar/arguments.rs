@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::load::fault;
 use crate::ConfigError;
+use crate::lookalike::may_pass_for;
 
 /// What an argument must be.
 #[derive(Debug)]
@@ -91,8 +92,12 @@ fn kind(json: &Value) -> Result<Kind, ConfigError> {
     })
 }
 
-/// What policies see of `sent`. `None` where an argument is not what it must be.
+/// What policies see of `sent`. `None` where an argument is not what it must be, or where a server may
+/// take another one for it.
 pub(super) fn of(sent: &Map<String, Value>, declared: &Declared) -> Option<RestrictedExpression> {
+    if declared.keys().any(|known| sent.keys().any(|name| may_pass_for(name, known))) {
+        return None;
+    }
     let mut record = Vec::new();
     for (name, kind) in declared {
         if let Some(value) = sent.get(name) {

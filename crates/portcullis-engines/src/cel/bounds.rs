@@ -1,5 +1,7 @@
 //! What an expression may hold, so that what it costs has a bound.
 
+use std::collections::BTreeSet;
+
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 /// The longest expression, in bytes.
@@ -12,10 +14,21 @@ pub(super) const ROOTS: [&str; 7] =
     ["arguments", "caller", "listing", "method", "now", "target", "version"];
 
 /// What an expression looks at.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Looks {
     pub(super) at_arguments: bool,
     pub(super) at_groups: bool,
+    /// The names of members of arguments, and perhaps of other things.
+    pub(super) names: BTreeSet<String>,
+}
+
+impl Looks {
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.at_arguments |= other.at_arguments;
+        self.at_groups |= other.at_groups;
+        self.names.extend(other.names);
+        self
+    }
 }
 
 /// Operators and functions whose cost is that of reading what they are given.
@@ -77,11 +90,25 @@ impl<'a> Walk<'a> {
                     self.looks.at_groups |= matches!(&*select.field, "groups" | "claims");
                     Ok(())
                 }
-                _ => self.enter(&select.operand),
+                operand => {
+                    if !matches!(operand, Expr::Ident(root) if root == "target") {
+                        self.looks.names.insert(select.field.clone());
+                    }
+                    self.enter(&select.operand)
+                }
             },
             Expr::Call(call) => {
                 if !is_allowed(&call.func_name) {
                     return Err(format!("there is no function {:?} here", call.func_name));
+                }
+                let name = match call.func_name.as_str() {
+                    operators::INDEX => call.args.get(1),
+                    operators::IN => call.args.first(),
+                    _ => None,
+                };
+                if let Some(Expr::Literal(LiteralValue::String(name))) = name.map(|name| &name.expr)
+                {
+                    self.looks.names.insert(name.inner().to_owned());
                 }
                 call.target
                     .iter()

@@ -1,6 +1,6 @@
 //! What expressions look at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use portcullis_core::{Actor, Method, Principal};
 use portcullis_rbac::Query;
 use serde_json::Value as Json;
 
+use crate::lookalike::may_pass_for;
 use crate::usage;
 
 /// The largest arguments that expressions look at: bytes, and values within one another.
@@ -75,14 +76,26 @@ fn target(query: &Query<'_>) -> Value {
     ])
 }
 
-/// The arguments, where there are any; `None` where they are too large.
-pub(super) fn arguments(query: &Query<'_>) -> Option<Value> {
+/// The arguments, where there are any; `None` where they are too large, or where a server may take one
+/// of them for one of `names`.
+pub(super) fn arguments(query: &Query<'_>, names: &BTreeSet<String>) -> Option<Value> {
     let Some(sent) = query.arguments() else { return Some(map([])) };
     if sent.json().len() > MAX_BYTES {
         return None;
     }
     let json: Json = serde_json::from_slice(sent.json()).ok()?;
-    value(&json, &mut { MAX_VALUES })
+    let value = value(&json, &mut { MAX_VALUES })?;
+    (!deceives(&json, names)).then_some(value)
+}
+
+fn deceives(json: &Json, names: &BTreeSet<String>) -> bool {
+    match json {
+        Json::Array(items) => items.iter().any(|item| deceives(item, names)),
+        Json::Object(members) => members.iter().any(|(name, json)| {
+            names.iter().any(|known| may_pass_for(name, known)) || deceives(json, names)
+        }),
+        _ => false,
+    }
 }
 
 /// `json` as CEL has it; `None` where it holds more values than there is `room` for.

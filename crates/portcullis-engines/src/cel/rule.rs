@@ -91,11 +91,8 @@ pub(super) fn compile(
         let read = || written.iter().map(|rule| rule.compile(env)).collect::<Result<Vec<_>, _>>();
         let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);
         let rules = thread.map_err(|_| fault())?.join().map_err(|_| fault())??;
-        let looks = rules.iter().fold(Looks::default(), |all, (_, looks)| Looks {
-            at_arguments: all.at_arguments || looks.at_arguments,
-            at_groups: all.at_groups || looks.at_groups,
-        });
-        Ok((rules.into_iter().map(|(rule, _)| rule).collect(), looks))
+        let (rules, looks): (_, Vec<_>) = rules.into_iter().unzip();
+        Ok((rules, looks.into_iter().fold(Looks::default(), Looks::and)))
     })
 }
 
