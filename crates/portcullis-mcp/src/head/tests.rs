@@ -116,6 +116,7 @@ fn heads_of_posts() {
         ("type before accept", &[], media),
         ("accept before length", &[TYPE, length("1001")], Err((406, Reason::BadMedia))),
         ("long mirror", &[TYPE, ACCEPT, ("mcp-name", "12345678901")], Err((431, Reason::TooLarge))),
+        ("mirror at the limit", &[TYPE, ACCEPT, ("mcp-name", "1234567890")], Ok(true)),
         ("other long field", &[TYPE, ACCEPT, ("x-name", "12345678901")], Ok(true)),
     ];
     for (name, fields, expected) in rows {
@@ -243,4 +244,16 @@ fn forwarded_heads() {
     assert_eq!(inspected.session, SessionUse::Ends { upstream_id: "up-1".into() });
     assert_eq!(headers["mcp-session-id"], "up-1");
     assert!(!headers.contains_key("content-length"));
+}
+
+/// R-041, for requests without a body: a legacy version that is not enabled is not spoken.
+#[test]
+fn a_stream_of_a_version_that_is_not_enabled() {
+    let newest = InspectConfig { versions: vec![Version::V2025_11_25], ..config() };
+    for (version, expected) in
+        [("2025-11-25", Ok(false)), ("2025-06-18", Err((400, Reason::BadVersion)))]
+    {
+        let fields = [ACCEPT, ("mcp-protocol-version", version)];
+        assert_eq!(verdict(head(&newest, "GET", &fields)), expected, "{version}");
+    }
 }

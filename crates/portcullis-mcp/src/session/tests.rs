@@ -135,3 +135,21 @@ fn what_cannot_be_sealed_is_refused() {
     assert!(seal(&"x".repeat(300), VERSION).is_none());
     assert!(seal("x", Version::V2026_07_28).is_none(), "modern requests have no session");
 }
+
+/// the numbers themselves, whatever the constants say.
+#[test]
+fn limits_are_as_documented() {
+    assert_eq!(LIFETIME, Duration::from_secs(86_400));
+    assert_eq!(MAX_ID, 256);
+    let keys = SessionKeys::random();
+    let seal = |length| keys.seal(&"x".repeat(length), VERSION, &alice(), RESOURCE, NOW);
+    let longest = (1..MAX_ID).rev().find_map(seal).unwrap();
+    assert_eq!(longest.len(), MAX_ID, "all 256 characters can be used");
+    assert!(keys.open(&longest, &alice(), RESOURCE, NOW).is_ok());
+}
+
+#[test]
+fn debug_tells_how_many_keys_there_are_and_no_key() {
+    let keys = SessionKeys::new(&[0xAB; 32]).also_accept(&[0xCD; 32]);
+    assert_eq!(format!("{keys:?}"), "SessionKeys { previous: 1, .. }");
+}

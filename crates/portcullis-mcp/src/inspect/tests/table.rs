@@ -287,3 +287,14 @@ fn legacy_requests_ignore_mirrors() {
     let fields = [("mcp-name", "safe"), ("mcp-method", "x"), ("mcp-method", "y")];
     assert_eq!(targets(run(&all(), &fields, body)), [(TargetKind::Tool, "danger".to_owned())]);
 }
+
+/// Also of messages that need no `_meta`: a version that is not enabled is not spoken.
+#[test]
+fn a_notification_of_a_version_that_is_not_enabled() {
+    let body = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let fields = [("mcp-protocol-version", MODERN)];
+    let old_only = config(&[Version::V2025_11_25]);
+    let refused = Err((400, -32022, Reason::BadVersion));
+    assert_eq!(verdict(&run(&old_only, &fields, body)), refused);
+    assert_eq!(verdict(&run(&all(), &fields, body)), Ok(Version::V2026_07_28));
+}
