@@ -3,9 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The policy that the attacks try to get around.
-pub const POLICY: &str = include_str!("policy.yaml");
-
 const ATTACKS: &str = include_str!("attacks.txt");
 const ALLOWED: &str = "allowed_read";
 const FORBIDDEN: &str = "forbidden_delete";
@@ -94,7 +91,7 @@ fn block(lines: &[&str]) -> Block {
 fn expand(block: &Block) -> Vec<Attack> {
     let mut all = vec![Vec::new()];
     for list in &block.each {
-        let with = |chosen: &Vec<String>, one: &String| [&chosen[..], &[one.clone()]].concat();
+        let with = |chosen: &[String], one: &String| [chosen, std::slice::from_ref(one)].concat();
         all = all.iter().flat_map(|so_far| list.iter().map(|one| with(so_far, one))).collect();
     }
     let revisions = REVISIONS.iter().filter(|(month, _)| block.on.contains(month));

@@ -17,6 +17,7 @@ use crate::readers::{self, Call};
 use crate::support::{ISSUER, RESOURCE, Upstream, serve};
 
 const HOST: &str = "mcp.example.com";
+const POLICY: &str = include_str!("../corpus/policy.yaml");
 
 /// What came back, which is nothing when the connection broke.
 async fn send(addr: std::net::SocketAddr, attack: &Attack, token: &str, agent: &str) -> Vec<u8> {
@@ -65,7 +66,7 @@ async fn nothing_passes_that_policy_refuses() {
     let mint = Mint::es256(ISSUER);
     let records = MemorySink::new();
     let gate = Portcullis::builder()
-        .policy(Policy::from_yaml(corpus::POLICY).unwrap())
+        .policy(Policy::from_yaml(POLICY).unwrap())
         .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
         .resource(RESOURCE)
         .scope("mcp:read")

@@ -20,12 +20,15 @@ mod differential;
 mod disconnect;
 mod dpop;
 mod era;
+#[cfg(feature = "yaml")]
+mod filtering;
 mod hooks;
 mod inspection;
 mod issuers;
 mod limits;
 mod lists;
 mod miswired;
+mod order;
 mod profiles;
 mod readers;
 #[cfg(feature = "axum")]
