@@ -3,13 +3,18 @@
 use std::error::Error;
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use portcullis::{Dpop, Issuer, JsonLines, Policy, Portcullis};
 use tokio::net::TcpListener;
-use tower::Layer as _;
+use tower::{Layer as _, Service};
 
+use crate::forward::Forward;
 use crate::introspect;
 use crate::notes::Notes;
 
@@ -24,6 +29,7 @@ struct Options {
     audit: String,
     port: u16,
     resource: Option<String>,
+    upstream: Option<String>,
 }
 
 /// Serves until it is killed.
@@ -46,9 +52,22 @@ pub async fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
     if let Some(dpop) = options.dpop {
         gate = gate.dpop(dpop);
     }
-    let service = gate.build()?.layer(Notes::service());
-
+    let gate = gate.build()?;
     println!("listening on {address}");
+    match options.upstream {
+        Some(url) => serve(listener, gate.layer(Forward::to(&url)?)).await,
+        None => serve(listener, gate.layer(Notes::service())).await,
+    }
+}
+
+async fn serve<S, B>(listener: TcpListener, service: S) -> Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         // Streamed answers are several small writes: Nagle's algorithm would add 40 ms to each.
@@ -85,6 +104,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             "--audit" => options.audit = value,
             "--port" => options.port = value.parse()?,
             "--resource" => options.resource = Some(value),
+            "--upstream" => options.upstream = Some(value),
             _ => return Err(format!("{flag:?} is not an option").into()),
         }
     }

@@ -5,21 +5,34 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 #![allow(unreachable_pub, reason = "modules of one program")]
 
+mod attack;
 mod browser;
 mod client;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "it is ours: a mistake in it ends the test"
+)]
+#[path = "../../corpus/mod.rs"]
+mod corpus;
+mod forward;
 mod gate;
 mod introspect;
 #[path = "../../../examples/quickstart/notes.rs"]
 mod notes;
+mod server;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: peers gate --issuer URL HOW [--issuer URL HOW …] --policy FILE --audit FILE
-                  [--port PORT] [--resource URL] [--dpop nonces]
+                  [--port PORT] [--resource URL] [--dpop nonces] [--upstream URL]
          where HOW is --jwks URL or --introspect 'METHOD URL CLIENT SECRET'
-       peers client MCP_URL VERSION PERSON";
+       peers client MCP_URL VERSION PERSON
+       peers server
+       peers attack ASKED_URL SERVER_URL TOKEN MILLISECONDS";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,6 +40,8 @@ async fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         Some("gate") => gate::run(arguments).await,
         Some("client") => client::run(arguments).await,
+        Some("server") => server::run().await,
+        Some("attack") => attack::run(arguments).await,
         _ => Err(USAGE.into()),
     };
     match outcome {

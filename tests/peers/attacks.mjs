@@ -1,0 +1,142 @@
+// The corpus of attacks, to MCP servers of four languages: behind the gate none executes what policy
+// refused, and what it executes is what the audit trail says. Then to the servers themselves, to see
+// which attacks are real there.
+import { spawn } from 'node:child_process';
+import http from 'node:http';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as jose from 'jose';
+import { group } from './check.mjs';
+import { PROGRAM, startGate } from './gate.mjs';
+
+const POLICY = process.env.PEERS_ATTACKS_POLICY;
+const here = (file) => new URL(file, import.meta.url).pathname;
+
+const SERVERS = [
+  ['rmcp', [PROGRAM, 'server']],
+  // It does not speak 2026-07-28.
+  ['TypeScript SDK 1', [process.execPath, here('server.mjs'), 'v1'], /\(26\)$/],
+  ['TypeScript SDK 2', [process.execPath, here('server.mjs'), 'v2']],
+  ['Python SDK', [process.env.PEERS_PYTHON, here('server.py')]],
+  ['encoding/json of Go', [process.env.PEERS_GO]],
+];
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill()));
+
+function start([program, ...args]) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.add(child);
+  return child;
+}
+
+async function serve(command) {
+  const child = start(command);
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = line.match(/^listening on (.*)$/)?.[1];
+    if (!url) continue;
+    child.stdout.resume();
+    return { url, stop: () => child.kill() };
+  }
+  throw new Error(`${command.join(' ')} did not start`);
+}
+
+/** An issuer with one key, whose tokens outlive a slow machine. */
+async function startIssuer() {
+  const { privateKey, publicKey } = await jose.generateKeyPair('ES256');
+  const kid = 'peers';
+  const keys = [{ ...(await jose.exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' }];
+  const server = http.createServer((_, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ keys }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const token = (audience) => new jose.SignJWT({ client_id: 'peers', scope: 'notes:read', groups: ['staff'] })
+    .setProtectedHeader({ alg: 'ES256', kid, typ: 'at+jwt' })
+    .setIssuer(issuer).setAudience(audience).setSubject('mallory').setJti('1').setIssuedAt().setExpirationTime('1h')
+    .sign(privateKey);
+  return { issuer, jwks: `${issuer}/jwks`, token, stop: () => { server.closeAllConnections(); server.close(); } };
+}
+
+/** Sends all attacks to `url`, behind which is the server at `server`. */
+async function attack(url, server, token, patience) {
+  const outcomes = [];
+  const child = start([PROGRAM, 'attack', url, server, token, String(patience)]);
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [sent, executed] = JSON.parse(line);
+    outcomes.push({ ...sent, executed });
+  }
+  return outcomes;
+}
+
+const sorted = (keys) => JSON.stringify([...(keys ?? [])].sort());
+const says = (method, target, keys) => `${method} ${target} ${sorted(keys)}`;
+
+/** What the records allow to each attack. */
+function permits(records) {
+  const permits = new Map();
+  for (const record of records) {
+    if (record.record !== 'decision' || record.decision !== 'allow' || record.target === undefined) continue;
+    const agent = record.unverified_user_agent;
+    const said = says(record.method, record.target, record.argument_keys);
+    permits.set(agent, [...(permits.get(agent) ?? []), said]);
+  }
+  return permits;
+}
+
+/** What was executed and no record allows. */
+function unrecorded(outcomes, records) {
+  const allowed = permits(records);
+  return outcomes.flatMap(({ name, agent, executed }) => {
+    const left = [...(allowed.get(agent) ?? [])];
+    return executed.filter(({ method, target, keys }) => {
+      const at = left.indexOf(says(method, target, keys));
+      if (at >= 0) left.splice(at, 1);
+      return at < 0;
+    }).map((one) => `${name}: ${JSON.stringify(one)}`);
+  });
+}
+
+const unexpected = (outcomes) => outcomes.flatMap(({ name, expect, executed }) =>
+  executed.filter(({ method, target }) => !expect.includes(`${method} ${target}`))
+    .map((one) => `${name}: ${JSON.stringify(one)}`));
+
+const none = (list) => list.length === 0;
+
+async function run(name, command, foreign = /^$/) {
+  const issuer = await startIssuer();
+  const server = await serve(command);
+  const gate = await startGate(`attacks-${name.replace(/\W/g, '-')}`, [issuer],
+    ['--policy', POLICY, '--upstream', server.url]);
+  await group(`attacks, ${name}`, async (check) => {
+    const token = await issuer.token(gate.url);
+    const gated = await attack(gate.url, server.url, token, 5000);
+    // The last records are written when nobody waits for them.
+    await sleep(500);
+    const records = gate.records();
+    check('all were sent', gated.length, (count) => count > 1000);
+    const missing = gated.filter(({ name, runs, executed }) => runs && none(executed) && !foreign.test(name));
+    check('what is allowed runs', missing.map((o) => o.name), none);
+    check('nothing else runs', unexpected(gated), none);
+    check('what runs is what the records say', unrecorded(gated, records), none);
+    const amounts = gated.flatMap(({ executed }) => executed.map(({ amount }) => amount)).filter((a) => a != null);
+    check('no more is paid than policy allows', amounts, (all) => all.every((a) => a >= 0 && a <= 100));
+    check('no fault of the gate', gated.filter(({ status }) => status === 500).map((o) => o.name), none);
+
+    const plain = await attack(server.url, server.url, token, 300);
+    check('all were sent again', plain.length, gated.length);
+    const real = plain.filter(({ expect, executed }) => none(expect) && executed.length > 0);
+    const forbidden = real.filter(({ executed }) => executed.some(({ target }) => target.startsWith('forbidden_')));
+    const passed = gated.filter(({ executed }) => executed.length > 0).length;
+    console.log(`     ${gated.length} requests: ${passed} run behind the gate; of those it refuses, ${real.length} run `
+      + `without it, ${forbidden.length} of them a forbidden tool`);
+  });
+  gate.stop();
+  server.stop();
+  issuer.stop();
+}
+
+export async function attacks() {
+  for (const server of SERVERS) await run(...server);
+}
