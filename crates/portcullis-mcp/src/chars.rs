@@ -2,55 +2,77 @@
 
 use std::iter;
 
+use wide::u8x16;
+
+/// How many bytes are looked at at once, and how many such blocks where strings are long.
+const BLOCK: usize = 16;
+const ROW: usize = 4;
+
 /// The offset of the first byte at or after `from` that ends or interrupts a string: a quote, a
 /// backslash or a control character.
 #[inline]
 pub(crate) fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut rest = bytes.get(from..)?;
-    let mut at = from;
-    loop {
-        // Most strings are short: a few words before the block loop pays off, and again to find
-        // the byte at which that stopped.
-        for _ in 0..4 {
-            let Some((word, tail)) = rest.split_first_chunk() else { return tail(rest, at) };
-            if let Some(offset) = special_in_word(u64::from_le_bytes(*word)) {
-                return Some(at + offset);
-            }
-            rest = tail;
-            at += 8;
-        }
-        // The compiler turns the fold into vector instructions.
-        while let Some((block, tail)) = rest.split_first_chunk::<32>() {
-            if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
-                break;
-            }
-            rest = tail;
-            at += 32;
-        }
+    match bytes.get(from..)?.first_chunk() {
+        Some(block) => match first_special(*block) {
+            Some(offset) => Some(from + offset), // Most strings are short.
+            None => find_far(bytes, from + BLOCK),
+        },
+        None => find_late(bytes, from),
     }
 }
 
-fn tail(rest: &[u8], at: usize) -> Option<usize> {
-    rest.iter().position(|byte| is_special(*byte)).map(|offset| at + offset)
+/// The same for long strings.
+fn find_far(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    let (blocks, _) = bytes.get(from..)?.as_chunks::<BLOCK>();
+    let mut blocks = blocks;
+    while let Some((row, rest)) = blocks.split_first_chunk::<ROW>() {
+        if any_special(row) {
+            break;
+        }
+        blocks = rest;
+        at += ROW * BLOCK;
+    }
+    for block in blocks {
+        if let Some(offset) = first_special(*block) {
+            return Some(at + offset);
+        }
+        at += BLOCK;
+    }
+    find_late(bytes, at)
+}
+
+/// The same near the end of `bytes`.
+fn find_late(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    rest.iter().position(|byte| is_special(*byte)).map(|offset| from + offset)
 }
 
 fn is_special(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
-/// The offset of the first special byte among eight, which were loaded in little-endian order.
-///
-/// Borrows can only spoil bytes above the first hit, so the lowest set bit is exact.
-fn special_in_word(word: u64) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let hits = ((word.wrapping_sub(ONES * 0x20) & !word)
-        | (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash))
-        & HIGH;
-    (hits != 0).then(|| hits.trailing_zeros() as usize / 8)
+/// The offset of the first special byte.
+#[inline]
+fn first_special(block: [u8; BLOCK]) -> Option<usize> {
+    let hits = specials(block).to_bitmask();
+    (hits != 0).then(|| hits.trailing_zeros() as usize)
+}
+
+/// Whether there is a special byte.
+#[inline]
+fn any_special(row: &[[u8; BLOCK]; ROW]) -> bool {
+    let [a, b, c, d] = row.map(specials);
+    ((a | b) | (c | d)).to_bitmask() != 0
+}
+
+/// All ones where a byte is special.
+#[inline]
+fn specials(block: [u8; BLOCK]) -> u8x16 {
+    let block = u8x16::new(block);
+    let is = |byte: u8| block.simd_eq(u8x16::splat(byte));
+    let is_control = block.min(u8x16::splat(0x1F)).simd_eq(block);
+    is_control | (is(b'"') | is(b'\\'))
 }
 
 /// How many bytes the escape at the start of `bytes` takes; a surrogate pair counts as one. `None`
@@ -115,30 +137,42 @@ fn unit(chars: &mut std::str::Chars<'_>) -> u16 {
 
 /// How many bytes the number at the start of `bytes` takes (RFC 8259 section 6).
 pub(crate) fn number_len(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let mut at = usize::from(bytes.first() == Some(&b'-'));
-    at += match bytes.get(at)? {
-        b'0' => 1,
-        b'1'..=b'9' => digits(at),
+    number_end(bytes, 0)
+}
+
+/// The offset behind the number at `from`.
+#[inline]
+pub(crate) fn number_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from + usize::from(bytes.get(from) == Some(&b'-'));
+    at = match bytes.get(at)? {
+        b'0' => at + 1,
+        b'1'..=b'9' => digits(bytes, at + 1),
         _ => return None,
     };
+    match bytes.get(at) {
+        Some(b'.' | b'e' | b'E') => fraction(bytes, at),
+        _ => Some(at),
+    }
+}
+
+/// The offset behind the fraction and exponent at `at`.
+fn fraction(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let some_digits = |from: usize| Some(digits(bytes, from)).filter(|end| *end > from);
     if bytes.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
+        at = some_digits(at + 1)?;
     }
     if let Some(b'e' | b'E') = bytes.get(at) {
         let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at + 1 + sign);
-        if exponent == 0 {
-            return None;
-        }
-        at += 1 + sign + exponent;
+        at = some_digits(at + 1 + sign)?;
     }
     Some(at)
+}
+
+/// The offset behind the digits at `at`, if any.
+#[inline]
+fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    at
 }

@@ -95,7 +95,7 @@ pub(crate) struct Scanner<'a> {
     at: usize,
     depth_left: u16,
     values_left: u32,
-    names: Names,
+    names: Names<'a>,
 }
 
 impl<'a> Scanner<'a> {
@@ -115,9 +115,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// The offset of the next token.
+    #[inline]
     pub(crate) fn at(&self) -> usize {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        self.at + rest.iter().take_while(|b| is_space(**b)).count()
+        after_space(self.text.as_bytes(), self.at)
     }
 
     /// The offset behind what was read last.
@@ -144,31 +144,26 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads an object. `member` is called after each name and must read exactly the value.
+    #[inline]
     pub(crate) fn object<E: From<JsonError>>(
         &mut self,
         mut member: impl FnMut(&mut Self, Str<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'{')?;
         if self.token()? == b'}' {
-            return self.close();
+            self.close(self.at);
+            return Ok(());
         }
         let mut seen = self.names.object();
         loop {
-            if self.token()? != b'"' {
-                return Err(JsonError::Syntax.into());
-            }
-            let name = self.quoted()?;
-            self.check_name(name, &mut seen)?;
-            if self.token()? != b':' {
-                return Err(JsonError::Syntax.into());
-            }
-            self.at += 1;
+            let name = self.name(self.at, &mut seen)?;
             member(self, name)?;
             match self.token()? {
-                b',' => self.at += 1,
+                b',' => _ = self.token_at(self.at + 1)?,
                 b'}' => {
-                    self.names.end(&seen);
-                    return self.close();
+                    self.names.end(seen);
+                    self.close(self.at);
+                    return Ok(());
                 }
                 _ => return Err(JsonError::Syntax.into()),
             }
@@ -176,65 +171,64 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads an array. `item` is called before each item and must read exactly the item.
+    #[inline]
     pub(crate) fn array<E: From<JsonError>>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.open(b'[')?;
         if self.token()? == b']' {
-            return self.close();
+            self.close(self.at);
+            return Ok(());
         }
         loop {
             item(self)?;
             match self.token()? {
                 b',' => self.at += 1,
-                b']' => return self.close(),
+                b']' => {
+                    self.close(self.at);
+                    return Ok(());
+                }
                 _ => return Err(JsonError::Syntax.into()),
             }
         }
     }
 
     /// Reads a string.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Str<'a>, JsonError> {
         self.count()?;
         if self.token()? != b'"' {
             return Err(JsonError::Syntax);
         }
-        self.quoted()
+        let string = self.quoted(self.at)?;
+        self.at = string.start + string.raw.len() + 1;
+        Ok(string)
     }
 
     /// Reads a number and returns it as sent.
     pub(crate) fn number(&mut self) -> Result<&'a str, JsonError> {
         self.count()?;
         self.token()?;
-        self.digits_and_signs()
+        let end = chars::number_end(self.text.as_bytes(), self.at).ok_or(JsonError::Syntax)?;
+        let number = self.text.get(self.at..end).ok_or(JsonError::Syntax)?;
+        self.at = end;
+        Ok(number)
     }
 
     /// Reads any value, with all checks, and returns where it is.
+    #[inline]
     pub(crate) fn skip(&mut self) -> Result<Range<usize>, JsonError> {
         self.token()?;
         let start = self.at;
-        self.pass()?;
+        self.at = self.value(start)?;
         Ok(start..self.at)
     }
 
     /// Reads any value, with all checks.
+    #[inline]
     pub(crate) fn pass(&mut self) -> Result<(), JsonError> {
-        match self.token()? {
-            b'{' => self.object(|scanner, _| scanner.pass()),
-            b'[' => self.array(Self::pass),
-            b'"' => {
-                self.count()?;
-                self.quoted().map(drop)
-            }
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'n' => self.literal("null"),
-            _ => {
-                self.count()?;
-                self.digits_and_signs().map(drop)
-            }
-        }
+        self.skip().map(drop)
     }
 
     /// Says whether the document ends here.
@@ -245,29 +239,32 @@ impl<'a> Scanner<'a> {
     /// Skips white space and returns the byte after it.
     #[inline]
     fn token(&mut self) -> Result<u8, JsonError> {
+        self.token_at(self.at)
+    }
+
+    /// Goes to the token at `at` or after the white space there, and returns its first byte.
+    #[inline]
+    fn token_at(&mut self, at: usize) -> Result<u8, JsonError> {
         let bytes = self.text.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(&byte) => return Ok(byte),
-                None => return Err(JsonError::Syntax),
-            }
-        }
+        self.at = after_space(bytes, at);
+        bytes.get(self.at).copied().ok_or(JsonError::Syntax)
+    }
+
+    /// The token at `at` or after the white space there.
+    #[inline]
+    fn next(&self, at: usize) -> Result<(usize, u8), JsonError> {
+        let bytes = self.text.as_bytes();
+        let at = after_space(bytes, at);
+        bytes.get(at).map(|byte| (at, *byte)).ok_or(JsonError::Syntax)
     }
 
     #[inline]
-    fn check_name(&mut self, name: Str<'a>, seen: &mut Seen<'a>) -> Result<(), JsonError> {
-        if name.escaped && name.decoded().starts_with(RESERVED) || name.raw.starts_with(RESERVED) {
-            return Err(JsonError::Reserved);
-        }
-        self.names.insert(self.text, name, seen)
-    }
-
     fn count(&mut self) -> Result<(), JsonError> {
         self.values_left = self.values_left.checked_sub(1).ok_or(JsonError::Limit)?;
         Ok(())
     }
 
+    #[inline]
     fn open(&mut self, bracket: u8) -> Result<(), JsonError> {
         self.count()?;
         if self.token()? != bracket {
@@ -278,58 +275,199 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads the bracket that ends an object or array.
-    fn close<E>(&mut self) -> Result<(), E> {
+    /// Ends an object or array whose last bracket is at `at`.
+    #[inline]
+    fn close(&mut self, at: usize) {
         self.depth_left += 1;
-        self.at += 1;
-        Ok(())
+        self.at = at + 1;
     }
 
-    fn literal(&mut self, word: &str) -> Result<(), JsonError> {
-        self.count()?;
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        if !rest.starts_with(word.as_bytes()) {
+    /// Reads the member name at `at`, and the colon.
+    #[inline]
+    fn name(&mut self, at: usize, seen: &mut Seen) -> Result<Str<'a>, JsonError> {
+        let end = self.name_end(at, seen)?;
+        let start = at + 1;
+        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+        self.at = self.colon(end + 1)?;
+        Ok(Str { raw, start, escaped: seen.escaped })
+    }
+
+    /// The offset behind the colon at `at` or after the white space there.
+    #[inline]
+    fn colon(&self, at: usize) -> Result<usize, JsonError> {
+        match self.next(at)? {
+            (at, b':') => Ok(at + 1),
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    /// The offset of the quote that ends the member name at `at`.
+    #[inline]
+    fn name_end(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
+        let bytes = self.text.as_bytes();
+        if bytes.get(at) != Some(&b'"') {
             return Err(JsonError::Syntax);
         }
-        self.at += word.len();
-        Ok(())
+        let start = at + 1;
+        let end = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
+        let is_plain = bytes.get(end) == Some(&b'"') && bytes.get(start) != Some(&b'$');
+        seen.escaped = false;
+        if is_plain && self.names.insert(bytes, start..end, seen) {
+            return Ok(end);
+        }
+        self.odd_name(start, end, seen)
     }
 
-    /// A string whose opening quote is the next byte.
+    /// The same for a name that needs a closer look, in which a special byte is at `first`.
+    #[cold]
+    fn odd_name(
+        &mut self,
+        start: usize,
+        first: usize,
+        seen: &mut Seen,
+    ) -> Result<usize, JsonError> {
+        let end = string_end(self.text.as_bytes(), first)?;
+        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+        seen.escaped = end != first;
+        let name = Str { raw, start, escaped: seen.escaped };
+        if name.decoded().starts_with(RESERVED) {
+            return Err(JsonError::Reserved);
+        }
+        self.names.insert_odd(self.text, name, seen)?;
+        Ok(end)
+    }
+
+    /// The string whose opening quote is at `at`.
     #[inline]
-    fn quoted(&mut self) -> Result<Str<'a>, JsonError> {
-        let start = self.at + 1;
-        let mut end = start;
-        let mut escaped = false;
+    fn quoted(&self, at: usize) -> Result<Str<'a>, JsonError> {
         let bytes = self.text.as_bytes();
-        loop {
-            end = chars::find_special(bytes, end).ok_or(JsonError::Syntax)?;
-            match bytes.get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    let rest = bytes.get(end..).unwrap_or_default();
-                    end += chars::escape_len(rest).ok_or(JsonError::Syntax)?;
-                    escaped = true;
+        let start = at + 1;
+        let first = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
+        let end = match bytes.get(first) {
+            Some(b'"') => first,
+            _ => string_end(bytes, first)?,
+        };
+        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+        Ok(Str { raw, start, escaped: end != first })
+    }
+
+    // What follows does not go by way of `self.at`: most of a document is values that nobody looks
+    // at, and in a register the place is known sooner than in memory.
+
+    /// The offset behind the value that begins at `at`.
+    #[inline(always)]
+    fn value(&mut self, at: usize) -> Result<usize, JsonError> {
+        let bytes = self.text.as_bytes();
+        match bytes.get(at) {
+            Some(b'"') => {
+                self.count()?;
+                let first = chars::find_special(bytes, at + 1).ok_or(JsonError::Syntax)?;
+                match bytes.get(first) {
+                    Some(b'"') => Ok(first + 1),
+                    _ => string_end(bytes, first).map(|end| end + 1),
                 }
-                _ => return Err(JsonError::Syntax), // A raw control character.
+            }
+            Some(b'{') => self.members(at),
+            Some(b'[') => self.items(at),
+            Some(b't') => self.literal(at, b"true"),
+            Some(b'f') => self.literal(at, b"false"),
+            Some(b'n') => self.literal(at, b"null"),
+            _ => {
+                self.count()?;
+                chars::number_end(bytes, at).ok_or(JsonError::Syntax)
             }
         }
-        self.at = end + 1;
-        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        Ok(Str { raw, start, escaped })
     }
 
-    fn digits_and_signs(&mut self) -> Result<&'a str, JsonError> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let length = chars::number_len(rest).ok_or(JsonError::Syntax)?;
-        let number = self.text.get(self.at..self.at + length).ok_or(JsonError::Syntax)?;
-        self.at += length;
-        Ok(number)
+    /// The offset behind the object that begins at `at`.
+    #[inline(never)]
+    fn members(&mut self, at: usize) -> Result<usize, JsonError> {
+        self.at = at;
+        self.open(b'{')?;
+        let (mut at, mut byte) = self.next(self.at)?;
+        if byte == b'}' {
+            self.depth_left += 1;
+            return Ok(at + 1);
+        }
+        let mut seen = self.names.object();
+        loop {
+            at = self.name_end(at, &mut seen)?;
+            at = self.colon(at + 1)?;
+            (at, _) = self.next(at)?;
+            at = self.value(at)?;
+            (at, byte) = self.next(at)?;
+            match byte {
+                b',' => (at, _) = self.next(at + 1)?,
+                b'}' => {
+                    self.names.end(seen);
+                    self.depth_left += 1;
+                    return Ok(at + 1);
+                }
+                _ => return Err(JsonError::Syntax),
+            }
+        }
+    }
+
+    /// The offset behind the array that begins at `at`.
+    #[inline(never)]
+    fn items(&mut self, at: usize) -> Result<usize, JsonError> {
+        self.at = at;
+        self.open(b'[')?;
+        let (mut at, mut byte) = self.next(self.at)?;
+        if byte == b']' {
+            self.depth_left += 1;
+            return Ok(at + 1);
+        }
+        loop {
+            at = self.value(at)?;
+            (at, byte) = self.next(at)?;
+            match byte {
+                b',' => (at, _) = self.next(at + 1)?,
+                b']' => {
+                    self.depth_left += 1;
+                    return Ok(at + 1);
+                }
+                _ => return Err(JsonError::Syntax),
+            }
+        }
+    }
+
+    #[inline]
+    fn literal(&mut self, at: usize, word: &[u8]) -> Result<usize, JsonError> {
+        self.count()?;
+        let end = at + word.len();
+        let same = self.text.as_bytes().get(at..end) == Some(word);
+        if same { Ok(end) } else { Err(JsonError::Syntax) }
     }
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+/// The offset of the quote that ends a string, in which a special byte is at `first`.
+fn string_end(bytes: &[u8], first: usize) -> Result<usize, JsonError> {
+    let mut at = first;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at),
+            Some(b'\\') => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                at += chars::escape_len(rest).ok_or(JsonError::Syntax)?;
+            }
+            _ => return Err(JsonError::Syntax), // A raw control character.
+        }
+        at = chars::find_special(bytes, at).ok_or(JsonError::Syntax)?;
+    }
+}
+
+/// The offset of the first byte at or after `at` that is no white space.
+#[inline]
+fn after_space(bytes: &[u8], mut at: usize) -> usize {
+    // One comparison says that there is none, as it is with most tokens.
+    while let Some(byte @ ..=b' ') = bytes.get(at) {
+        if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            break;
+        }
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]

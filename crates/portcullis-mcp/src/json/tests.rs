@@ -85,6 +85,19 @@ fn documents() {
         ("same names in siblings", br#"[{"a":1},{"a":1}]"#, Ok(())),
         ("same name at two depths", br#"{"a":{"a":1}}"#, Ok(())),
         ("same length and ends", br#"{"abc":1,"axc":2}"#, Ok(())),
+        ("same beginning", br#"{"beginning1":1,"beginning2":2,"beginning":3}"#, Ok(())),
+        (
+            "duplicate among names of one beginning",
+            br#"{"beginning1":1,"beginning2":2,"beginning1":3}"#,
+            Err(Duplicate),
+        ),
+        ("a dollar", br#"{"$schema":1,"$ref":2,"$id":3}"#, Ok(())),
+        ("duplicate with a dollar", br#"{"$ref":1,"a":2,"$ref":3}"#, Err(Duplicate)),
+        (
+            "escaped duplicate of a long name",
+            br#"{"beginning1":1,"beginning\u0031":2}"#,
+            Err(Duplicate),
+        ),
     ];
     for (name, document, expected) in rows {
         assert_eq!(check(document), *expected, "{name}");
