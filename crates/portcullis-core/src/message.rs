@@ -42,9 +42,9 @@ pub enum NoMessage {
     Dropped(Version),
 }
 
-/// A JSON-RPC request.
+/// A JSON-RPC request. Cheap to clone.
 #[derive(Clone)]
-pub struct McpRequest(McpRequestParts);
+pub struct McpRequest(Arc<McpRequestParts>);
 
 /// What inspection learned about a request; turns into a [`McpRequest`].
 #[derive(Clone)]
@@ -67,7 +67,7 @@ pub struct McpRequestParts {
 
 impl From<McpRequestParts> for McpRequest {
     fn from(parts: McpRequestParts) -> Self {
-        Self(parts)
+        Self(Arc::new(parts))
     }
 }
 

@@ -83,7 +83,8 @@ pub(crate) fn follow(
     limits: JsonLimits,
 ) -> Option<()> {
     let Some(declared) = catalogue.get(tool) else {
-        let repeats = headers.keys().any(|name| name.as_str().starts_with(mirror::PARAM.name));
+        let repeats =
+            headers.keys().any(|name| name.as_str().starts_with(mirror::PARAM.name.as_str()));
         return (!repeats).then_some(());
     };
     for param in declared.iter() {

@@ -9,8 +9,8 @@ use crate::config::InspectConfig;
 use crate::era;
 use crate::inspect::{Disposition, Inspected, Plan, SessionUse};
 use crate::media::{self, EVENTS, JSON};
-use crate::mirror;
 use crate::session::Session;
+use crate::{mirror, respond};
 
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -178,19 +178,19 @@ pub(crate) fn version(
 /// Writes into the forwarded head what inspection decided, so that the service behind cannot
 /// classify differently, and puts back the session id that it knows.
 pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
-    headers.remove(SESSION);
     let upstream_id = match &inspected.session {
         SessionUse::None | SessionUse::Begins => None,
         SessionUse::Open { upstream_id } | SessionUse::Ends { upstream_id } => {
             http::HeaderValue::from_str(upstream_id).ok()
         }
     };
-    if let Some(upstream_id) = upstream_id {
-        headers.insert(SESSION, upstream_id);
+    match upstream_id {
+        Some(upstream_id) => _ = headers.insert(SESSION, upstream_id),
+        None => _ = headers.remove(SESSION),
     }
 
     let version = http::HeaderValue::from_static(inspected.version.as_str());
-    let header = HeaderName::from_static(mirror::VERSION.name);
+    let header = &mirror::VERSION.name;
     match inspected.version.era() {
         Era::Legacy => {
             let modern: Vec<_> =
@@ -202,11 +202,11 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
             if inspected.version == Version::V2025_03_26 || negotiating {
                 headers.remove(header);
             } else {
-                headers.insert(header, version);
+                headers.insert(header.clone(), version);
             }
         }
         _ => {
-            headers.insert(header, version);
+            headers.insert(header.clone(), version);
         }
     }
 
@@ -217,7 +217,7 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
     if matches!(inspected.message, McpMessage::NoMessage(_)) {
         headers.remove(header::CONTENT_LENGTH);
     } else {
-        headers.insert(header::CONTENT_LENGTH, inspected.body.len().into());
+        respond::set_length(headers, inspected.body.len());
     }
 }
 

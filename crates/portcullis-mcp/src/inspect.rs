@@ -16,7 +16,6 @@ use crate::{build, custom, head, mirror, rewrite};
 
 /// What to do after the head was checked.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "taken apart at once")]
 pub(crate) enum Plan {
     /// Read the body, then [`inspect`].
     ReadBody,

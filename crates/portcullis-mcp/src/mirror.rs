@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Denial, Method, Text};
 
 use crate::parse::{Member, Message, Shape};
@@ -12,7 +12,7 @@ use crate::parse::{Member, Message, Shape};
 /// A header that may appear once, and what is said when it is not as it should be.
 #[derive(Debug)]
 pub(crate) struct Mirrored {
-    pub(crate) name: &'static str,
+    pub(crate) name: HeaderName,
     pub(crate) missing: &'static str,
     pub(crate) mismatch: &'static str,
     pub(crate) repeated: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct Mirrored {
 macro_rules! mirrored {
     ($name:literal, $shown:literal) => {
         Mirrored {
-            name: $name,
+            name: HeaderName::from_static($name),
             missing: concat!("missing required header ", $shown),
             mismatch: concat!($shown, " header does not match request body"),
             repeated: concat!($shown, " header must appear exactly once"),
@@ -31,14 +31,15 @@ macro_rules! mirrored {
     };
 }
 
-pub(crate) const VERSION: Mirrored = mirrored!("mcp-protocol-version", "MCP-Protocol-Version");
-const METHOD: Mirrored = mirrored!("mcp-method", "Mcp-Method");
-const NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
-pub(crate) const PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
+pub(crate) static VERSION: Mirrored = mirrored!("mcp-protocol-version", "MCP-Protocol-Version");
+static METHOD: Mirrored = mirrored!("mcp-method", "Mcp-Method");
+static NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
+/// Its name is how the names of these headers begin.
+pub(crate) static PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
 
 /// Whether `name` is one of the headers that only modern requests have.
 pub(crate) fn is_modern(name: &str) -> bool {
-    name == METHOD.name || name == NAME.name || name.starts_with(PARAM.name)
+    METHOD.name == name || NAME.name == name || name.starts_with(PARAM.name.as_str())
 }
 
 /// Compares the headers of a modern message with its body.
@@ -49,7 +50,7 @@ pub(crate) fn check(
 ) -> Result<(), Denial> {
     let method = single(headers, &METHOD, id)?;
     let name = single(headers, &NAME, id)?;
-    for param in headers.keys().filter(|name| name.as_str().starts_with(PARAM.name)) {
+    for param in headers.keys().filter(|name| name.as_str().starts_with(PARAM.name.as_str())) {
         if headers.get_all(param).iter().nth(1).is_some() {
             return Err(Denial::header_mismatch(id, PARAM.repeated));
         }
@@ -88,7 +89,7 @@ pub(crate) fn single<'h>(
     header: &Mirrored,
     id: Option<&Text>,
 ) -> Result<Option<&'h HeaderValue>, Denial> {
-    let mut values = headers.get_all(header.name).iter();
+    let mut values = headers.get_all(&header.name).iter();
     let first = values.next();
     if values.next().is_some() {
         return Err(Denial::header_mismatch(id, header.repeated));
@@ -102,14 +103,14 @@ pub(crate) fn literal<'h>(
     header: &Mirrored,
     id: Option<&Text>,
 ) -> Result<&'h str, Denial> {
-    plain(value.as_bytes()).ok_or_else(|| Denial::header_mismatch(id, header.invalid))
+    plain(value).ok_or_else(|| Denial::header_mismatch(id, header.invalid))
 }
 
 /// The text that a mirrored value stands for.
 pub(crate) fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
     const START: &str = "=?base64?";
     const END: &str = "?=";
-    let text = plain(value.as_bytes())?;
+    let text = plain(value)?;
     if !text.starts_with(START) || !text.ends_with(END) {
         return Some(Cow::Borrowed(text));
     }
@@ -122,7 +123,8 @@ pub(crate) fn decode(value: &HeaderValue) -> Option<Cow<'_, str>> {
 
 /// The value that stands for `text`.
 pub(crate) fn encode(text: &str) -> Option<HeaderValue> {
-    let literal = plain(text.as_bytes()).is_some_and(|kept| kept.len() == text.len());
+    let visible = text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
+    let literal = visible && text.trim_matches(OWS).len() == text.len();
     if literal && !(text.starts_with("=?base64?") && text.ends_with("?=")) {
         return HeaderValue::from_str(text).ok();
     }
@@ -130,10 +132,11 @@ pub(crate) fn encode(text: &str) -> Option<HeaderValue> {
 }
 
 /// Visible ASCII with inner white space; white space at the ends is HTTP's own.
-fn plain(value: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
-    text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~')).then_some(text)
+fn plain(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().map(|text| text.trim_matches(OWS))
 }
+
+const OWS: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]
 mod tests {

@@ -67,10 +67,16 @@ pub(crate) const MODERN_META: &[&str] =
 /// Whether `name` equals one of `recognised` under Unicode simple case folding, but is none of them
 ///
 pub(crate) fn is_variant(name: &str, recognised: &[&str]) -> bool {
+    // Nearly all names are ASCII, and have another length than those which they are not.
+    if name.is_ascii() {
+        let differs_in_case =
+            |known: &&str| name.len() == known.len() && known.eq_ignore_ascii_case(name);
+        return recognised.iter().any(differs_in_case) && !recognised.contains(&name);
+    }
     let folds = |known: &&str| {
         name.len() >= known.len() && name.chars().map(fold).eq(known.chars().map(fold))
     };
-    !recognised.contains(&name) && recognised.iter().any(folds)
+    recognised.iter().any(folds)
 }
 
 /// Simple case folding as far as it matters: all recognised names are ASCII, and only these fold to

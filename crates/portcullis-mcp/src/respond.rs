@@ -84,9 +84,38 @@ pub(crate) fn treat(
 
 /// Removes what belongs to the connection behind, or to nobody.
 pub(crate) fn clean(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_LENGTH);
+    clean_but_length(headers);
+}
+
+fn clean_but_length(headers: &mut HeaderMap) {
     let foreign: Vec<_> = headers.keys().filter(|name| is_foreign(name)).cloned().collect();
     for name in foreign {
         headers.remove(name);
+    }
+}
+
+/// Says how long the body is, unless that is what is said.
+pub(crate) fn set_length(headers: &mut HeaderMap, length: usize) {
+    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
+    let is_said = said.next().is_some_and(|said| is_number(said.as_bytes(), length));
+    if !is_said || said.next().is_some() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// Whether the digits are `number` as everybody would write it.
+fn is_number(digits: &[u8], mut number: usize) -> bool {
+    let mut digits = digits.iter().rev();
+    loop {
+        if digits.next().is_none_or(|digit| usize::from(*digit) != number % 10 + usize::from(b'0'))
+        {
+            return false;
+        }
+        number /= 10;
+        if number == 0 {
+            return digits.next().is_none();
+        }
     }
 }
 
@@ -104,7 +133,6 @@ fn is_foreign(name: &HeaderName) -> bool {
             | "content-digest"
             | "repr-digest"
             | "content-md5"
-            | "content-length"
             | "content-encoding"
             | "content-range"
             | "content-location"
@@ -125,9 +153,9 @@ fn is_foreign(name: &HeaderName) -> bool {
 
 /// The fields of a JSON answer.
 pub(crate) fn json_head(headers: &mut HeaderMap, length: usize) {
-    clean(headers);
+    clean_but_length(headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    set_length(headers, length);
 }
 
 /// The fields of a stream.

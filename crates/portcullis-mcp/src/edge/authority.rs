@@ -1,15 +1,17 @@
 //! Host and port, compared as URIs do (RFC 3986 section 3.2.2).
 
-/// A host, lower case, and the port if one is named.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Authority {
-    host: String,
+use std::borrow::Cow;
+
+/// A host, in whatever case, and the port if one is named.
+#[derive(Clone, Debug)]
+pub(crate) struct Authority<'a> {
+    host: Cow<'a, str>,
     port: Option<u16>,
 }
 
-impl Authority {
+impl<'a> Authority<'a> {
     /// Reads `host`, `host:port` or `[v6]:port`. Anything else, user information among it, is none.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (host, rest) = match text.strip_prefix('[') {
             Some(v6) => {
                 let (inside, rest) = v6.split_once(']')?;
@@ -25,25 +27,32 @@ impl Authority {
         };
         let name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let valid = !host.is_empty() && (host.starts_with('[') || host.bytes().all(name));
-        valid.then(|| Self { host: host.to_ascii_lowercase(), port })
+        valid.then(|| Self { host: host.into(), port })
+    }
+
+    /// The same, to keep.
+    pub(crate) fn into_owned(self) -> Authority<'static> {
+        Authority { host: self.host.into_owned().into(), port: self.port }
     }
 
     /// Whether both name the same host and port, where a missing port is `default`.
-    pub(crate) fn is(&self, other: &Self, default: u16) -> bool {
-        self.host == other.host && self.port.unwrap_or(default) == other.port.unwrap_or(default)
+    pub(crate) fn is(&self, other: &Authority<'_>, default: u16) -> bool {
+        self.host.eq_ignore_ascii_case(&other.host)
+            && self.port.unwrap_or(default) == other.port.unwrap_or(default)
     }
 
     /// Whether the host is this machine by name or address.
     pub(crate) fn is_loopback(&self) -> bool {
-        matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+        let is = |host: &str| self.host.eq_ignore_ascii_case(host);
+        is("localhost") || is("127.0.0.1") || is("[::1]")
     }
 }
 
 /// The origin of a web page: scheme, host and port (RFC 6454).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Origin {
+#[derive(Clone, Debug)]
+pub(crate) struct Origin<'a> {
     scheme: Scheme,
-    authority: Authority,
+    authority: Authority<'a>,
 }
 
 /// The schemes that an origin or a resource may have.
@@ -72,18 +81,23 @@ impl Scheme {
     }
 }
 
-impl Origin {
+impl<'a> Origin<'a> {
     /// Reads `scheme://host[:port]` and nothing after it.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = Scheme::split(text)?;
         Some(Self { scheme, authority: Authority::parse(authority)? })
     }
 
-    pub(crate) fn new(scheme: Scheme, authority: Authority) -> Self {
+    pub(crate) fn new(scheme: Scheme, authority: Authority<'a>) -> Self {
         Self { scheme, authority }
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// The same, to keep.
+    pub(crate) fn into_owned(self) -> Origin<'static> {
+        Origin { scheme: self.scheme, authority: self.authority.into_owned() }
+    }
+
+    pub(crate) fn is(&self, other: &Origin<'_>) -> bool {
         self.scheme == other.scheme
             && self.authority.is(&other.authority, self.scheme.default_port())
     }
@@ -118,7 +132,7 @@ mod tests {
             "a,b",
             "[]",
         ] {
-            assert_eq!(Authority::parse(text), None, "{text}");
+            assert!(Authority::parse(text).is_none(), "{text}");
         }
     }
 }

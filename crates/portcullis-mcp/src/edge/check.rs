@@ -77,7 +77,7 @@ fn within_limits(config: &EdgeConfig, headers: &HeaderMap) -> Result<(), Denial>
 }
 
 /// The host that the request is for, if it is allowed.
-fn host(config: &EdgeConfig, head: Head<'_>) -> Result<Authority, Denial> {
+fn host<'h>(config: &EdgeConfig, head: Head<'h>) -> Result<Authority<'h>, Denial> {
     let bad = || Denial::bad_http(Reason::BadHost);
     let mut fields = head.headers.get_all(header::HOST).iter();
     let field = fields.next();
@@ -112,7 +112,7 @@ fn host(config: &EdgeConfig, head: Head<'_>) -> Result<Authority, Denial> {
 fn origin<'h>(
     config: &EdgeConfig,
     headers: &'h HeaderMap,
-    host: Authority,
+    host: Authority<'_>,
 ) -> Result<Option<&'h HeaderValue>, Denial> {
     let mut fields = headers.get_all(header::ORIGIN).iter();
     let Some(field) = fields.next() else { return Ok(None) };

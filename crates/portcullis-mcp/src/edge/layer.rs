@@ -36,10 +36,10 @@ pub(crate) struct EdgeConfig {
     pub(crate) scheme: Scheme,
     pub(crate) path: String,
     pub(crate) nested: bool,
-    pub(crate) hosts: Vec<Authority>,
+    pub(crate) hosts: Vec<Authority<'static>>,
     /// Whether loopback names are allowed hosts, at any port.
     pub(crate) loopback: bool,
-    pub(crate) origins: Vec<Origin>,
+    pub(crate) origins: Vec<Origin<'static>>,
     pub(crate) limits: Limits,
     /// `Access-Control-Allow-Methods`.
     pub(crate) methods: HeaderValue,
@@ -79,7 +79,7 @@ impl EdgeLayer {
             path: path.to_owned(),
             nested: false,
             loopback: host.is_loopback(),
-            hosts: vec![host],
+            hosts: vec![host.into_owned()],
             origins: Vec::new(),
             limits: Limits::default(),
             methods: HeaderValue::from_static("GET, POST, DELETE"),
@@ -96,7 +96,7 @@ impl EdgeLayer {
     pub fn allow_host(self, host: &str) -> Result<Self, ConfigError> {
         let host = Authority::parse(host)
             .ok_or_else(|| ConfigError::new(format!("{host:?} is not a host")))?;
-        Ok(self.change(|config| config.hosts.push(host)))
+        Ok(self.change(|config| config.hosts.push(host.into_owned())))
     }
 
     /// Also allows web pages of `origin`: `https://app.example.com`, without wildcards. Pages of the
@@ -107,7 +107,7 @@ impl EdgeLayer {
     pub fn allow_origin(self, origin: &str) -> Result<Self, ConfigError> {
         let origin = Origin::parse(origin)
             .ok_or_else(|| ConfigError::new(format!("{origin:?} is not an origin")))?;
-        Ok(self.change(|config| config.origins.push(origin)))
+        Ok(self.change(|config| config.origins.push(origin.into_owned())))
     }
 
     /// Says that a router strips the path in front of this layer: only `/` and the empty path are

@@ -37,6 +37,33 @@ pub(crate) fn strip(headers: &mut HeaderMap, keep_identity: bool) {
 }
 
 fn is_stripped(name: &str, keep_identity: bool) -> bool {
+    !is_usual(name) && is_listed(name, keep_identity)
+}
+
+/// Whether this is a field of nearly every request that is on none of the lists. It need not be
+/// compared with them.
+fn is_usual(name: &str) -> bool {
+    matches!(
+        name,
+        "accept"
+            | "accept-encoding"
+            | "accept-language"
+            | "content-length"
+            | "content-type"
+            | "host"
+            | "last-event-id"
+            | "mcp-method"
+            | "mcp-name"
+            | "mcp-protocol-version"
+            | "mcp-session-id"
+            | "origin"
+            | "traceparent"
+            | "tracestate"
+            | "user-agent"
+    ) || CREDENTIALS.contains(&name)
+}
+
+fn is_listed(name: &str, keep_identity: bool) -> bool {
     let same = |name: &str, listed: &str| {
         name.bytes().zip(listed.bytes()).all(|(a, b)| a == b || (a, b) == (b'_', b'-'))
     };
@@ -52,4 +79,39 @@ fn is_stripped(name: &str, keep_identity: bool) -> bool {
 fn claims(name: &str) -> bool {
     (is_claim_of_identity(name) || is_claim_of_origin(name) || name == header::CONNECTION)
         && !CREDENTIALS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_on_no_list() {
+        let names = [
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "authorization",
+            "content-length",
+            "content-type",
+            "dpop",
+            "host",
+            "last-event-id",
+            "mcp-method",
+            "mcp-name",
+            "mcp-protocol-version",
+            "mcp-session-id",
+            "origin",
+            "traceparent",
+            "tracestate",
+            "user-agent",
+        ];
+        for name in names {
+            assert!(is_usual(name), "{name}");
+            assert!(!is_listed(name, false) && !is_listed(name, true), "{name}");
+        }
+        for name in ["mcp_session_id", "te", "connection", "cookie", "x-user", "mcp-param-a"] {
+            assert!(!is_usual(name), "{name}");
+        }
+    }
 }
