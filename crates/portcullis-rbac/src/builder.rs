@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use globset::GlobBuilder;
 use portcullis_core::{Clock, Method, ScopeHierarchy, Text};
 
 use crate::bits::Bits;
@@ -223,10 +222,8 @@ impl PolicyBuilder {
                 })?;
                 patterns.push((pattern, number));
             }
-            if kind.is_denied_whole(rule)
-                && let Ok(all) = GlobBuilder::new("**").build()
-            {
-                patterns.push((Pattern::Glob(all), number));
+            if kind.is_denied_whole(rule) {
+                patterns.push((pattern::all(kind), number));
             }
         }
         Ok(patterns)

@@ -337,6 +337,7 @@ impl Asked {
                     let matcher: GlobMatcher = glob.compile_matcher();
                     self.forms.iter().any(|form| matcher.is_match(form))
                 }
+                Ok(Pattern::Stars(stars)) => self.forms.iter().any(|form| stars.matches(form)),
                 Err(_) => false,
             }
         };

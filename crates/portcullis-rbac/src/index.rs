@@ -1,5 +1,5 @@
-//! Finds the rules about a name: one hash for names that the policy spells out, one pass of an
-//! automaton for all patterns otherwise.
+//! Finds the rules about a name: one hash for names that the policy spells out; otherwise a few
+//! hashes of how it begins and ends, or for URIs one pass of an automaton for all patterns.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +11,7 @@ use portcullis_core::Text;
 use crate::bits::Bits;
 use crate::judge::{Entry, Law};
 use crate::pattern::Pattern;
+use crate::stars::{StarSet, Stars};
 
 /// The rules about the targets of one kind.
 #[derive(Debug, Default)]
@@ -18,8 +19,9 @@ pub(crate) struct Index {
     /// Names that rules spell out. Their entries hold the rules of matching patterns as well.
     exact: HashMap<Box<str>, usize, FixedState>,
     globs: GlobSet,
-    /// The entry of each glob, by its number in the set.
-    glob_entries: Box<[usize]>,
+    stars: StarSet,
+    /// The entry of each pattern, by its number: globs first.
+    pattern_entries: Box<[usize]>,
     entries: Box<[Entry]>,
 }
 
@@ -37,6 +39,7 @@ impl Index {
     ) -> Result<Self, globset::Error> {
         let mut exact: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut globs: BTreeMap<String, (globset::Glob, Vec<usize>)> = BTreeMap::new();
+        let mut stars: BTreeMap<String, (Stars, Vec<usize>)> = BTreeMap::new();
         for (pattern, law) in patterns {
             match pattern {
                 Pattern::Exact(forms) => {
@@ -46,12 +49,19 @@ impl Index {
                     let entry = globs.entry(glob.glob().to_owned());
                     entry.or_insert_with(|| (glob, Vec::new())).1.push(law);
                 }
+                Pattern::Stars(pattern) => {
+                    let entry = stars.entry(pattern.key());
+                    entry.or_insert_with(|| (pattern, Vec::new())).1.push(law);
+                }
             }
         }
         let mut set = GlobSetBuilder::new();
         globs.values().for_each(|(glob, _)| _ = set.add(glob.clone()));
         let set = set.build()?;
-        let glob_laws: Vec<Vec<usize>> = globs.into_values().map(|(_, laws)| laws).collect();
+        let (stars, star_laws): (Vec<_>, Vec<_>) = stars.into_values().unzip();
+        let stars = StarSet::new(stars);
+        let mut pattern_laws: Vec<Vec<usize>> = globs.into_values().map(|(_, laws)| laws).collect();
+        pattern_laws.extend(star_laws);
 
         // Names with the same rules share an entry.
         let mut interned: HashMap<Vec<usize>, usize> = HashMap::new();
@@ -64,16 +74,18 @@ impl Index {
                 entries.len() - 1
             })
         };
-        let glob_entries = glob_laws.iter().map(|laws| intern(laws.clone())).collect();
+        let pattern_entries = pattern_laws.iter().map(|laws| intern(laws.clone())).collect();
         let exact = exact
             .into_iter()
             .map(|(name, mut numbers)| {
-                let matches = set.matches_candidate(&Candidate::from_bytes(&name));
-                numbers.extend(matches.iter().filter_map(|glob| glob_laws.get(*glob)).flatten());
+                let mut matches = set.matches_candidate(&Candidate::from_bytes(&name));
+                stars.matching(&name, set.len(), &mut matches);
+                let laws = matches.iter().filter_map(|pattern| pattern_laws.get(*pattern));
+                numbers.extend(laws.flatten());
                 (name.into(), intern(numbers))
             })
             .collect();
-        Ok(Self { exact, globs: set, glob_entries, entries: entries.into() })
+        Ok(Self { exact, globs: set, stars, pattern_entries, entries: entries.into() })
     }
 
     /// The names that the policy spells out, in order.
@@ -103,8 +115,12 @@ impl Index {
         matches: &mut Vec<usize>,
         then: impl FnOnce(Matches<'_>) -> R,
     ) -> R {
-        self.globs.matches_candidate_into(&Candidate::from_bytes(name), matches);
-        then(Matches { index: self, globs: matches.iter() })
+        matches.clear();
+        if !self.globs.is_empty() {
+            self.globs.matches_candidate_into(&Candidate::from_bytes(name), matches);
+        }
+        self.stars.matching(name, self.globs.len(), matches);
+        then(Matches { index: self, patterns: matches.iter() })
     }
 }
 
@@ -112,7 +128,7 @@ impl Index {
 #[derive(Clone)]
 pub(crate) struct Matches<'a> {
     index: &'a Index,
-    globs: std::slice::Iter<'a, usize>,
+    patterns: std::slice::Iter<'a, usize>,
 }
 
 impl<'a> Iterator for Matches<'a> {
@@ -120,7 +136,7 @@ impl<'a> Iterator for Matches<'a> {
 
     fn next(&mut self) -> Option<&'a Entry> {
         let index = self.index;
-        let glob = self.globs.next()?;
-        index.glob_entries.get(*glob).and_then(|entry| index.entries.get(*entry))
+        let pattern = self.patterns.next()?;
+        index.pattern_entries.get(*pattern).and_then(|entry| index.entries.get(*entry))
     }
 }

@@ -260,6 +260,7 @@ mod server;
 mod service;
 mod settle;
 mod standing;
+mod stars;
 mod tables;
 mod together;
 mod truth;

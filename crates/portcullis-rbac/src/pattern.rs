@@ -2,8 +2,10 @@
 
 use globset::{Glob, GlobBuilder, escape};
 
+use crate::kind::Kind;
 use crate::name;
 use crate::rule::Effect;
+use crate::stars::Stars;
 use crate::uri::{self, Reading};
 
 /// A pattern, ready for an index.
@@ -11,8 +13,10 @@ use crate::uri::{self, Reading};
 pub(crate) enum Pattern {
     /// Exactly these strings: a name; a URI as written and, if that differs, in normal form.
     Exact(Vec<String>),
-    /// Whatever the glob matches.
+    /// Whatever the glob matches: of URIs.
     Glob(Glob),
+    /// The same of names.
+    Stars(Stars),
 }
 
 /// A tool's or prompt's name, or a pattern of names.
@@ -31,7 +35,15 @@ pub(crate) fn of_names(text: &str) -> Result<Pattern, String> {
             "the pattern {text:?} has a backslash or an invisible character, which patterns never match"
         ));
     }
-    glob(text, false)
+    Ok(Pattern::Stars(Stars::new(text)))
+}
+
+/// Every target of a kind.
+pub(crate) fn all(kind: Kind) -> Pattern {
+    match GlobBuilder::new("**").build() {
+        Ok(all) if kind == Kind::Resources => Pattern::Glob(all),
+        _ => Pattern::Stars(Stars::all()),
+    }
 }
 
 /// A resource's URI, or a pattern of URIs.
@@ -40,7 +52,7 @@ pub(crate) fn of_uris(text: &str, effect: Effect) -> Result<Pattern, String> {
         return exact_uri(text);
     }
     if text == "**" && effect == Effect::Deny {
-        return glob(text, true);
+        return glob(text);
     }
     // A star in a template expression (`{list*}`) could be meant either way.
     if text.contains(['{', '}']) {
@@ -62,7 +74,7 @@ pub(crate) fn of_uris(text: &str, effect: Effect) -> Result<Pattern, String> {
     }
     let sample = text.replace('*', "x");
     match uri::read(&sample, false) {
-        Reading::Plain { normal, .. } if normal == sample => glob(text, true),
+        Reading::Plain { normal, .. } if normal == sample => glob(text),
         Reading::Plain { .. } => Err(format!(
             "the pattern {text:?} is not in normal form: write scheme and host in lower case, no \
              default port, and percent-encode only what needs it, in upper case (RFC 3986 section 6.2)"
@@ -92,10 +104,10 @@ fn exact_uri(text: &str) -> Result<Pattern, String> {
     }
 }
 
-fn glob(text: &str, literal_separator: bool) -> Result<Pattern, String> {
+fn glob(text: &str) -> Result<Pattern, String> {
     let literal: Vec<_> = text.split('*').map(escape).collect();
     GlobBuilder::new(&literal.join("*"))
-        .literal_separator(literal_separator)
+        .literal_separator(true)
         .backslash_escape(false)
         .build()
         .map(Pattern::Glob)

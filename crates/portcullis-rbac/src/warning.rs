@@ -120,6 +120,7 @@ fn overlaps(kind: Kind, denied: &str, allowed: &str) -> bool {
     kind.samples(allowed).iter().all(|sample| match &pattern {
         Ok(crate::pattern::Pattern::Exact(forms)) => forms.contains(sample),
         Ok(crate::pattern::Pattern::Glob(glob)) => glob.compile_matcher().is_match(sample),
+        Ok(crate::pattern::Pattern::Stars(stars)) => stars.matches(sample),
         Err(_) => false,
     })
 }
