@@ -22,27 +22,32 @@ pub(crate) fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The same for long strings.
+#[inline(never)]
 fn find_far(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    let (blocks, _) = bytes.get(from..)?.as_chunks::<BLOCK>();
-    let mut blocks = blocks;
-    while let Some((row, rest)) = blocks.split_first_chunk::<ROW>() {
-        if any_special(row) {
-            break;
+    let mut blocks = bytes.get(from..)?.as_chunks::<BLOCK>().0;
+    loop {
+        // A few blocks before rows pay off, and again to find where a row has it.
+        for _ in 0..ROW {
+            let Some((block, rest)) = blocks.split_first() else { return find_late(bytes, at) };
+            if let Some(offset) = first_special(*block) {
+                return Some(at + offset);
+            }
+            blocks = rest;
+            at += BLOCK;
         }
-        blocks = rest;
-        at += ROW * BLOCK;
-    }
-    for block in blocks {
-        if let Some(offset) = first_special(*block) {
-            return Some(at + offset);
+        while let Some((row, rest)) = blocks.split_first_chunk::<ROW>() {
+            if any_special(row) {
+                break;
+            }
+            blocks = rest;
+            at += ROW * BLOCK;
         }
-        at += BLOCK;
     }
-    find_late(bytes, at)
 }
 
 /// The same near the end of `bytes`.
+#[inline(never)]
 fn find_late(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     rest.iter().position(|byte| is_special(*byte)).map(|offset| from + offset)

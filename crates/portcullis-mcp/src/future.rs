@@ -48,13 +48,13 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, ReqBody, ResBody> {
         /// The request's body is on its way.
-        Reading { #[pin] read: Read<ReqBody>, work: Option<Box<Work<S>>> },
+        Reading { #[pin] read: Read<ReqBody>, work: Option<Work<S>> },
         /// A store that others share says whether the caller may call so often.
         Taking { #[pin] taking: Taking, entering: Option<Box<Entering<S>>> },
         /// Hooks say what becomes of the request.
         Hooked { run: incoming::Run, entering: Option<Box<Entering<S>>> },
         /// The request is inside.
-        Calling { #[pin] future: F, exchange: Option<Box<Exchange>>, in_session: bool },
+        Calling { #[pin] future: F, exchange: Option<Exchange>, in_session: bool },
         /// A JSON answer is on its way. Its head waits, because the body may turn out bad.
         Buffering { #[pin] read: Read<ResBody>, held: Option<Held> },
         /// Hooks say what becomes of the answer.
@@ -95,7 +95,7 @@ struct Entering<S> {
 #[derive(Debug)]
 struct Held {
     head: Head,
-    exchange: Box<Exchange>,
+    exchange: Exchange,
 }
 
 /// The answer's head, and the session id that the service behind assigned.
@@ -129,7 +129,7 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
         let pace = Pace { total: limits.body_timeout, idle: limits.body_idle };
         let (parts, body) = request.into_parts();
         let read = Read::new(body, limits.body, Some(pace));
-        let work = Some(Box::new(Work { service, config, caller, parts }));
+        let work = Some(Work { service, config, caller, parts });
         Self { state: State::Reading { read, work }, seat: None }
     }
 

@@ -21,6 +21,9 @@ pub(crate) struct JsonLimits {
     pub(crate) values: u32,
 }
 
+/// How the names begin that [`Scanner::skip_marking`] looks for.
+const MARK: u8 = b'x';
+
 /// How the member names begin that `serde_json` keeps for itself.
 const RESERVED: &str = "$serde_json::private::";
 
@@ -96,6 +99,7 @@ pub(crate) struct Scanner<'a> {
     depth_left: u16,
     values_left: u32,
     names: Names<'a>,
+    marked: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -111,6 +115,7 @@ impl<'a> Scanner<'a> {
             depth_left: limits.depth,
             values_left: limits.values,
             names: Names::new(),
+            marked: false,
         })
     }
 
@@ -225,6 +230,14 @@ impl<'a> Scanner<'a> {
         Ok(start..self.at)
     }
 
+    /// As [`skip`](Self::skip), and says whether some member name in the value is escaped or begins
+    /// with `x`, as extensions of schemas do.
+    pub(crate) fn skip_marking(&mut self) -> Result<(Range<usize>, bool), JsonError> {
+        self.marked = false;
+        let range = self.skip()?;
+        Ok((range, self.marked))
+    }
+
     /// Reads any value, with all checks.
     #[inline]
     pub(crate) fn pass(&mut self) -> Result<(), JsonError> {
@@ -310,7 +323,8 @@ impl<'a> Scanner<'a> {
         }
         let start = at + 1;
         let end = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
-        let is_plain = bytes.get(end) == Some(&b'"') && bytes.get(start) != Some(&b'$');
+        let is_plain =
+            bytes.get(end) == Some(&b'"') && !matches!(bytes.get(start), Some(&(b'$' | MARK)));
         seen.escaped = false;
         if is_plain && self.names.insert(bytes, start..end, seen) {
             return Ok(end);
@@ -329,6 +343,7 @@ impl<'a> Scanner<'a> {
         let end = string_end(self.text.as_bytes(), first)?;
         let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
         seen.escaped = end != first;
+        self.marked |= seen.escaped || raw.as_bytes().first() == Some(&MARK);
         let name = Str { raw, start, escaped: seen.escaped };
         if name.decoded().starts_with(RESERVED) {
             return Err(JsonError::Reserved);

@@ -168,13 +168,14 @@ impl<'a> Pass<'_, '_, 'a> {
             }
             let is_usable = kind != TargetKind::Tool
                 || !pass.facets.modern
-                || pass.is_usable(name, scanner.slice(item.schema));
+                || pass.is_usable(name, item.schema.map(|schema| scanner.slice(schema)));
             Ok(is_usable && pass.judge.shows(kind, name))
         })
     }
 
     /// Whether the tool's headers are declared as they must be; what they are is kept.
-    fn is_usable(&mut self, name: Str<'a>, schema: &str) -> bool {
+    fn is_usable(&mut self, name: Str<'a>, schema: Option<&str>) -> bool {
+        let schema = schema.unwrap_or_default();
         let params = match custom::params(schema.as_bytes(), self.facets.limits) {
             Ok(params) => params,
             Err(invalid) => {
@@ -263,8 +264,8 @@ impl<'a> Pass<'_, '_, 'a> {
 struct Item<'a> {
     /// Its name, if it is an object that has one.
     name: Option<Str<'a>>,
-    /// Where its `inputSchema` is.
-    schema: Range<usize>,
+    /// Where its `inputSchema` is, if that may declare a header.
+    schema: Option<Range<usize>>,
     /// What it says about itself, where that is wanted.
     hints: ToolHints,
 }
@@ -276,14 +277,15 @@ fn item<'a>(scanner: &mut Scanner<'a>, key: &str, notices: bool) -> Result<Item<
         return Ok(Item::default());
     }
     let mut found = None;
-    let mut schema = 0..0;
+    let mut schema = None;
     let mut hints = ToolHints::default();
     let mut twin = false;
     scanner.object(|scanner, name| {
         if name.eq(key) && scanner.peek()? == Kind::String {
             found = Some(scanner.string()?);
         } else if name.eq("inputSchema") {
-            schema = scanner.skip()?;
+            let (range, marked) = scanner.skip_marking()?;
+            schema = marked.then_some(range);
         } else if notices && name.eq("annotations") && scanner.peek()? == Kind::Object {
             annotations(scanner, &mut hints)?;
         } else {

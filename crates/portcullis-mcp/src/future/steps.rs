@@ -21,6 +21,7 @@ use crate::config::InspectConfig;
 use crate::crowd::Seat;
 use crate::events::{Events, Stream};
 use crate::exchange::{Exchange, Place, Reading};
+use crate::head;
 use crate::inspect::{self, Disposition, Inspected, SessionUse};
 use crate::judge::Answers;
 use crate::read::Read;
@@ -110,7 +111,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             caller,
             inspected.version,
             &inspected.message,
-            parts.headers.contains_key("last-event-id"),
+            parts.headers.contains_key(head::LAST_EVENT),
             inspected.refused.clone(),
             parts.trail().cloned(),
         );
@@ -125,13 +126,13 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         rewrite_framing(&mut parts.headers);
         let request = Request::from_parts(parts, Buffered::new(inspected.body));
         let future = service.call(request);
-        Self::Calling { future, exchange: Some(Box::new(exchange)), in_session }
+        Self::Calling { future, exchange: Some(exchange), in_session }
     }
 
     /// Judges the head of the answer.
     pub(super) fn answered(
         response: Response<ResBody>,
-        mut exchange: Box<Exchange>,
+        mut exchange: Exchange,
         in_session: bool,
     ) -> Self
     where
@@ -169,7 +170,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
                 respond::events_head(&mut parts.headers);
                 let begins = exchange.begins();
                 let peeks = exchange.hides_unknown();
-                let mut stream = Box::pin(Stream::new(body, Events::new(*exchange)));
+                let mut stream = Box::pin(Stream::new(body, Events::new(exchange)));
                 if begins {
                     Self::Holding {
                         stream: Some(stream),

@@ -223,6 +223,34 @@ fn members_and_items_are_pulled_in_order() {
 }
 
 #[test]
+fn names_that_may_be_extensions_are_marked() {
+    let rows = [
+        (r#"{"type":"object","properties":{"a":{"type":"x-mcp-header"}}}"#, false),
+        (r#"{"$ref":"x","y":["x"]}"#, false),
+        (r#""x""#, false),
+        (r#"{"x-mcp-header":"a"}"#, true),
+        (r#"{"a":[{"b":{"x":1}},{"c":2}]}"#, true),
+        (r#"{"a":{"\u0078-mcp-header":1},"b":2}"#, true),
+    ];
+    for (document, expected) in rows {
+        let document = format!(r#"{{"x1":1,"schema":{document},"x2":{{"x":1}}}}"#);
+        let mut scanner = Scanner::new(document.as_bytes(), LIMITS).unwrap();
+        let mut found = None;
+        let read = scanner.object(|scanner, name| {
+            if name.eq("schema") {
+                let (range, marked) = scanner.skip_marking()?;
+                assert!(document.contains(scanner.slice(range)));
+                found = Some(marked);
+                return Ok(());
+            }
+            scanner.pass()
+        });
+        assert_eq!(read, Ok::<_, JsonError>(()));
+        assert_eq!(found, Some(expected), "{document}");
+    }
+}
+
+#[test]
 fn a_value_that_is_not_read_is_an_error() {
     let mut scanner = Scanner::new(br#"{"a":1}"#, LIMITS).unwrap();
     assert_eq!(scanner.object::<JsonError>(|_, _| Ok(())), Err(JsonError::Syntax));

@@ -91,7 +91,9 @@ pub(super) fn read<'a>(
             "uri" => params.uri = text(scanner)?,
             "protocolVersion" => params.protocol_version = text(scanner)?,
             "arguments" => arguments(scanner, &mut params.arguments)?,
-            "_meta" if scanner.peek()? == Kind::Object => params.meta = meta(scanner, fault)?,
+            "_meta" if scanner.peek()? == Kind::Object => {
+                meta(scanner, &mut params.meta, fault)?;
+            }
             "ref" if scanner.peek()? == Kind::Object => {
                 params.reference = reference(scanner, fault)?;
             }
@@ -138,8 +140,11 @@ fn arguments(scanner: &mut Scanner<'_>, found: &mut ArgumentsAt) -> Result<(), J
     Ok(())
 }
 
-fn meta<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Meta<'a>, JsonError> {
-    let mut meta = Meta::default();
+fn meta<'a>(
+    scanner: &mut Scanner<'a>,
+    meta: &mut Meta<'a>,
+    fault: &mut Fault,
+) -> Result<(), JsonError> {
     let start = scanner.at();
     scanner.object(|scanner, name| {
         let name = name.decoded();
@@ -158,7 +163,7 @@ fn meta<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Meta<'a>, Js
         Ok::<_, JsonError>(())
     })?;
     meta.range = Some(start..scanner.at_end());
-    Ok(meta)
+    Ok(())
 }
 
 fn reference<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Reference<'a>, JsonError> {
