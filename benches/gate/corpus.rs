@@ -104,7 +104,9 @@ pub fn post(method: &str, name: Option<&str>, body: &str, token: &str) -> Reques
         .header("host", "mcp.example.com")
         .header("user-agent", "mcp-client/1.4.2")
         .header("content-type", "application/json")
+        .header("content-length", body.len())
         .header("accept", "application/json, text/event-stream")
+        .header("accept-encoding", "gzip, deflate")
         .header("authorization", format!("Bearer {token}"))
         .header("mcp-protocol-version", "2026-07-28")
         .header("mcp-method", method);

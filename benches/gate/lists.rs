@@ -58,7 +58,7 @@ pub fn tools(group: &mut Group, tools: usize) {
     let raw = group.work("RawValue, splice", move || splice(list, allowed));
 
     let (over_value, over_raw) = match tools {
-        100 => (9.0, 2.7),
+        10 | 100 => (9.0, 2.7),
         1_000 => (14.0, 2.7),
         _ => (18.0, 2.4),
     };

@@ -40,7 +40,7 @@ fn main() {
     bench.group("inspection, 300 bytes", inspection::small);
     bench.group("inspection, 64 KB nested", inspection::nested);
     bench.group("inspection, 64 KB of text", inspection::text);
-    for tools in [100, 1_000, 10_000] {
+    for tools in [10, 100, 1_000, 10_000] {
         bench.group(&format!("tools list of {tools}"), |group| lists::tools(group, tools));
     }
     let most = if bench.is_smoke() { 1_000 } else { 100_000 };

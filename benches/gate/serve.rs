@@ -90,6 +90,9 @@ impl<B> Service<Request<B>> for Permitted {
         let mut response = Response::new(Full::new(self.answer.clone()));
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        // As every server says it.
+        let length = HeaderValue::from(self.answer.len());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
         let (rule, version) = (Text::from_static("rule"), Text::from_static("version"));
         let view = Arc::clone(&self.view);
         response.set_permit(Permit::new(rule, version, view));
