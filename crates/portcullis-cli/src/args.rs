@@ -17,7 +17,7 @@ A file called - is standard input.";
 
 /// Checks, explains, compares and tests access policies for MCP servers, and reads their audit trails.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, about, after_help = EXIT_CODES, max_term_width = 90)]
+#[command(name = "portcullis", version, about, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Exits with 1 if there is a change that --fail-on names.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
-    /// Read audit trails: records as they come, and reports
+    /// Read audit trails: whether they are intact, records as they come, and reports
     Audit(crate::audit::AuditArgs),
     /// Write the JSON Schema of policies, of files of cases, or of --json output
     Schema(SchemaArgs),
