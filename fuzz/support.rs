@@ -35,7 +35,12 @@ pub fn challenge() -> Challenge {
 
 /// Alice.
 pub fn caller() -> Caller {
-    Caller::Verified(Arc::new(Principal::builder("https://auth.example.com", "alice").build()))
+    named("alice")
+}
+
+/// Whoever it is.
+pub fn named(subject: &str) -> Caller {
+    Caller::Verified(Arc::new(Principal::builder("https://auth.example.com", subject).build()))
 }
 
 /// Shows every name but those that contain `secret`.
@@ -58,6 +63,8 @@ pub struct Server {
     pub got: Arc<Mutex<Option<Request<Buffered>>>>,
     pub content_type: &'static str,
     pub chunks: Vec<Bytes>,
+    /// The session that its answers begin.
+    pub session: Option<&'static str>,
 }
 
 /// A body of given chunks.
@@ -93,6 +100,9 @@ impl Service<Request<Buffered>> for Server {
             let value = http::HeaderValue::from_static(self.content_type);
             response.headers_mut().insert(http::header::CONTENT_TYPE, value);
         }
+        if let Some(id) = self.session {
+            response.headers_mut().insert("mcp-session-id", http::HeaderValue::from_static(id));
+        }
         let view = Arc::new(NoSecrets);
         let (rule, version) = (Text::from_static("r"), Text::from_static("v"));
         response.set_permit(Permit::new(rule, version, view));
@@ -123,4 +133,3 @@ pub fn post(body: Bytes, headers: &[(&str, &str)]) -> Option<Request<Buffered>> 
     request.set_caller(caller());
     Some(request)
 }
-
