@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::Event;
 use crate::hub::Hub;
+use crate::{Event, SinkStatus};
 
 /// Puts [`Event`]s on record; made by [`AuditLayer::log`](crate::AuditLayer::log).
 ///
@@ -24,5 +24,12 @@ impl AuditLog {
         let Some(hub) = self.hub.upgrade() else { return false };
         hub.event(event);
         true
+    }
+
+    /// How it stands with each sink, in the order in which they were added: none where auditing is
+    /// off or has ended.
+    #[must_use]
+    pub fn status(&self) -> Vec<SinkStatus> {
+        self.hub.upgrade().map(|hub| hub.status()).unwrap_or_default()
     }
 }

@@ -41,6 +41,7 @@ async fn a_queue_is_seen_to_fill_and_to_empty() {
     let audited = audit(|_| AuditLayer::builder().sink(Stuck(gate, false)).capacity(3));
     let status = || audited.layer.status()[0];
     assert!(status().accepting());
+    assert_eq!(audited.layer.log().status(), audited.layer.status());
     assert_eq!((status().queued, status().capacity), (0, 3));
     // Two records each; one of them is in the writer's hands, or will be.
     for _ in 0..3 {
