@@ -123,6 +123,32 @@ async fn list(url: &str, token: Option<&str>) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
+#[cfg(feature = "telemetry")]
+#[tokio::test]
+async fn a_gate_with_eyes_on_it_tells_what_it_sees() {
+    let mut server = Server::start("observed", &[]);
+    let health = server.line("health checks on ");
+    let url = server.line("listening on ");
+    let token = server.line("rita's token: ");
+    assert_eq!(list(&url, None).await.0, 401);
+    assert_eq!(list(&url, Some(&token)).await.0, 200);
+    let look = async |path: &str| {
+        let response = reqwest::get(format!("{health}{path}")).await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(look("/live").await, (200, "live\n".to_owned()));
+    let (status, body) = look("/ready").await;
+    assert_eq!(status, 200, "{body}");
+    let (_, metrics) = look("/metrics").await;
+    for line in [
+        r#"portcullis_requests_total{route="notes",outcome="ok",status="200"} 1"#,
+        r#"portcullis_requests_total{route="notes",outcome="unauthenticated",status="401"} 1"#,
+        r#"portcullis_decisions_total{route="notes",method="tools/list",decision="allow",reason="none"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+}
+
 #[tokio::test]
 async fn servers_are_gated_and_serve() {
     for name in ["rmcp_server", "axum_router", "by_hand", "own_policy"] {

@@ -41,6 +41,7 @@
 //! * `PortcullisLayer::self_check` (feature `jwks-client`) says at start what would keep clients from
 //!   signing in: an issuer that cannot be reached or calls itself otherwise, one without PKCE,
 //!   metadata that leads elsewhere.
+//! * `PortcullisLayer::watched_by` (feature `telemetry`) gives metrics, health checks and traces.
 //! * `Gates` (feature `axum`) puts several gated services behind one listener, each path with its own
 //!   issuers, audience and policy.
 //!
@@ -94,6 +95,17 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// So does that of docs/telemetry.md.
+#[cfg(all(
+    doctest,
+    feature = "telemetry",
+    feature = "axum",
+    feature = "jwks-client",
+    feature = "yaml"
+))]
+#[doc = include_str!("../../docs/telemetry.md")]
+struct TelemetryManual;
+
 /// So do those of docs/identity-providers.md.
 #[cfg(all(doctest, feature = "yaml", feature = "audit-file"))]
 #[doc = include_str!("../../docs/identity-providers.md")]
@@ -115,6 +127,8 @@ mod self_check;
 pub mod stdio;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "telemetry")]
+mod watched;
 
 pub use portcullis_audit as audit;
 pub use portcullis_core as core;
@@ -127,6 +141,8 @@ pub use portcullis_prm as prm;
 pub use portcullis_rbac as rbac;
 #[cfg(feature = "roster")]
 pub use portcullis_roster as roster;
+#[cfg(feature = "telemetry")]
+pub use portcullis_telemetry as telemetry;
 
 pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;

@@ -38,4 +38,6 @@ mod roster;
 mod sidecar;
 mod step_up;
 mod support;
+#[cfg(all(feature = "telemetry", feature = "yaml", feature = "reload"))]
+mod watched;
 mod wire;

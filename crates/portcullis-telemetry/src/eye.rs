@@ -1,0 +1,373 @@
+//! What is seen of one request.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use http::{Response, StatusCode, header};
+use portcullis_core::{
+    Caller, Clock, Decided, Denial, DenialKind, McpMessage, Method, Note, Observer, Reason,
+    ResponseFacts as _, TargetKind,
+};
+use tracing::Span;
+
+use crate::layer::Look;
+use crate::meta;
+use crate::route::Route;
+use crate::span;
+use crate::tools::OTHER;
+use crate::trace_context::TraceContext;
+use crate::words::{Asked, Outcome, Ruling, status_label};
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// All of it was handed on.
+    Complete,
+    /// The service failed, before the head or within the body.
+    Failed,
+    /// It was dropped before its end.
+    Dropped,
+}
+
+/// Watches the trail of one request.
+pub(crate) struct Eye {
+    route: Arc<Route>,
+    look: Arc<Look>,
+    started: Instant,
+    span: Span,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    signed_in: bool,
+    /// Of each message: one, unless it is a batch.
+    asked: Vec<Asked>,
+    understood: Option<Instant>,
+    decided: HashSet<usize>,
+    tool_error: bool,
+    rpc_error: Option<i64>,
+    violation: bool,
+    /// How long the service took to give the head of its answer.
+    served: Option<Duration>,
+    denied: Option<Denied>,
+    status: Option<StatusCode>,
+    stream: bool,
+    counted: bool,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Denied {
+    outcome: Outcome,
+    code: Option<i64>,
+}
+
+impl Eye {
+    pub(crate) fn open(route: &Arc<Route>, look: &Arc<Look>, parts: &Parts) -> Self {
+        route.in_flight.enter();
+        let span = span::open(route.name(), &parts.headers);
+        if !span.is_disabled()
+            && let Some(context) = TraceContext::from_headers(&parts.headers)
+        {
+            span::client_context(&span, &context);
+            if let Some(join) = &look.join {
+                join.by_header(&span, &context);
+            }
+        }
+        Self {
+            started: look.clock.instant(),
+            route: Arc::clone(route),
+            look: Arc::clone(look),
+            span,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Names the span.
+    fn name(&self, name: &str) {
+        self.span.record("otel.name", name);
+        if let Some(join) = &self.look.join {
+            join.named(&self.span, name);
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.look.clock
+    }
+
+    fn since(&self, earlier: Instant) -> Duration {
+        self.clock().instant().saturating_duration_since(earlier)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The head of the answer is there: what was not decided by now never will be.
+    pub(crate) fn responded<B>(&self, response: &Response<B>) {
+        let mut state = self.state();
+        let took = self.since(self.started);
+        let denial = response.denial();
+        self.settle(&mut state, denial);
+        let asked = state.asked();
+        self.route.answered_after(asked, took);
+        if let Some(served) = state.served {
+            self.route.added(took.saturating_sub(served));
+        }
+        state.status = Some(response.status());
+        state.denied = denial
+            .map(|denial| Denied { outcome: Outcome::of_denial(denial), code: denial.rpc_code() });
+        state.stream = response.status().is_success()
+            && response.headers().get(header::CONTENT_TYPE).is_some_and(|media| {
+                let media = media.as_bytes();
+                media
+                    .get(..17)
+                    .is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+            });
+        if state.stream {
+            self.route.streams.enter();
+        }
+        if asked.is_long_lived() && state.stream {
+            self.count(&mut state, End::Complete);
+        }
+    }
+
+    /// Counts the decisions that no layer reported: refusals before policy, and requests that got
+    /// past sign-in and never to policy.
+    fn settle(&self, state: &mut State, denial: Option<&Denial>) {
+        let (ruling, reason) = match denial {
+            Some(denial) => (Ruling::of(denial), Some(denial.reason())),
+            None if state.signed_in => (Ruling::Undecided, None),
+            None => (Ruling::Public, None),
+        };
+        if state.asked.is_empty() && state.decided.is_empty() {
+            state.asked.push(Asked::Nothing);
+        }
+        for (element, asked) in state.asked.iter().enumerate() {
+            if !state.decided.contains(&element) {
+                self.route.decision(*asked, ruling, reason);
+                self.ruled(ruling, reason);
+            }
+        }
+        // Allowed, and not to be recorded: it did not happen.
+        if denial.is_some_and(|denial| denial.kind() == DenialKind::AuditUnavailable)
+            && state.decided.contains(&0)
+        {
+            self.route.decision(state.asked(), ruling, reason);
+            self.ruled(ruling, reason);
+        }
+    }
+
+    fn ruled(&self, ruling: Ruling, reason: Option<Reason>) {
+        self.span.record("portcullis.decision", ruling.as_str());
+        if let Some(reason) = reason {
+            self.span.record("portcullis.reason", reason.as_str());
+        }
+    }
+
+    /// The answer has ended.
+    pub(crate) fn finish(&self, end: End) {
+        let mut state = self.state();
+        if state.finished {
+            return;
+        }
+        state.finished = true;
+        self.count(&mut state, end);
+        self.route.in_flight.leave();
+        if state.stream {
+            self.route.streams.leave();
+        }
+    }
+
+    /// Counts the request, and says on its span what came of it.
+    fn count(&self, state: &mut State, end: End) {
+        if state.counted {
+            return;
+        }
+        state.counted = true;
+        let outcome = state.outcome(end);
+        let status = state.status.map(|status| status.as_u16());
+        self.route.request(outcome, status_label(status));
+        if let Some(status) = status {
+            self.span.record("http.response.status_code", status);
+        }
+        let code = state.denied.map_or(state.rpc_error, |denied| denied.code);
+        if let Some(code) = code {
+            self.span.record("rpc.response.status_code", code.to_string());
+        }
+        if outcome.is_error() {
+            let kind = match (code, outcome) {
+                (_, Outcome::ToolError) => "tool_error".to_owned(),
+                (Some(code), _) => code.to_string(),
+                (None, outcome) => outcome.as_str().to_owned(),
+            };
+            self.span.record("error.type", kind);
+            self.span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+impl State {
+    /// What the request as a whole asks for.
+    fn asked(&self) -> Asked {
+        match self.asked.as_slice() {
+            [] => Asked::Nothing,
+            [one] => *one,
+            _ => Asked::Batch,
+        }
+    }
+
+    fn outcome(&self, end: End) -> Outcome {
+        if let Some(denied) = self.denied {
+            return denied.outcome;
+        }
+        if end == End::Failed {
+            return Outcome::ServiceError;
+        }
+        if end == End::Dropped {
+            return Outcome::Aborted;
+        }
+        match Outcome::of_status(self.status.map_or(0, |status| status.as_u16())) {
+            Outcome::Ok if self.violation => Outcome::ServiceError,
+            Outcome::Ok if self.rpc_error.is_some() => Outcome::RpcError,
+            Outcome::Ok if self.tool_error => Outcome::ToolError,
+            outcome => outcome,
+        }
+    }
+}
+
+impl Observer for Eye {
+    fn caller(&self, _: &Caller) {
+        self.state().signed_in = true;
+    }
+
+    fn message(&self, message: &McpMessage) {
+        let asked = Asked::of(message);
+        {
+            let mut state = self.state();
+            state.understood = Some(self.clock().instant());
+            match message {
+                McpMessage::Batch(messages) => {
+                    state.asked = messages.iter().map(Asked::of).collect();
+                }
+                _ => state.asked = vec![asked],
+            }
+        }
+        if self.span.is_disabled() {
+            return;
+        }
+        self.name(asked.as_str());
+        span::asked(&self.span, asked, message);
+        if let Some(context) = meta::trace_context(message) {
+            span::client_context(&self.span, &context);
+            if let Some(join) = &self.look.join {
+                join.by_message(&self.span, &context);
+            }
+        }
+    }
+
+    fn decided(&self, decided: &Decided<'_>) {
+        let (ruling, reason) = match decided.verdict {
+            Ok(_) => (Ruling::Allow, None),
+            Err(denial) => (Ruling::of(denial), Some(denial.reason())),
+        };
+        {
+            let mut state = self.state();
+            // Two layers may decide: the first one counts, as in audit.
+            if !state.decided.insert(decided.element) {
+                return;
+            }
+            if state.decided.len() == 1 {
+                self.route.decided_after(self.since(self.started));
+                if let Some(understood) = state.understood {
+                    self.route.policy_took(self.since(understood));
+                }
+            }
+        }
+        let asked = Asked::of(decided.message);
+        self.route.decision(asked, ruling, reason);
+        self.ruled(ruling, reason);
+        if let Ok(permit) = decided.verdict
+            && !self.span.is_disabled()
+        {
+            self.span.record("portcullis.rule", permit.rule().as_str());
+        }
+        let McpMessage::Request(request) = decided.message else { return };
+        let Some(target) = request.targets().next() else { return };
+        let mut known = false;
+        if request.method() == Method::ToolsCall {
+            let tool = self.route.tools.id(target.name());
+            known = tool != OTHER;
+            self.route.tool_call(tool, ruling);
+        }
+        if self.span.is_disabled() || !(known || ruling == Ruling::Allow) {
+            return;
+        }
+        span::target(&self.span, target.kind(), target.name());
+        if known && request.method() == Method::ToolsCall {
+            // Few: those of the catalogue. Prompts and tools that patterns allow are not.
+            self.name(&format!("{} {}", asked.as_str(), target.name()));
+        }
+        if self.look.resource_uris && target.kind() == TargetKind::Resource {
+            span::resource(&self.span, target.name());
+        }
+    }
+
+    fn note(&self, note: Note<'_>) {
+        match note {
+            Note::Hidden { kind, .. } => self.route.hide(kind),
+            Note::RpcError { code } => self.state().rpc_error = Some(code),
+            Note::ToolError => self.state().tool_error = true,
+            Note::Violation(reason) => {
+                self.route.violation(reason);
+                self.state().violation = true;
+            }
+            Note::Answered { took } => self.state().served = Some(took),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Debug for Eye {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Eye").field("route", &self.route.name()).finish_non_exhaustive()
+    }
+}
+
+/// Owes the end of an answer: whoever holds it says how it ended, or dropping it says so.
+#[derive(Debug)]
+pub(crate) struct Ending(Option<Arc<Eye>>);
+
+impl Ending {
+    pub(crate) fn of(eye: Arc<Eye>) -> Self {
+        Self(Some(eye))
+    }
+
+    pub(crate) fn eye(&self) -> Option<&Eye> {
+        self.0.as_deref()
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
+    pub(crate) fn say(&mut self, end: End) {
+        if let Some(eye) = self.0.take() {
+            eye.finish(end);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.say(End::Dropped);
+    }
+}
