@@ -95,8 +95,17 @@ mod tests {
 
     #[test]
     fn variants() {
-        let known = &["params", "key", "taskId"];
-        for name in ["Params", "PARAMS", "param\u{17F}", "\u{212A}ey", "KEY", "taskid", "TaskID"] {
+        let known = &["params", "key", "taskId", "protocolVersion"];
+        for name in [
+            "Params",
+            "PARAMS",
+            "param\u{17F}",
+            "\u{212A}ey",
+            "KEY",
+            "taskid",
+            "TaskID",
+            "protocolversion",
+        ] {
             assert!(is_variant(name, known), "{name}");
         }
         for name in ["params", "taskId", "param", "paramss", "parаms", "", "ſ", "pa rams"] {
