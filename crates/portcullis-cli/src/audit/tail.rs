@@ -44,7 +44,7 @@ pub(crate) struct TailArgs {
 pub(crate) fn run(args: &TailArgs, color: Color, json: bool) -> Result<Said, Problem> {
     let mut shower = Shower { args, json, open: HashMap::new(), order: VecDeque::new() };
     let mut out = exit::stream(color, json);
-    let mut last: VecDeque<String> = VecDeque::new();
+    let mut last: VecDeque<Shown> = VecDeque::new();
     let mut followed = Followed { paths: &args.files, files: Vec::new() };
     let files = read::files(&args.files)?;
     for path in &files {
@@ -52,12 +52,12 @@ pub(crate) fn run(args: &TailArgs, color: Color, json: bool) -> Result<Said, Pro
             Problem::new(format!("cannot be read: {}", input::cause(&error)))
                 .in_file(input::name(path))
         };
-        let mut keep = |text: String| {
+        let mut keep = |shown: Shown| {
             if last.len() == args.lines {
                 last.pop_front();
             }
             if args.lines > 0 {
-                last.push_back(text);
+                last.push_back(shown);
             }
         };
         if input::is_stdin(path) {
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &TailArgs, color: Color, json: bool) -> Result<Said, Pro
         }
     }
     let mut write = |text: &str| out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    let shown = last.iter().try_for_each(|text| write(text));
+    let shown = last.iter().try_for_each(|shown| write(&shown.text()));
     if args.follow && shown.is_ok() {
         // Until the reader of our output is gone, or somebody ends the program.
         while followed.look(&mut shower, &mut write).is_ok() {
@@ -131,9 +131,9 @@ impl Followed<'_> {
     ) -> io::Result<()> {
         let mut written = Ok(());
         for open in &mut self.files {
-            let mut show = |text: String| {
+            let mut show = |shown: Shown| {
                 if written.is_ok() {
-                    written = write(&text);
+                    written = write(&shown.text());
                 }
             };
             // What cannot be read now may be readable at the next look.
@@ -169,12 +169,39 @@ impl Followed<'_> {
     }
 }
 
-/// Makes text of records.
+/// What is to be shown. Text is made of it when it is: of a long trail most is not.
+enum Shown {
+    /// A record, and what it belongs to if it is an outcome.
+    Record(i64, Box<Record>, Option<Box<Record>>),
+    /// A record as it is.
+    Raw(Vec<u8>),
+    Other,
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        let mut page = Page::new();
+        match self {
+            Self::Record(at, record, decision) => {
+                page.line(20, &line(*at, record, decision.as_deref()));
+            }
+            Self::Raw(bytes) => {
+                let line = String::from_utf8_lossy(bytes);
+                return escape::json(line.trim_end()) + "\n";
+            }
+            Self::Other => page.line(2, &[span(CARE, "a line that is no record")]),
+        }
+        page.into_text()
+    }
+}
+
+/// Chooses records.
 struct Shower<'a> {
     args: &'a TailArgs,
     json: bool,
-    /// What decisions that were shown are about, for their outcomes.
-    open: HashMap<String, Record>,
+    /// Decisions that were shown, for their outcomes.
+    open: HashMap<String, Box<Record>>,
+    /// Their ids, oldest first; some have had their outcomes.
     order: VecDeque<String>,
 }
 
@@ -182,60 +209,47 @@ impl Shower<'_> {
     fn through(
         &mut self,
         lines: &mut Lines<impl io::BufRead>,
-        show: &mut impl FnMut(String),
+        show: &mut impl FnMut(Shown),
     ) -> io::Result<()> {
         while let Some(line) = lines.next()? {
-            let text = match line {
-                Line::Record(record) => self.text(&record, &lines.bytes),
+            let shown = match line {
+                Line::Record(record) => self.choose(record, &lines.bytes),
                 Line::Other if self.json || !self.args.filter.is_open() => None,
-                Line::Other => {
-                    let mut page = Page::new();
-                    page.line(2, &[span(CARE, "a line that is no record")]);
-                    Some(page.into_text())
-                }
+                Line::Other => Some(Shown::Other),
             };
-            if let Some(text) = text {
-                show(text);
+            if let Some(shown) = shown {
+                show(shown);
             }
         }
         Ok(())
     }
 
-    fn text(&mut self, record: &Record, bytes: &[u8]) -> Option<String> {
+    fn choose(&mut self, record: Box<Record>, bytes: &[u8]) -> Option<Shown> {
         let at = record.at().filter(|at| self.args.filter.in_time(*at))?;
-        let decision = match record.record.as_str() {
-            "decision" => None,
+        let mut decision = None;
+        match record.record.as_str() {
+            "decision" if self.args.filter.wants(&record) => self.remember(&record),
+            "decision" => return None,
             "outcome" => {
-                let id = record.event_id.as_ref()?;
-                let decision = self.open.remove(id)?;
-                self.order.retain(|other| other != id);
+                let decided = self.open.remove(record.event_id.as_ref()?)?;
                 let fine = matches!(record.result_type.as_deref(), Some("complete" | "stream"));
                 // How a refusal ended is no news.
-                let refused = decision.decision.as_deref() != Some("allow");
+                let refused = decided.decision.as_deref() != Some("allow");
                 if (fine || refused) && !self.args.outcomes {
                     return None;
                 }
-                Some(decision)
+                decision = Some(decided);
             }
             // What vouches for the others: `verify` looks at it.
             "checkpoint" => return None,
             // Gaps and other events of the trail itself, unless something else is wanted.
-            _ if self.args.filter.is_open() => None,
+            _ if self.args.filter.is_open() => {}
             _ => return None,
-        };
-        if record.record == "decision" {
-            if !self.args.filter.wants(record) {
-                return None;
-            }
-            self.remember(record);
         }
         if self.json {
-            let line = String::from_utf8_lossy(bytes);
-            return Some(escape::json(line.trim_end()) + "\n");
+            return Some(Shown::Raw(bytes.to_vec()));
         }
-        let mut page = Page::new();
-        page.line(20, &line(at, record, decision.as_ref()));
-        Some(page.into_text())
+        Some(Shown::Record(at, record, decision))
     }
 
     fn remember(&mut self, record: &Record) {
@@ -245,7 +259,7 @@ impl Shower<'_> {
         {
             self.open.remove(&oldest);
         }
-        self.open.insert(id.clone(), record.clone());
+        self.open.insert(id.clone(), Box::new(record.clone()));
         self.order.push_back(id.clone());
     }
 }

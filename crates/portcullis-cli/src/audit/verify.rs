@@ -15,7 +15,7 @@ use super::read;
 use super::tables::grouped;
 use crate::exit::Said;
 use crate::input;
-use crate::page::{BAD, BOLD, CARE, DIM, GOOD, NAME, PLAIN, Page, Span, span};
+use crate::page::{BAD, BOLD, CARE, DIM, GOOD, NAME, PLAIN, Page, span};
 use crate::problem::Problem;
 
 /// The most findings, and the most chains, that text shows.
@@ -245,6 +245,14 @@ fn show(report: &VerifyReport, page: &mut Page) {
         let lines = counted(report.torn, "unfinished line is", "unfinished lines are");
         remark(format!("{lines} accounted for: a writer was killed."));
     }
+    let open = report.chains.iter().filter(|chain| chain.end == "open").count() as u64;
+    if open > 0 {
+        let chains = counted(open, "chain has no end", "chains have no end");
+        remark(format!(
+            "{chains}: what a writer wrote after it would not be missed here. Checkpoints that \
+             were kept elsewhere (--expect) would tell."
+        ));
+    }
     for key in &report.unknown_keys {
         remark(format!("A key that is not trusted has signed: {key}"));
     }
@@ -254,35 +262,44 @@ fn show(report: &VerifyReport, page: &mut Page) {
         return;
     }
     page.blank();
-    page.line(0, &[span(BOLD, "Time covered"), span(DIM, "  (UTC; each line is one writer's)")]);
-    let rows: Vec<Vec<Span>> = report.chains.iter().take(SHOWN).map(row).collect();
-    page.table(2, &["FROM", "UNTIL", "PROVED UNTIL", "RECORDS", "UNSIGNED", "END", "CHAIN"], &rows);
+    page.line(
+        0,
+        &[span(BOLD, "Time covered"), span(DIM, "  (UTC; a chain is what one writer wrote)")],
+    );
+    report.chains.iter().take(SHOWN).for_each(|chain| show_chain(chain, page));
     if report.chains.len() > SHOWN {
         page.line(0, &[span(DIM, format!("  and {} more", report.chains.len() - SHOWN))]);
     }
 }
 
-fn row(chain: &Chain) -> Vec<Span> {
+fn show_chain(chain: &Chain, page: &mut Page) {
     let at = |time: &Option<String>| {
         let time = time.as_deref().unwrap_or("-");
         // To the second, as in the other tables.
         time.get(..19).unwrap_or(time).replacen('T', " ", 1)
     };
     let end = match chain.end {
-        "clean" => span(GOOD, "clean"),
-        "continued" => span(PLAIN, "continued"),
-        _ => span(CARE, "open"),
+        "clean" => span(GOOD, "its writer ended in order"),
+        "continued" => span(PLAIN, "its writer was killed, and another chain goes on"),
+        _ => span(CARE, "no end: it is being written, or its writer was killed, or it was cut off"),
     };
-    let proved = chain.proved_until.as_ref();
-    vec![
-        span(PLAIN, at(&chain.from)),
-        span(PLAIN, at(&chain.until)),
-        span(if proved.is_some() { GOOD } else { DIM }, at(&chain.proved_until)),
-        span(PLAIN, grouped(chain.records)),
-        span(PLAIN, grouped(chain.unsigned)),
-        end,
-        span(DIM, chain.id.chars().take(8).collect::<String>()),
-    ]
+    let id: String = chain.id.chars().take(8).collect();
+    let records = format!("{}, ", counted(chain.records, "record", "records"));
+    page.item(2, span(NAME, id), 8, &[span(PLAIN, records), end]);
+    let span_of_time = format!("from {} until {}", at(&chain.from), at(&chain.until));
+    page.item(2, span(PLAIN, ""), 8, &[span(PLAIN, span_of_time)]);
+    let rest = match chain.unsigned {
+        0 => String::new(),
+        rest => format!("; {} after that", counted(rest, "record", "records")),
+    };
+    let proof = match &chain.proved_until {
+        Some(_) => {
+            let until = format!("proved by signatures until {}", at(&chain.proved_until));
+            [span(GOOD, until), span(CARE, rest)]
+        }
+        None => [span(DIM, "not proved by any signature"), span(PLAIN, "")],
+    };
+    page.item(2, span(PLAIN, ""), 8, &proof);
 }
 
 fn findings(title: &str, style: anstyle::Style, list: &[Found], all: u64, page: &mut Page) {
