@@ -23,8 +23,8 @@ pub(crate) const UNUSABLE: u8 = 3;
 pub(crate) struct Said {
     /// For people.
     pub(crate) text: String,
-    /// For machines.
-    pub(crate) json: String,
+    /// For machines; `None` when they get the text.
+    json: Option<String>,
     pub(crate) complaint: bool,
 }
 
@@ -32,17 +32,17 @@ impl Said {
     pub(crate) fn new(page: Page, report: &impl Serialize, complaint: bool) -> Self {
         // Our own reports have string keys and finite numbers.
         let json = serde_json::to_string_pretty(report).unwrap_or_default();
-        Self { text: page.into_text(), json, complaint }
+        Self { text: page.into_text(), json: Some(json), complaint }
     }
 
     /// Nothing: it was said already.
     pub(crate) fn nothing() -> Self {
-        Self { text: String::new(), json: String::new(), complaint: false }
+        Self::raw(String::new())
     }
 
     /// Text that is the same for people and machines.
     pub(crate) fn raw(text: String) -> Self {
-        Self { json: text.clone(), text, complaint: false }
+        Self { text, json: None, complaint: false }
     }
 }
 
@@ -83,14 +83,9 @@ pub(crate) fn run() -> ExitCode {
             (Said { text: String::new(), ..Said::new(Page::new(), &report, true) }, UNUSABLE)
         }
     };
-    if cli.json {
-        let mut json = escape::json(said.json.trim_end());
-        if !json.is_empty() {
-            json.push('\n');
-        }
-        print(io::stdout().lock(), &json);
-    } else {
-        print(AutoStream::new(io::stdout(), choice(cli.color)), &said.text);
+    match said.json.filter(|_| cli.json) {
+        Some(json) => print(io::stdout().lock(), &(escape::json(json.trim_end()) + "\n")),
+        None => print(AutoStream::new(io::stdout(), choice(cli.color)), &said.text),
     }
     ExitCode::from(code)
 }

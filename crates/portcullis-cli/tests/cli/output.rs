@@ -199,6 +199,7 @@ fn help_completions_and_manual() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = run(&["completions", shell]);
         assert!(ran.code == 0 && ran.out.contains("explain"), "{shell}");
+        assert_eq!(ran.out, run(&["--json", "completions", shell]).out, "{shell}");
     }
     assert_eq!(run(&["man", "none"]).code, 3);
     assert_eq!(run(&[]).code, 2);
