@@ -8,13 +8,17 @@ use std::time::Duration;
 use http::request::Parts;
 use portcullis_core::{Clock, Method};
 
+use crate::copied::Budget;
+use crate::elevation::Elevations;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::hub::{Hub, Peer, Required};
 use crate::id::Ids;
+use crate::keyed::Digests;
 use crate::queue::Queue;
+use crate::record::Private;
 use crate::sample::Bucket;
 use crate::text::FIELD_MAX;
-use crate::{AuditLayer, Delivery, Sink, SinkOptions};
+use crate::{ArgumentValues, AuditLayer, Delivery, Event, EventKind, Sink, SinkOptions};
 
 /// How many records a sink may be behind, by default.
 const CAPACITY: usize = 8192;
@@ -31,6 +35,11 @@ pub struct AuditLayerBuilder {
     required: Required,
     capacity: usize,
     unauthenticated: (u32, u32),
+    transport: &'static str,
+    digest_key: Option<Vec<u8>>,
+    argument_digests: bool,
+    values: ArgumentValues,
+    lifecycle: bool,
     patience: Duration,
     clock: Clock,
 }
@@ -45,6 +54,11 @@ impl AuditLayerBuilder {
             required: Required::Methods(vec![Method::ToolsCall]),
             capacity: CAPACITY,
             unauthenticated: (100, 200),
+            transport: "streamable_http",
+            digest_key: None,
+            argument_digests: false,
+            values: ArgumentValues::new(),
+            lifecycle: false,
             patience: PATIENCE,
             clock: Clock::system(),
         }
@@ -105,6 +119,41 @@ impl AuditLayerBuilder {
         self
     }
 
+    /// Says that requests come over standard input and output, not over HTTP (`transport`).
+    pub fn stdio(mut self) -> Self {
+        self.transport = "stdio";
+        self
+    }
+
+    /// Sets the key of the digests that stand for what must not be recorded: session ids
+    /// (`session_hash`) and, on demand, arguments. At least 32 bytes, random and secret: whoever has it
+    /// can find by trying what a digest stands for. By default it is made at start, and digests of one
+    /// run mean nothing to another.
+    pub fn digest_key(mut self, key: &[u8]) -> Self {
+        self.digest_key = Some(key.to_vec());
+        self
+    }
+
+    /// Also records a keyed digest of the arguments of each `tools/call` (`argument_digest`): equal
+    /// arguments, byte for byte, have the same one. Off by default.
+    pub fn argument_digests(mut self) -> Self {
+        self.argument_digests = true;
+        self
+    }
+
+    /// Also records some argument values (`argument_values`). None by default.
+    pub fn argument_values(mut self, values: ArgumentValues) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// Also records when auditing starts and stops in order (`audit.started`, `audit.stopped`). Off by
+    /// default; chained sinks say so in any case.
+    pub fn lifecycle_events(mut self) -> Self {
+        self.lifecycle = true;
+        self
+    }
+
     /// Names the items that were left out of lists in outcome records (`filtered`). Off by default:
     /// the names say what a caller may not know.
     pub fn filtered_names(mut self) -> Self {
@@ -143,7 +192,7 @@ impl AuditLayerBuilder {
     ///
     /// # Errors
     /// There is no sink; none fails closed, and [`danger_fail_open`](Self::danger_fail_open) was not
-    /// said; a limit is zero; the resource is longer than 1024 bytes; the system gives
+    /// said; a limit is zero; the digest key is short; a JSON pointer is none; the resource is longer than 1024 bytes; the system gives
     /// no thread or no random bytes.
     pub fn build(self) -> Result<AuditLayer, ConfigError> {
         let setting = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
@@ -169,8 +218,22 @@ impl AuditLayerBuilder {
         if self.resource.as_ref().is_some_and(|resource| resource.len() > FIELD_MAX) {
             return setting("the resource is longer than 1024 bytes");
         }
+        if self.values.malformed().is_some() {
+            return setting("a JSON pointer to an argument does not begin with a slash");
+        }
+        let digests = match &self.digest_key {
+            Some(key) => Digests::new(key)?,
+            None => Digests::random()?,
+        };
+        let private =
+            Private { digests, argument_digests: self.argument_digests, values: self.values };
         let ids = Arc::new(Ids::new()?);
         let mut hub = Hub {
+            transport: self.transport,
+            private: Arc::new(private),
+            budget: Budget::default(),
+            elevations: Elevations::default(),
+            lifecycle: self.lifecycle,
             ids: Arc::clone(&ids),
             resource: self.resource.map(Into::into),
             peer: self.peer,
@@ -185,6 +248,9 @@ impl AuditLayerBuilder {
             let (clock, ids) = (self.clock.clone(), Arc::clone(&ids));
             let capacity = options.capacity.unwrap_or(self.capacity);
             hub.queues.push(Queue::start(index, sink, &options, capacity, clock, ids)?);
+        }
+        if hub.lifecycle {
+            hub.event(Event::new(EventKind::Started));
         }
         Ok(AuditLayer::with(hub))
     }

@@ -51,6 +51,7 @@ pub(crate) struct Answer {
     /// It is a stream of server messages, which has no end of its own.
     pub(crate) stream: bool,
     pub(crate) tool_error: bool,
+    pub(crate) input_required: bool,
     /// An error code, a denial, or a breach of the protocol.
     pub(crate) error: bool,
 }
@@ -71,6 +72,8 @@ pub(crate) fn result_type(answer: Answer) -> ResultType {
         .is_some_and(|status| status.is_client_error() || status.is_server_error())
     {
         ResultType::Error
+    } else if answer.input_required {
+        ResultType::InputRequired
     } else {
         ResultType::Complete
     }
@@ -87,8 +90,10 @@ mod tests {
             status: Some(StatusCode::OK),
             stream: false,
             tool_error: false,
+            input_required: false,
             error: false,
         };
+        let asks = Answer { input_required: true, ..answer };
         let stream = Answer { stream: true, ..answer };
         let not_found = Some(StatusCode::NOT_FOUND);
         let rows = [
@@ -100,6 +105,8 @@ mod tests {
             ),
             ("tool result", Answer { tool_error: true, ..answer }, ResultType::IsError),
             ("rpc error", Answer { error: true, ..answer }, ResultType::Error),
+            ("asks for input", asks, ResultType::InputRequired),
+            ("asks, and left", Answer { end: End::Dropped, ..asks }, ResultType::Aborted),
             ("both", Answer { error: true, tool_error: true, ..answer }, ResultType::Error),
             ("http error", Answer { status: not_found, ..answer }, ResultType::Error),
             ("body failed", Answer { end: End::Failed, ..answer }, ResultType::Error),

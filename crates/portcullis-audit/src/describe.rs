@@ -1,9 +1,14 @@
 //! What a decision record says about a message and about the ground of its decision.
 
-use portcullis_core::{Denial, McpMessage, NoMessage, Permit};
+use std::sync::Arc;
 
+use portcullis_core::{Arguments, Denial, Era, McpMessage, Method, NoMessage, Permit};
+
+use crate::arguments::ARGUMENTS_MAX;
 use crate::classify::verdict;
-use crate::record::{Decision, Verdict};
+use crate::client::MESSAGE_MAX;
+use crate::hub::Hub;
+use crate::record::{Decision, KeptArguments, Verdict};
 
 /// Why a message may pass or not, for its record.
 #[derive(Clone, Copy)]
@@ -13,8 +18,9 @@ pub(crate) enum Ground<'a> {
     Nothing,
 }
 
-/// Copies what a record shows of a message. Argument values are not among it.
-pub(crate) fn describe(decision: &mut Decision, message: &McpMessage) {
+/// Copies what a record shows of a message. Argument values are not among it, unless settings
+/// say that the writer may look for them.
+pub(crate) fn describe(decision: &mut Decision, message: &McpMessage, hub: &Hub) {
     let texts = &mut decision.texts;
     match message {
         McpMessage::Request(request) => {
@@ -31,11 +37,21 @@ pub(crate) fn describe(decision: &mut Decision, message: &McpMessage) {
                 targets.map_while(|target| texts.push_item(&mut used, target.name())).collect();
             if let Some(arguments) = request.arguments() {
                 decision.argument_count = Some(arguments.len());
+                decision.argument_bytes = arguments.json().len();
+                for (slot, kind) in decision.argument_kinds.iter_mut().zip(arguments.kinds()) {
+                    *slot = kind;
+                }
                 let mut used = 0;
                 for (slot, key) in decision.argument_keys.iter_mut().zip(arguments.keys()) {
                     let Some(span) = texts.push_item(&mut used, &key) else { break };
                     *slot = span;
                 }
+                if request.method() == Method::ToolsCall {
+                    keep(decision, arguments, hub);
+                }
+            }
+            if request.method() == Method::Initialize || request.era() == Era::Modern {
+                decision.message = hub.budget.copy(request.raw(), MESSAGE_MAX);
             }
         }
         McpMessage::Notification(notification) => {
@@ -57,6 +73,27 @@ pub(crate) fn describe(decision: &mut Decision, message: &McpMessage) {
         }
         _ => {}
     }
+}
+
+/// Keeps arguments of which more than the names is recorded.
+fn keep(decision: &mut Decision, arguments: &Arguments, hub: &Hub) {
+    let private = &hub.private;
+    let target = decision.texts.get(decision.target);
+    let values = !private.values.is_empty() && target.is_some_and(|it| private.values.names(it));
+    if !values && !private.argument_digests {
+        return;
+    }
+    decision.arguments = match hub.budget.copy(arguments.json(), ARGUMENTS_MAX) {
+        Some(copied) => Some(KeptArguments::Whole(copied)),
+        None => {
+            if values {
+                decision.texts.cut();
+            }
+            let digest = || private.digests.of("arguments", arguments.json());
+            private.argument_digests.then(|| KeptArguments::Digest(digest()))
+        }
+    };
+    decision.private = Some(Arc::clone(private));
 }
 
 /// Says why the message may pass or not.

@@ -27,6 +27,8 @@ pub(crate) struct Element {
     pub(crate) unrecorded: bool,
     pub(crate) error_code: Option<i64>,
     pub(crate) tool_error: bool,
+    input_required: bool,
+    upstream_status: Option<StatusCode>,
     violation: Option<Reason>,
     /// The hook that withheld the answer, and why.
     hook: Option<(String, Reason)>,
@@ -68,6 +70,8 @@ impl Element {
             unrecorded: false,
             error_code: None,
             tool_error: false,
+            input_required: false,
+            upstream_status: None,
             violation: None,
             hook: None,
             filtered_count: 0,
@@ -98,6 +102,8 @@ impl Element {
             Note::ToolError if self.method.is_none_or(|method| method == Method::ToolsCall) => {
                 self.tool_error = true;
             }
+            Note::InputRequired if answered => self.input_required = true,
+            Note::UpstreamStatus(status) => self.upstream_status = Some(status),
             Note::Violation(reason) => self.violation = Some(reason),
             Note::Hook { name, reason } if answered => {
                 self.hook = Some((clip(name).to_owned(), reason));
@@ -131,6 +137,7 @@ impl Element {
             status,
             stream: self.stream,
             tool_error,
+            input_required: self.input_required,
             error: self.refused || denied || error_code.is_some() || self.violation.is_some(),
         };
         let (hook, stopped) = self.hook.unzip();
@@ -144,6 +151,7 @@ impl Element {
             error_code,
             reason: reason.filter(|_| reason != self.decided),
             hook,
+            upstream_status: self.upstream_status,
             bytes_in: self.bytes_in,
             bytes_out: 0,
             filtered_count: self.filtered_count,

@@ -1,5 +1,6 @@
 //! Records as JSON: fixed members in a fixed order, on one line whatever a client sent.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,9 +10,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::EventId;
+use crate::client::ClientInfo;
 use crate::escape::OneLine;
-use crate::record::{Decision, Gap, Outcome, Record, SCHEMA, Suppressed};
-use crate::text::{Pack, Span};
+use crate::record::{Decision, Gap, KeptArguments, Outcome, Record, SCHEMA, Suppressed};
+use crate::text::{Pack, Span, clip};
 use crate::who::{List, Token, Who, is_cut};
 
 /// Appends `record` to `line` as one line of JSON, newline included.
@@ -80,8 +82,13 @@ impl Serialize for Decision {
         members.put("request_id", &self.request_id)?;
         members.put_some("element", self.element)?;
         members.put_some("resource", self.resource.as_deref())?;
+        members.put("transport", &self.transport)?;
         members.put_some("mcp_version", self.version.map(|version| version.as_str()))?;
         members.put_some("era", self.version.map(era))?;
+        let session = self.private.as_ref().zip(text(self.session));
+        let session = session.map(|(it, id)| it.digests.of("session", id.as_bytes()));
+        members.put_some("session_hash", session)?;
+        members.put_some("trace_id", text(self.traceparent).and_then(trace_id))?;
         members.put_some("jsonrpc_id", text(self.jsonrpc_id))?;
         members.put_some("method", self.method.map(|method| method.as_str()))?;
         members.put_some("target_type", self.target_type)?;
@@ -93,8 +100,14 @@ impl Serialize for Decision {
         if let Some(count) = self.argument_count {
             let keys = Texts { texts: &self.texts, spans: &self.argument_keys };
             members.put("argument_keys", &keys)?;
+            let kinds = self.argument_kinds.iter().take(count).zip(&self.argument_keys);
+            let kinds = kinds.take_while(|(_, key)| text(**key).is_some());
+            members
+                .put("argument_types", &kinds.map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())?;
             members.put("argument_count", &count)?;
+            members.put("argument_bytes", &self.argument_bytes)?;
         }
+        let cut = self.put_arguments(&mut members)?;
         members.put_some("principal", self.caller.as_ref().map(Who))?;
         if let Some(principal) = principal {
             members.put("scopes", &List(principal.scopes()))?;
@@ -112,11 +125,47 @@ impl Serialize for Decision {
         members.put_some("source_ip", self.source_ip.map(Shown))?;
         members.put_some("unverified_user_agent", text(self.user_agent))?;
         members.put_some("unverified_traceparent", text(self.traceparent))?;
-        if self.texts.truncated() || principal.is_some_and(is_cut) {
+        if let Some(info) = self.message.as_ref().and_then(|it| ClientInfo::of(it.bytes())) {
+            members.put_some("unverified_client_name", info.name.as_deref().map(clip))?;
+            members.put_some("unverified_client_version", info.version.as_deref().map(clip))?;
+        }
+        if cut || self.texts.truncated() || principal.is_some_and(is_cut) {
             members.put("truncated", &true)?;
         }
         members.0.end()
     }
+}
+
+impl Decision {
+    /// What is recorded of the arguments besides their names. Whether something was cut.
+    fn put_arguments<T: SerializeMap>(&self, members: &mut Members<T>) -> Result<bool, T::Error> {
+        let Some((private, arguments)) = self.private.as_deref().zip(self.arguments.as_ref())
+        else {
+            return Ok(false);
+        };
+        let digest = match arguments {
+            KeptArguments::Digest(digest) => Some(*digest),
+            KeptArguments::Whole(all) => {
+                private.argument_digests.then(|| private.digests.of("arguments", all.bytes()))
+            }
+        };
+        members.put_some("argument_digest", digest)?;
+        let (KeptArguments::Whole(all), Some(tool)) = (arguments, self.target()) else {
+            return Ok(false);
+        };
+        let (picked, cut) = private.values.pick(tool, all.bytes());
+        members.put_some("argument_values", Some(picked).filter(|picked| !picked.is_empty()))?;
+        Ok(cut)
+    }
+}
+
+/// The trace that a `traceparent` field names (W3C Trace Context §3.2).
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let (version, rest) = traceparent.split_once('-')?;
+    let (id, _) = rest.split_once('-')?;
+    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let good = version.len() == 2 && hex(version) && id.len() == 32 && hex(id);
+    (good && id.bytes().any(|byte| byte != b'0')).then_some(id)
 }
 
 impl Serialize for Outcome {
@@ -130,6 +179,7 @@ impl Serialize for Outcome {
         members.put_some("error_code", self.error_code)?;
         members.put_some("reason", self.reason.map(|reason| reason.as_str()))?;
         members.put_some("hook", self.hook.as_deref())?;
+        members.put_some("upstream_status", self.upstream_status.map(|status| status.as_u16()))?;
         members.put_some("bytes_in", self.bytes_in)?;
         members.put("bytes_out", &self.bytes_out)?;
         members.put("filtered_count", &self.filtered_count)?;
@@ -173,11 +223,17 @@ fn era(version: portcullis_core::Version) -> &'static str {
 /// Time since the epoch as RFC 3339 UTC with milliseconds.
 pub(crate) struct Rfc3339(pub(crate) Duration);
 
-impl Serialize for Rfc3339 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
         let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
-        serializer.collect_str(&format_args!("{time:.3}"))
+        write!(f, "{time:.3}")
+    }
+}
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

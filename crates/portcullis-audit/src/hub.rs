@@ -8,10 +8,13 @@ use std::time::Duration;
 use http::request::Parts;
 use portcullis_core::{Acknowledgement, Clock, McpMessage, Method, Receipt};
 
+use crate::copied::Budget;
+use crate::elevation::Elevations;
 use crate::id::Ids;
 use crate::queue::{Item, Pushed, Queue, Ticket};
+use crate::record::Private;
 use crate::sample::Bucket;
-use crate::{Delivery, Event, Record, SinkStatus};
+use crate::{Delivery, Event, EventKind, Record, SinkStatus};
 
 /// Finds the caller's address.
 pub(crate) type Peer = Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>;
@@ -47,6 +50,11 @@ pub(crate) struct Hub {
     pub(crate) peer: Option<Peer>,
     pub(crate) filtered_names: bool,
     pub(crate) required: Required,
+    pub(crate) transport: &'static str,
+    pub(crate) private: Arc<Private>,
+    pub(crate) budget: Budget,
+    pub(crate) elevations: Elevations,
+    pub(crate) lifecycle: bool,
     pub(crate) bucket: Bucket,
     pub(crate) patience: Duration,
     pub(crate) queues: Vec<Queue>,
@@ -130,6 +138,9 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        if self.lifecycle {
+            self.event(Event::new(EventKind::Stopped));
+        }
         self.queues.iter_mut().for_each(Queue::close);
         let clock = Clock::system();
         let deadline = clock.instant() + self.patience;

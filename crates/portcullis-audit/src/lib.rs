@@ -47,8 +47,8 @@
 //!
 //! | kind | further members |
 //! |---|---|
-//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `mcp_version`, `era`, `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_count`, `principal` (`iss`, `sub`, `client_id`, `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `truncated` |
-//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
+//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest` and `argument_values` (on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `truncated` |
+//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
 //! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
 //! | `event` | `event`: see [`EventKind`]; `resource`, `principal`, `about`, `from`, `to`, `reason`, `detail`, `count`, `truncated` |
@@ -56,11 +56,14 @@
 //! | `checkpoint` | vouches for all before it: `occasion`, `key`, `previous_key`, `signature` |
 //!
 //! `decision` is `allow`, `deny`, `challenge`, `error` or, where policy was never asked,
-//! `undecided`: see [`Verdict`]. `result_type` is `complete`, `stream`, `error`, `is_error` or
-//! `aborted`: see [`ResultType`]. A stream of server messages has its decision when it opens and its
+//! `undecided`: see [`Verdict`]. `result_type` is `complete`, `stream`, `error`,
+//! `is_error`, `input_required` or `aborted`: see [`ResultType`]. A stream of server messages has its decision when it opens and its
 //! outcome when it closes. `reason` is a [`Reason`](portcullis_core::Reason). In a batch, `bytes_out`
 //! is the size of the whole answer, and what inspection says of the answer without naming an element
 //! is said of every element that it can be about.
+//!
+//! `audit.schema.json` in this crate's folder is the JSON Schema of all records, and [`Entry`] reads
+//! them. Within a version, members may come, and none goes or changes its type.
 //!
 //! Strings are at most 1024 bytes, and lists at most 1024 bytes of text; `truncated` says that
 //! something was cut. Control characters, line separators, and characters that are invisible or
@@ -80,7 +83,8 @@
 //! records are dropped when there is no room, counted, and reported by a `gap` record.
 //!
 //! # What it does not do
-//! It never records tokens, argument values or results. It deletes no file. It decides nothing:
+//! It never records tokens or results, and argument values only where [`ArgumentValues`] names the tool
+//! and the place and the value does not look like a secret. It deletes no file. It decides nothing:
 //! without layers inside that speak on the trail, it records nothing.
 //!
 //! # Where to put it
@@ -94,15 +98,20 @@
 #![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod arguments;
 mod body;
 mod builder;
 mod chain;
 mod classify;
+mod client;
+mod copied;
 mod debt;
 mod delivery;
 mod describe;
 mod element;
+mod elevation;
 mod encode;
+mod entry;
 mod error;
 mod escape;
 mod event;
@@ -112,12 +121,14 @@ mod future;
 mod hub;
 mod id;
 mod json_lines;
+mod keyed;
 mod layer;
 mod log;
 mod memory;
 mod queue;
 mod record;
 mod sample;
+mod secrets;
 mod service;
 mod sink;
 mod status;
@@ -126,9 +137,11 @@ mod token;
 mod tracing_sink;
 mod trail;
 mod verify;
+mod watch;
 mod who;
 mod writer;
 
+pub use arguments::ArgumentValues;
 pub use body::AuditBody;
 pub use builder::AuditLayerBuilder;
 pub use chain::key::{CheckpointSigner, SigningKey, VerifyingKey};
@@ -136,6 +149,10 @@ pub use chain::record::{Checkpoint, Occasion, Start};
 pub use chain::settings::Chaining;
 pub use chain::sink::ChainedSink;
 pub use delivery::{Delivery, SinkOptions};
+pub use entry::{
+    ActorEntry, ArgumentEntry, ChainEntry, CheckpointEntry, ContinuesEntry, DecisionEntry, Entry,
+    EntryBody, EventEntry, GapEntry, OutcomeEntry, PrincipalEntry, SuppressedEntry, TokenEntry,
+};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use event::{Event, EventKind};
 #[cfg(feature = "file")]

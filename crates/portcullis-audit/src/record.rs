@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_core::{Arguments, Caller, Method, Principal, Reason, Version};
+use portcullis_core::{Arguments, Caller, Method, Principal, Reason, ValueKind, Version};
 
-use crate::EventId;
 use crate::chain::record::{Checkpoint, Start};
+use crate::copied::Copied;
 use crate::event::Event;
+use crate::keyed::{Digest, Digests};
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
+use crate::{ArgumentValues, EventId};
 
 /// The version of the record format, in every record as `schema`. It grows when a member changes its
 /// meaning or goes; new members do not change it.
@@ -160,6 +162,8 @@ pub enum ResultType {
     Error,
     /// The answer was a tool result with `isError: true`.
     IsError,
+    /// The answer asks the caller for more input before there is a result.
+    InputRequired,
     /// The caller went away before the answer had ended.
     Aborted,
 }
@@ -173,6 +177,7 @@ impl ResultType {
             Self::Stream => "stream",
             Self::Error => "error",
             Self::IsError => "is_error",
+            Self::InputRequired => "input_required",
             Self::Aborted => "aborted",
         }
     }
@@ -186,6 +191,7 @@ pub struct Decision {
     pub(crate) request_id: EventId,
     pub(crate) element: Option<usize>,
     pub(crate) resource: Option<Arc<str>>,
+    pub(crate) transport: &'static str,
     pub(crate) version: Option<Version>,
     pub(crate) method: Option<Method>,
     pub(crate) target_type: Option<&'static str>,
@@ -197,6 +203,12 @@ pub struct Decision {
     pub(crate) error_code: Option<i64>,
     pub(crate) source_ip: Option<IpAddr>,
     pub(crate) argument_count: Option<usize>,
+    pub(crate) argument_bytes: usize,
+    pub(crate) argument_kinds: [ValueKind; Arguments::MAX_KEYS],
+    /// What the writer looks into, and how.
+    pub(crate) arguments: Option<KeptArguments>,
+    pub(crate) message: Option<Copied>,
+    pub(crate) private: Option<Arc<Private>>,
     pub(crate) texts: Pack,
     pub(crate) jsonrpc_id: Span,
     pub(crate) target: Span,
@@ -206,6 +218,25 @@ pub struct Decision {
     pub(crate) argument_keys: [Span; Arguments::MAX_KEYS],
     pub(crate) user_agent: Span,
     pub(crate) traceparent: Span,
+    /// Recorded as a keyed digest only.
+    pub(crate) session: Span,
+}
+
+/// The arguments of a call, until its record is written.
+#[derive(Clone, Debug)]
+pub(crate) enum KeptArguments {
+    /// All of them.
+    Whole(Copied),
+    /// There were too many: only what names them.
+    Digest(Digest),
+}
+
+/// How what must not be recorded itself is recorded.
+#[derive(Debug)]
+pub(crate) struct Private {
+    pub(crate) digests: Digests,
+    pub(crate) argument_digests: bool,
+    pub(crate) values: ArgumentValues,
 }
 
 impl Decision {
@@ -317,6 +348,7 @@ pub struct Outcome {
     pub(crate) error_code: Option<i64>,
     pub(crate) reason: Option<Reason>,
     pub(crate) hook: Option<String>,
+    pub(crate) upstream_status: Option<StatusCode>,
     pub(crate) bytes_in: Option<u64>,
     pub(crate) bytes_out: u64,
     pub(crate) filtered_count: u64,
@@ -372,6 +404,12 @@ impl Outcome {
     #[must_use]
     pub fn hook(&self) -> Option<&str> {
         self.hook.as_deref()
+    }
+
+    /// The status with which the service behind the gate answered, where it was no success.
+    #[must_use]
+    pub fn upstream_status(&self) -> Option<StatusCode> {
+        self.upstream_status
     }
 
     /// How many bytes of the answer's body were handed on.

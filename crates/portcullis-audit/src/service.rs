@@ -46,7 +46,7 @@ where
         };
         let (parts, body) = request.into_parts();
         let source_ip = hub.peer.as_ref().and_then(|peer| peer(&parts));
-        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), &parts.headers, source_ip));
+        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), &parts, source_ip));
         let mut request = Request::from_parts(parts, body);
         // Before `call`: should the inner service panic, the debt is paid all the same.
         let debt = Debt::new(Some(Arc::clone(&trail)));

@@ -39,6 +39,11 @@ impl Pack {
         self.truncated
     }
 
+    /// Says that something was cut.
+    pub(crate) fn cut(&mut self) {
+        self.truncated = true;
+    }
+
     pub(crate) fn push(&mut self, text: &str) -> Span {
         let kept = clip(text);
         self.truncated |= kept.len() < text.len();

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Caller, Decided, Denial, McpMessage, Note, Recorder, ResponseFacts as _, Text,
+    Acknowledgement, Caller, Decided, Denial, DenialKind, McpMessage, NoMessage, Note, Recorder,
+    ResponseFacts as _, Text,
 };
 
 use crate::classify::{End, is_tool_result};
@@ -17,6 +19,7 @@ use crate::id::EventId;
 use crate::record::{Decision, Record, Verdict};
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
+use crate::{Event, EventKind};
 
 /// Ends a [`Trail`](portcullis_core::Trail). Owed by every request that is signed in or refused:
 /// exactly one decision and one outcome, per element of a batch.
@@ -39,6 +42,8 @@ struct State {
     promised: Vec<(usize, EventId)>,
     status: Option<StatusCode>,
     denial: Option<Denial>,
+    /// What is on record as an event once it has been done.
+    happens: Option<(EventKind, HeaderValue)>,
     finished: bool,
 }
 
@@ -48,17 +53,26 @@ struct Head {
     user_agent: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
     authorization: Option<HeaderValue>,
+    session: Option<HeaderValue>,
+    /// Where a stream is taken up again.
+    resumes: Option<HeaderValue>,
     digest: Option<TokenDigest>,
 }
 
 impl RequestTrail {
-    pub(crate) fn start(hub: Arc<Hub>, headers: &HeaderMap, source_ip: Option<IpAddr>) -> Self {
+    pub(crate) fn start(hub: Arc<Hub>, parts: &Parts, source_ip: Option<IpAddr>) -> Self {
+        let headers = &parts.headers;
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let authorization = lines.next().filter(|_| lines.next().is_none()).cloned();
         let head = Head {
             user_agent: headers.get(header::USER_AGENT).cloned(),
             traceparent: headers.get("traceparent").cloned(),
             authorization,
+            session: headers.get("mcp-session-id").cloned(),
+            resumes: match parts.method {
+                http::Method::GET => headers.get("last-event-id").cloned(),
+                _ => None,
+            },
             digest: None,
         };
         Self {
@@ -79,6 +93,7 @@ impl RequestTrail {
         let mut state = self.state();
         state.status = Some(response.status());
         state.denial = response.denial().cloned();
+        self.happened(&mut state);
         self.settle(&mut state);
     }
 
@@ -100,6 +115,36 @@ impl RequestTrail {
                 outcome.bytes_out = bytes_out;
                 self.hub.offer(Record::Outcome(outcome));
             }
+        }
+    }
+
+    /// Records what became of a session or a stream, if that is what was asked for.
+    fn happened(&self, state: &mut State) {
+        let done = state.denial.is_none() && state.status.is_some_and(|it| it.is_success());
+        let Some((kind, id)) = state.happens.take().filter(|_| done) else { return };
+        let role = if kind == EventKind::SessionEnded { "session" } else { "event" };
+        let name = self.hub.private.digests.of(role, id.as_bytes());
+        let mut event = Event::new(kind).about(name.to_string());
+        if let Some(principal) = state.caller.as_ref().and_then(Caller::principal) {
+            event = event.by(principal);
+        }
+        self.hub.event(event);
+    }
+
+    /// Records that a caller was told of scopes, and that they came back with them.
+    fn elevate(&self, state: &State, decided: &Decided<'_>) {
+        let asked = match decided.verdict {
+            Ok(_) if self.hub.elevations.is_empty() => return,
+            Ok(_) => None,
+            Err(denial) if denial.kind() == DenialKind::InsufficientScope => Some(denial.scopes()),
+            Err(_) => return,
+        };
+        let principal = state.caller.as_ref().and_then(Caller::principal);
+        let (Some(principal), McpMessage::Request(request)) = (principal, decided.message) else {
+            return;
+        };
+        if let Some(event) = self.hub.elevations.step(principal, request, asked) {
+            self.hub.event(event);
         }
     }
 
@@ -172,6 +217,7 @@ impl RequestTrail {
             request_id: self.request_id,
             element: (state.batch || index > 0).then_some(index),
             resource: self.hub.resource.clone(),
+            transport: self.hub.transport,
             version: None,
             method: None,
             target_type: None,
@@ -183,6 +229,11 @@ impl RequestTrail {
             error_code: None,
             source_ip: self.source_ip,
             argument_count: None,
+            argument_bytes: 0,
+            argument_kinds: Default::default(),
+            arguments: None,
+            message: None,
+            private: None,
             texts: Pack::new(),
             jsonrpc_id: Span::default(),
             target: Span::default(),
@@ -192,9 +243,10 @@ impl RequestTrail {
             argument_keys: Default::default(),
             user_agent: Span::default(),
             traceparent: Span::default(),
+            session: Span::default(),
         };
         if let Some(message) = message {
-            describe(&mut decision, message);
+            describe(&mut decision, message, &self.hub);
         }
         ground_on(&mut decision, ground, state.batch);
         let texts = &mut decision.texts;
@@ -203,6 +255,10 @@ impl RequestTrail {
         }
         if let Some(value) = &state.head.traceparent {
             decision.traceparent = texts.push_bytes(value.as_bytes());
+        }
+        if let Some(value) = &state.head.session {
+            decision.session = texts.push_bytes(value.as_bytes());
+            decision.private = Some(Arc::clone(&self.hub.private));
         }
         let mut element = Element::new(index, event_id, message);
         element.decided = decision.reason;
@@ -238,6 +294,15 @@ impl Recorder for RequestTrail {
     fn message(&self, message: &McpMessage) {
         let mut state = self.state();
         state.batch = matches!(message, McpMessage::Batch(_));
+        state.happens = match message {
+            McpMessage::NoMessage(NoMessage::EndSession(_)) => {
+                state.head.session.clone().map(|id| (EventKind::SessionEnded, id))
+            }
+            McpMessage::NoMessage(NoMessage::Stream(_)) => {
+                state.head.resumes.take().map(|id| (EventKind::StreamResumed, id))
+            }
+            _ => None,
+        };
         state.message = Some(message.clone());
     }
 
@@ -254,6 +319,7 @@ impl Recorder for RequestTrail {
                 Acknowledgement::Recorded
             };
         }
+        self.elevate(&state, decided);
         if !state.batch {
             state.message = None; // It has served: the request's memory is the handler's alone.
         }

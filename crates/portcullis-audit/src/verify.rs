@@ -5,10 +5,10 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use portcullis_crypto::sha256;
 
 use crate::chain::trailer::{self, Trailer};
+use crate::encode::Rfc3339;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::{Finding, FindingKind, Report, VerifyingKey};
 
@@ -378,9 +378,7 @@ impl Reading {
 
 /// A time since the epoch as RFC 3339, UTC.
 fn shown(at: Duration) -> String {
-    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
-    format!("{time:.3}")
+    Rfc3339(at).to_string()
 }
 
 impl fmt::Debug for Verifier {

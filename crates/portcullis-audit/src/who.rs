@@ -21,6 +21,7 @@ impl Serialize for Who<'_> {
         members.put("iss", &clip(principal.issuer()))?;
         members.put("sub", &clip(principal.subject()))?;
         members.put_some("client_id", principal.client_id().map(clip))?;
+        members.put_some("auth", Some(principal.method()).filter(|&it| it != "unspecified"))?;
         members.put("kind", &if principal.is_client() { "client" } else { "user" })?;
         if !principal.actors().is_empty() {
             members.put("act", &Actors(principal.actors()))?;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::Clock;
 
-use crate::encode::encode;
+use crate::encode::{Rfc3339, encode};
 use crate::queue::{Item, Shared, Ticket};
 use crate::record::{Gap, Suppressed};
-use crate::{Record, Sink};
+use crate::watch::Watch;
+use crate::{Event, EventKind, Record, Sink};
 
 /// How many records share one flush at most.
 const GROUP: usize = 256;
@@ -45,6 +46,7 @@ pub(crate) struct Writer {
     summarized: Option<Instant>,
     alarmed: Option<Instant>,
     ticked: Option<Instant>,
+    watch: Watch,
 }
 
 /// What a look at the queue found.
@@ -75,6 +77,7 @@ impl Writer {
             summarized: None,
             alarmed: None,
             ticked: None,
+            watch: Watch::default(),
         }
     }
 
@@ -112,9 +115,25 @@ impl Writer {
             return;
         }
         self.ticked = Some(now);
+        self.watch_clock();
         if let Err(cause) = self.sink.tick() {
             self.alarm(&cause);
         }
+    }
+
+    /// Reports that the wall clock moved against the monotonic one.
+    fn watch_clock(&mut self) {
+        let clock = &self.shared.clock;
+        let Some(jump) = self.watch.look(clock.unix(), clock.instant()) else { return };
+        let millis = u64::try_from(jump.moved().as_millis()).unwrap_or(u64::MAX);
+        let mut event = Event::new(EventKind::ClockJumped)
+            .from(Rfc3339(jump.expected).to_string())
+            .to(Rfc3339(jump.found).to_string())
+            .count(millis);
+        event.at = jump.found;
+        event.event_id = self.shared.ids.at(jump.found);
+        tracing::warn!(target: "portcullis", millis, "the clock jumped");
+        self.write_now(&Record::Event(event));
     }
 
     fn close(&mut self) {

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the accessor that everything else uses")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Where a layer gets the time from: the system, or a test's hand.
@@ -16,6 +16,8 @@ struct Manual {
     origin: Instant,
     started_at: Duration,
     elapsed_ms: AtomicU64,
+    /// How far the wall clock is from where it would be.
+    skew_ms: AtomicI64,
 }
 
 impl Clock {
@@ -32,6 +34,7 @@ impl Clock {
             origin: Instant::now(),
             started_at: Duration::from_secs(unix),
             elapsed_ms: AtomicU64::new(0),
+            skew_ms: AtomicI64::new(0),
         });
         (Self { manual: Some(Arc::clone(&manual)) }, ManualClock(manual))
     }
@@ -41,7 +44,12 @@ impl Clock {
     pub fn unix(&self) -> Duration {
         match &self.manual {
             None => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
-            Some(manual) => manual.started_at.saturating_add(manual.elapsed()),
+            Some(manual) => {
+                let skew = manual.skew_ms.load(Ordering::Acquire);
+                let by = Duration::from_millis(skew.unsigned_abs());
+                let unix = manual.started_at.saturating_add(manual.elapsed());
+                if skew < 0 { unix.saturating_sub(by) } else { unix.saturating_add(by) }
+            }
         }
     }
 
@@ -71,6 +79,11 @@ impl ManualClock {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.elapsed_ms.fetch_add(by, Ordering::AcqRel);
     }
+
+    /// Sets the wall clock so many milliseconds forward, or back, against the monotonic one.
+    pub fn jump(&self, by_ms: i64) {
+        self.0.skew_ms.fetch_add(by_ms, Ordering::AcqRel);
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +97,9 @@ mod tests {
         assert_eq!(clock.unix(), Duration::from_secs(1_000));
         hand.advance(Duration::from_millis(1_500));
         assert_eq!(clock.unix(), Duration::from_millis(1_001_500));
+        assert_eq!(clock.instant() - start, Duration::from_millis(1_500));
+        hand.jump(-10_000);
+        assert_eq!(clock.unix(), Duration::from_millis(991_500), "only the wall clock");
         assert_eq!(clock.instant() - start, Duration::from_millis(1_500));
     }
 }

@@ -61,7 +61,7 @@ pub use facts::{RequestFacts, ResponseFacts};
 pub use hints::ToolHints;
 pub use message::{
     Arguments, McpMessage, McpNotification, McpRequest, McpRequestParts, McpResponse, NoMessage,
-    Target, TargetKind,
+    Target, TargetKind, ValueKind,
 };
 pub use method::Method;
 pub use permit::{Glance, Look, Permit, View};

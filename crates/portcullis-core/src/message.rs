@@ -340,6 +340,63 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// The kinds of the values under [`keys`](Self::keys), in the same order.
+    pub fn kinds(&self) -> impl Iterator<Item = ValueKind> {
+        self.keys.iter().take(usize::from(self.keys_recorded)).map(|&(_, end)| {
+            // Behind the name: its quote, a colon, and the value, with white space between.
+            let rest = self.json.get(end as usize + 1..).unwrap_or_default();
+            let between = |byte: &&u8| !matches!(byte, b':' | b' ' | b'\t' | b'\n' | b'\r');
+            ValueKind::of(rest.iter().find(between))
+        })
+    }
+}
+
+/// The kind of a JSON value (RFC 8259 §3).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "JSON has no others")]
+pub enum ValueKind {
+    /// `null`.
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl ValueKind {
+    fn of(first: Option<&u8>) -> Self {
+        match first {
+            Some(b'"') => Self::String,
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'n') | None => Self::Null,
+            Some(_) => Self::Number,
+        }
+    }
+
+    /// The word for it in records and schemas.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
 // By hand: values are none of a log's business.
 impl fmt::Debug for Arguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -364,6 +421,20 @@ mod tests {
         }
         assert_eq!(arguments.len(), 102);
         assert_eq!(arguments.keys().count(), Arguments::MAX_KEYS);
+    }
+
+    #[test]
+    fn the_kinds_of_values_are_known_by_their_first_byte() {
+        let json = r#"{"a":null,"b" : true,"c":-1,"d": "}","e":[1],"f":{"x":1},"g":0.5,"h":"\""}"#;
+        let mut arguments = Arguments::new(Bytes::from_static(json.as_bytes()));
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            let at = json.find(&format!("\"{name}\"")).unwrap() + 1;
+            arguments.push_key(at..at + 1);
+        }
+        let kinds: Vec<_> = arguments.kinds().map(ValueKind::as_str).collect();
+        let expected =
+            ["null", "boolean", "number", "string", "array", "object", "number", "string"];
+        assert_eq!(kinds, expected);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::{Caller, Denial, McpMessage, Permit, Reason, TargetKind, Text};
 
 /// A shared, append-only handle to the audit record of one request.
@@ -195,6 +197,10 @@ pub enum Note<'a> {
     ToolError,
     /// The service behind the gate broke the protocol, and something was withheld.
     Violation(Reason),
+    /// The answer asks the caller for more input before there is a result.
+    InputRequired,
+    /// The service behind the gate answered with this HTTP status.
+    UpstreamStatus(StatusCode),
     /// A hook of the deployment's own withheld the answer.
     Hook {
         /// The hook's name.

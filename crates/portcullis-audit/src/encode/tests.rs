@@ -3,15 +3,18 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use portcullis_core::{
-    Actor, Arguments, Caller, Clock, Method, Principal, Reason, TokenInfo, Version,
+    Actor, Arguments, Caller, Clock, Method, Principal, Reason, TokenInfo, ValueKind, Version,
 };
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::ArgumentValues;
+use crate::copied::Budget;
 use crate::escape::is_deceptive;
 use crate::id::Ids;
-use crate::record::{ResultType, Verdict};
+use crate::keyed::Digests;
+use crate::record::{Private, ResultType, Verdict};
 use crate::text::{FIELD_MAX, clip};
 use crate::token::TokenDigest;
 
@@ -27,8 +30,25 @@ fn line(record: &Record) -> String {
     line.trim_end().to_owned()
 }
 
+/// What is read of a line, written again.
+fn again(line: &str) -> Value {
+    let entry: crate::Entry = serde_json::from_str(line).unwrap();
+    serde_json::to_value(entry).unwrap()
+}
+
 fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().cloned().collect()
+}
+
+const ARGUMENTS: &[u8] = br#"{"path":"/etc/hosts","mode":7}"#;
+const MESSAGE: &[u8] = br#"{"params":{"clientInfo":{"name":"ide","version":"2"}}}"#;
+
+fn private() -> Private {
+    Private {
+        digests: Digests::new(&[7; 32]).unwrap(),
+        argument_digests: true,
+        values: ArgumentValues::new().allow("write_file", ["/path"]),
+    }
 }
 
 /// A record with every member there is.
@@ -49,6 +69,10 @@ fn decision() -> Decision {
     let mut argument_keys = [Span::default(); Arguments::MAX_KEYS];
     argument_keys[0] = texts.push("path");
     argument_keys[1] = texts.push("mode");
+    let mut argument_kinds = [ValueKind::Null; Arguments::MAX_KEYS];
+    argument_kinds[0] = ValueKind::String;
+    argument_kinds[1] = ValueKind::Number;
+    let budget = Budget::default();
     let event_id = id();
     Decision {
         at: Duration::from_millis(1_795_000_000_120),
@@ -56,6 +80,7 @@ fn decision() -> Decision {
         request_id: event_id,
         element: Some(0),
         resource: Some("https://mcp.example.com/mcp".into()),
+        transport: "streamable_http",
         version: Some(Version::V2026_07_28),
         method: Some(Method::ToolsCall),
         target_type: Some("tool"),
@@ -67,6 +92,12 @@ fn decision() -> Decision {
         error_code: Some(-32602),
         source_ip: Some("2001:db8::1".parse().unwrap()),
         argument_count: Some(2),
+        argument_bytes: 31,
+        argument_kinds,
+        arguments: Some(KeptArguments::Whole(budget.copy(ARGUMENTS, 1000).unwrap())),
+        message: Some(budget.copy(MESSAGE, 1000).unwrap()),
+        private: Some(Arc::new(private())),
+        session: texts.push("s-1"),
         jsonrpc_id: texts.push("\"a-1\""),
         target: texts.push("write_file"),
         more_targets: vec![texts.push("other")],
@@ -89,6 +120,7 @@ fn outcome() -> Outcome {
         error_code: Some(-32603),
         reason: Some(Reason::UpstreamError),
         hook: Some("redact".into()),
+        upstream_status: Some(StatusCode::BAD_GATEWAY),
         bytes_in: Some(120),
         bytes_out: 300,
         filtered_count: 2,
@@ -101,15 +133,22 @@ fn outcome() -> Outcome {
 fn a_decision_is_exactly_this() {
     let decision = decision();
     let id = decision.event_id;
+    let session = private().digests.of("session", b"s-1");
+    let digest = private().digests.of("arguments", ARGUMENTS);
     assert_eq!(
         line(&Record::Decision(decision)),
         format!(
             "{{\"schema\":1,\"record\":\"decision\",\"ts\":\"2026-11-18T11:06:40.120Z\",\
              \"event_id\":\"{id}\",\"request_id\":\"{id}\",\"element\":0,\
-             \"resource\":\"https://mcp.example.com/mcp\",\"mcp_version\":\"2026-07-28\",\
-             \"era\":\"modern\",\"jsonrpc_id\":\"\\\"a-1\\\"\",\"method\":\"tools/call\",\
+             \"resource\":\"https://mcp.example.com/mcp\",\
+             \"transport\":\"streamable_http\",\"mcp_version\":\"2026-07-28\",\
+             \"era\":\"modern\",\"session_hash\":\"{session}\",\
+             \"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"jsonrpc_id\":\"\\\"a-1\\\"\",\"method\":\"tools/call\",\
              \"target_type\":\"tool\",\"target\":\"write_file\",\"more_targets\":[\"other\"],\
-             \"argument_keys\":[\"path\",\"mode\"],\"argument_count\":2,\
+             \"argument_keys\":[\"path\",\"mode\"],\
+             \"argument_types\":[\"string\",\"number\"],\"argument_count\":2,\
+             \"argument_bytes\":31,\"argument_digest\":\"{digest}\",\
+             \"argument_values\":{{\"/path\":{{\"value\":\"/etc/hosts\"}}}},\
              \"principal\":{{\"iss\":\"https://id.example\",\"sub\":\"alice\",\
              \"client_id\":\"ide\",\"kind\":\"user\",\
              \"act\":[{{\"iss\":\"https://agents.example\",\"sub\":\"bot\"}}]}},\
@@ -120,9 +159,66 @@ fn a_decision_is_exactly_this() {
              \"http_status\":200,\"error_code\":-32602,\"source_ip\":\"2001:db8::1\",\
              \"unverified_user_agent\":\"agent/1.0\",\
              \"unverified_traceparent\":\
-             \"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"}}"
+             \"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\",\
+             \"unverified_client_name\":\"ide\",\"unverified_client_version\":\"2\"}}"
         )
     );
+}
+
+#[test]
+fn what_is_read_is_what_was_written() {
+    let event_id = id();
+    let at = Duration::from_millis(1_795_000_000_120);
+    let alice = Principal::builder("https://id.example", "alice").client_id("ide").build();
+    let event = crate::Event::new(crate::EventKind::ScopesAsked)
+        .about("tools/call x")
+        .from("a")
+        .to("x".repeat(2000))
+        .reason(Reason::PolicyDenied)
+        .detail("d")
+        .count(7)
+        .by(&alice);
+    let since = Some(at);
+    let start = crate::Start {
+        at,
+        event_id,
+        continues: Some(crate::chain::Left {
+            chain: event_id.to_string(),
+            seq: 7,
+            hash: [0; 32],
+            clean: true,
+        }),
+        torn: 5,
+        part: Some(2),
+        key: Some("k".into()),
+        checkpoint_records: Some(10),
+        checkpoint_seconds: Some(10),
+    };
+    let checkpoint = crate::Checkpoint {
+        at,
+        event_id,
+        occasion: crate::Occasion::Time,
+        key: Some("k".into()),
+        previous_key: Some("j".into()),
+    };
+    let rows = [
+        Record::Decision(decision()),
+        Record::Outcome(outcome()),
+        Record::Gap(Gap { at, event_id, since, dropped: 3 }),
+        Record::Suppressed(Suppressed { at, event_id, count: 3 }),
+        Record::Event(event),
+        Record::Chain(start),
+        Record::Checkpoint(checkpoint),
+    ];
+    let schema: Value = serde_json::from_str(include_str!("../../audit.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for record in rows {
+        let line = line(&record);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(again(&line), value, "{}", record.kind());
+        let errors: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", record.kind());
+    }
 }
 
 #[test]
@@ -135,7 +231,7 @@ fn an_outcome_is_exactly_this() {
             "{{\"schema\":1,\"record\":\"outcome\",\"ts\":\"2026-11-18T11:06:41.000Z\",\
              \"event_id\":\"{id}\",\"duration_ms\":880,\"http_status\":200,\
              \"result_type\":\"is_error\",\"error_code\":-32603,\"reason\":\"upstream_error\",\
-             \"hook\":\"redact\",\"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
+             \"hook\":\"redact\",\"upstream_status\":502,\"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
              \"filtered\":[\"purge\",\"drop_table\"],\"truncated\":true}}"
         )
     );

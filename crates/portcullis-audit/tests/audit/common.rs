@@ -80,8 +80,22 @@ impl Audited {
     /// Everything recorded so far, as JSON.
     pub(crate) async fn records(&self) -> Vec<Value> {
         self.layer.flush().await;
-        self.sink.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.sink.lines().iter().map(|line| valid(line)).collect()
     }
+}
+
+/// A line, which must be as published and lose nothing when it is read.
+pub(crate) fn valid(line: &str) -> Value {
+    static SCHEMA: std::sync::LazyLock<jsonschema::Validator> = std::sync::LazyLock::new(|| {
+        let schema = include_str!("../../audit.schema.json");
+        jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+    });
+    let value: Value = serde_json::from_str(line).unwrap();
+    let errors: Vec<_> = SCHEMA.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{line}: {errors:?}");
+    let entry: portcullis_audit::Entry = serde_json::from_str(line).unwrap();
+    assert_eq!(serde_json::to_value(entry).unwrap(), value);
+    value
 }
 
 pub(crate) fn request() -> Request<()> {

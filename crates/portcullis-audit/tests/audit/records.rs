@@ -6,8 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use portcullis_audit::{
+    ArgumentValues, AuditLayer, AuditLayerBuilder, ConfigErrorKind, Event, EventKind, MemorySink,
+};
 use portcullis_core::{
-    AnonymousReason, Caller, Denial, Method, Note, Principal, Reason, RequestFacts as _, TargetKind,
+    AnonymousReason, Arguments, Caller, Decided, Denial, McpMessage, McpRequestParts, Method,
+    NoMessage, Note, Principal, Reason, RequestFacts as _, TargetKind, Text, Version,
 };
 use serde_json::{Value, json};
 
@@ -293,9 +297,12 @@ async fn what_the_records_of_a_call_say() {
             "schema": 1, "record": "decision", "ts": "2026-11-18T11:06:40.000Z",
             "event_id": null, "request_id": null,
             "resource": "https://mcp.example.com/mcp",
-            "mcp_version": "2025-11-25", "era": "legacy", "jsonrpc_id": "7",
+            "transport": "streamable_http",
+            "mcp_version": "2025-11-25", "era": "legacy",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c", "jsonrpc_id": "7",
             "method": "tools/call", "target_type": "tool", "target": "read",
-            "argument_keys": ["path", "mode"], "argument_count": 2,
+            "argument_keys": ["path", "mode"], "argument_types": ["string", "string"],
+            "argument_count": 2, "argument_bytes": 64,
             "principal": {"iss": "https://id.example", "sub": "alice", "kind": "user"},
             "scopes": ["mcp:read"], "roles": [],
             "token": {"jti": "t-1", "alg": "ES256"},
@@ -533,4 +540,265 @@ async fn no_record_shares_memory_with_the_request() {
     assert_eq!(audited.sink.records().len(), 1);
     assert!(body.is_unique(), "while the answer is sent and the record kept");
     drop(response);
+}
+
+#[tokio::test]
+async fn what_must_not_be_recorded_is_named_by_a_keyed_digest() {
+    let with_session = || {
+        let mut request = request();
+        request.headers_mut().insert("mcp-session-id", "s-secret-1".parse().unwrap());
+        request
+    };
+    let run = |set: fn(AuditLayerBuilder) -> AuditLayerBuilder| async move {
+        let audited = audit(set);
+        for _ in 0..2 {
+            audited
+                .send_request(with_session(), |request| {
+                    sign_in(request, &call("read"));
+                    let _ = allow(request, 0, &call("read"));
+                    ok("{}")
+                })
+                .await;
+        }
+        let records = audited.records().await;
+        assert!(!format!("{records:?}").contains("s-secret-1"));
+        let decisions: Vec<_> =
+            records.into_iter().filter(|it| it["record"] == "decision").collect();
+        assert_eq!(decisions[0]["session_hash"], decisions[1]["session_hash"], "one session");
+        decisions[0].clone()
+    };
+    let plain = run(|builder| builder).await;
+    assert_eq!(plain["argument_digest"], Value::Null, "off by default");
+    let keyed = run(|builder| builder.digest_key(&[7; 32]).argument_digests()).await;
+    let again = run(|builder| builder.digest_key(&[7; 32]).argument_digests()).await;
+    let other = run(|builder| builder.digest_key(&[8; 32]).argument_digests()).await;
+    for member in ["session_hash", "argument_digest"] {
+        assert_eq!(keyed[member], again[member], "{member}");
+        assert_ne!(keyed[member], other[member], "{member}");
+        assert_eq!(keyed[member].as_str().unwrap().len(), 32, "{member}");
+    }
+    assert_ne!(plain["session_hash"], keyed["session_hash"]);
+    assert_eq!(
+        AuditLayer::builder()
+            .sink(MemorySink::new())
+            .digest_key(b"short")
+            .build()
+            .unwrap_err()
+            .kind(),
+        ConfigErrorKind::Key
+    );
+}
+
+#[tokio::test]
+async fn argument_values_are_recorded_where_a_rule_names_them() {
+    let values =
+        || ArgumentValues::new().allow("read", ["/mode", "/absent"]).allow("other", ["/path"]);
+    let audited = audit(|builder| builder.argument_values(values()));
+    for tool in ["read", "write"] {
+        audited
+            .send(|request| {
+                sign_in(request, &call(tool));
+                let _ = allow(request, 0, &call(tool));
+                ok("{}")
+            })
+            .await;
+    }
+    let records = audited.records().await;
+    assert_eq!(records[0]["argument_values"], json!({"/mode": {"value": SECRET}}));
+    assert_eq!(records[2]["target"], "write");
+    assert_eq!(records[2]["argument_values"], Value::Null);
+
+    let audited = audit(|builder| builder.argument_values(values().max_bytes(7)));
+    let big =
+        message_with(&format!(r#"{{"path":"{}","mode":"secret=hunter2"}}"#, "x".repeat(70_000)));
+    for message in [message_with(r#"{"mode":"secret=hunter2"}"#), big] {
+        audited
+            .send(|request| {
+                sign_in(request, &message);
+                let _ = allow(request, 0, &message);
+                ok("{}")
+            })
+            .await;
+    }
+    let records = audited.records().await;
+    assert_eq!(records[0]["argument_values"], json!({"/mode": {"redacted": "password"}}));
+    assert_eq!(records[2]["argument_values"], Value::Null, "too large to look into");
+    assert_eq!(records[2]["truncated"], true);
+
+    let wrong = ArgumentValues::new().allow("read", ["mode"]);
+    let built = AuditLayer::builder().sink(MemorySink::new()).argument_values(wrong).build();
+    assert_eq!(built.unwrap_err().kind(), ConfigErrorKind::Setting);
+}
+
+/// A call of `read` with these arguments.
+fn message_with(arguments: &str) -> McpMessage {
+    let McpMessage::Request(request) = call("read") else { panic!() };
+    let arguments = Arguments::new(Bytes::from(arguments.to_owned()));
+    McpMessage::Request(
+        McpRequestParts {
+            version: request.version(),
+            method: request.method(),
+            id: request.id().clone(),
+            target: request.targets().next().cloned(),
+            more_targets: Vec::new(),
+            arguments: Some(arguments),
+            raw: Bytes::from_static(b"{}"),
+        }
+        .into(),
+    )
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_is_unverified() {
+    let audited = audit(AuditLayerBuilder::stdio);
+    let raw = r#"{"id":1,"params":{"clientInfo":{"name":"evil\n{\"decision\":\"allow\"}","version":"9"}}}"#;
+    let initialize = McpMessage::Request(
+        McpRequestParts {
+            version: Version::V2025_11_25,
+            method: Method::Initialize,
+            id: Text::from_static("1"),
+            target: None,
+            more_targets: Vec::new(),
+            arguments: None,
+            raw: Bytes::from_static(raw.as_bytes()),
+        }
+        .into(),
+    );
+    audited
+        .send(|request| {
+            sign_in(request, &initialize);
+            let _ = allow(request, 0, &initialize);
+            ok("{}")
+        })
+        .await;
+    let record = &audited.records().await[0];
+    assert_eq!(record["transport"], "stdio");
+    assert_eq!(record["unverified_client_name"], "evil\n{\"decision\":\"allow\"}");
+    assert_eq!(record["unverified_client_version"], "9");
+    assert_eq!(record["decision"], "allow");
+}
+
+#[tokio::test]
+async fn an_answer_that_asks_for_input_is_named() {
+    let audited = audit(|builder| builder);
+    audited
+        .send(|request| {
+            sign_in(request, &call("read"));
+            let _ = allow(request, 0, &call("read"));
+            request.trail().unwrap().note(Note::InputRequired);
+            request.trail().unwrap().note(Note::UpstreamStatus(http::StatusCode::BAD_GATEWAY));
+            ok("{}")
+        })
+        .await;
+    let record = &audited.records().await[1];
+    assert_eq!(record["result_type"], "input_required");
+    assert_eq!(record["upstream_status"], 502);
+}
+
+#[tokio::test]
+async fn scopes_that_are_asked_for_and_come_are_a_pair() {
+    let audited = audit(|builder| builder);
+    let lacking = |request: &mut Request<()>, tool: &str, caller: Caller| {
+        request.set_caller(caller);
+        request.set_message(call(tool));
+        let scopes = vec!["mcp:read".to_owned()];
+        let denial = Denial::insufficient_scope(&challenge(), &Text::from_static("7"), scopes);
+        let message = call(tool);
+        let decided = Decided { element: 0, message: &message, verdict: Err(&denial) };
+        let _ = request.trail().unwrap().decided(&decided);
+        denial.into_response()
+    };
+    let granted = |request: &mut Request<()>, tool: &str, caller: Caller| {
+        request.set_caller(caller);
+        request.set_message(call(tool));
+        let _ = allow(request, 0, &call(tool));
+        ok("{}")
+    };
+    let bob = || Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+    audited.send(|request| granted(request, "read", alice())).await; // Never asked: no event.
+    audited.send(|request| lacking(request, "read", alice())).await;
+    audited.send(|request| granted(request, "write", alice())).await; // Another operation.
+    audited.send(|request| granted(request, "read", bob())).await; // Somebody else.
+    audited.send(|request| granted(request, "read", alice())).await;
+    audited.send(|request| granted(request, "read", alice())).await; // Only once.
+    let events: Vec<_> =
+        audited.records().await.into_iter().filter(|it| it["record"] == "event").collect();
+    let gist: Vec<_> = events.iter().map(|it| (&it["event"], &it["about"], &it["to"])).collect();
+    let (asked, came, about, scope) = (
+        json!("scopes.asked"),
+        json!("scopes.granted"),
+        json!("tools/call read"),
+        json!("mcp:read"),
+    );
+    assert_eq!(gist, [(&asked, &about, &scope), (&came, &about, &scope)]);
+    assert!(events.iter().all(|it| it["principal"]["sub"] == "alice"));
+}
+
+#[tokio::test]
+async fn sessions_that_end_and_streams_that_resume_are_events() {
+    let audited = audit(|builder| builder.digest_key(&[7; 32]));
+    let send = |method: &'static str, what: McpMessage, status: u16| {
+        let mut request = Request::builder().method(method).body(()).unwrap();
+        request.headers_mut().insert("mcp-session-id", "s-1".parse().unwrap());
+        request.headers_mut().insert("last-event-id", "e-9".parse().unwrap());
+        audited.send_request(request, move |request| {
+            sign_in(request, &what);
+            let mut response = ok("");
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            response
+        })
+    };
+    let end = || McpMessage::NoMessage(NoMessage::EndSession(Version::V2025_11_25));
+    send("DELETE", end(), 404).await;
+    send("DELETE", end(), 204).await;
+    send("GET", stream(), 405).await;
+    send("GET", stream(), 200).await;
+    send("POST", call("read"), 200).await;
+    let records = audited.records().await;
+    let events: Vec<_> = records.iter().filter(|it| it["record"] == "event").collect();
+    let kinds: Vec<_> = events.iter().map(|it| it["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["session.ended", "stream.resumed"]);
+    let ended = records.iter().find(|it| it["target_type"] == "session").unwrap();
+    assert_eq!(events[0]["about"], ended["session_hash"], "found by the session's digest");
+    assert!(!format!("{records:?}").contains("e-9"));
+    let allowed = records.iter().filter(|it| it["decision"] == "allow").count();
+    assert_eq!(allowed, 0, "nothing was called (R-275)");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_is_an_event() {
+    let audited = audit(|builder| builder);
+    // The second flush begins after the writer first looked at the clock.
+    assert!(audited.layer.flush().await && audited.layer.flush().await);
+    audited.hand.jump(-6_000);
+    let _ = audited.sink.next().await;
+    let records = audited.records().await;
+    assert_eq!(records[0]["event"], "clock.jumped");
+    assert_eq!(records[0]["count"], 6_000);
+    assert_eq!(records[0]["from"], "2026-11-18T11:06:40.000Z");
+    assert_eq!(records[0]["to"], "2026-11-18T11:06:34.000Z");
+}
+
+#[tokio::test]
+async fn events_go_to_every_sink_and_start_and_stop_are_among_them() {
+    let second = MemorySink::new();
+    let audited = audit(|builder| {
+        builder.sink(second.clone()).lifecycle_events().resource("https://mcp.example.com/mcp")
+    });
+    let log = audited.layer.log();
+    assert!(
+        log.record(Event::new(EventKind::PolicyChanged).from("v1").to("v2").about("policy.yaml"))
+    );
+    let records = audited.records().await;
+    assert_eq!(records[1]["from"], "v1");
+    assert_eq!(records[1]["resource"], "https://mcp.example.com/mcp");
+    drop(audited.layer);
+    assert!(!log.record(Event::new(EventKind::Other)), "there is nobody left to tell");
+    assert!(!AuditLayer::danger_off().log().record(Event::new(EventKind::Other)));
+    let kinds = |sink: &MemorySink| -> Vec<String> {
+        let lines = sink.lines();
+        lines.iter().map(|line| valid(line)["event"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&audited.sink), ["audit.started", "policy.changed", "audit.stopped"]);
+    assert_eq!(kinds(&second), kinds(&audited.sink));
 }

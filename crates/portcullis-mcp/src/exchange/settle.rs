@@ -241,6 +241,9 @@ impl Exchange {
                 }
                 checked => checked?,
             }
+            if answer.result_type.as_deref() == Some("input_required") {
+                self.note_about(pending, Note::InputRequired);
+            }
             for (tool, params) in &answer.declared {
                 self.config.catalogue.learn(&tool.decoded(), params);
             }

@@ -10,7 +10,7 @@ use http::{
 };
 use http_body::Body;
 use portcullis_core::{
-    AnonymousPass, Buffered, Caller, Denial, GateBody, Reason, RequestFacts as _,
+    AnonymousPass, Buffered, Caller, Denial, GateBody, Note, Reason, RequestFacts as _,
     ResponseFacts as _,
 };
 use tower_service::Service;
@@ -150,6 +150,9 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             None => {}
         }
         let (mut parts, body) = response.into_parts();
+        if !parts.status.is_success() {
+            exchange.note(Note::UpstreamStatus(parts.status));
+        }
         let treatment = respond::treat(&exchange, in_session, parts.status, &parts.headers);
         let session_id = match respond::session_id(&parts.headers) {
             Ok(id) => id.filter(|_| exchange.begins()),

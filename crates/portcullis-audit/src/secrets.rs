@@ -1,0 +1,251 @@
+//! What looks like a secret.
+
+/// The shortest run of characters that may be a secret by its looks alone.
+const RUN_MIN: usize = 24;
+/// How evenly its characters must be spread, in bits for each: base64 of random bytes reaches 4.5 in 24
+/// characters, words and paths do not reach 4.
+const ENTROPY_MIN: f64 = 4.0;
+
+/// The kind of secret that `text` seems to hold; `None` when it seems to hold none.
+///
+/// It errs on the side of finding one: a value that is left out by mistake costs less than a
+/// password on record.
+pub(crate) fn find(text: &str) -> Option<&'static str> {
+    if has_jwt(text) {
+        return Some("jwt");
+    }
+    if text.contains("-----BEGIN ") {
+        return Some("pem");
+    }
+    let known = KNOWN.iter().find(|known| known.is_in(text));
+    if let Some(known) = known {
+        return Some(known.kind);
+    }
+    if has_assignment(text) {
+        return Some("password");
+    }
+    if has_user_info(text) {
+        return Some("url_password");
+    }
+    runs(text).any(looks_random).then_some("high_entropy")
+}
+
+/// Whether a member of this name holds a secret, whatever it looks like.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['-', ' '], "_");
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Tokens that are known by how they begin.
+struct Known {
+    kind: &'static str,
+    prefix: &'static str,
+    /// How many characters of a token follow at least.
+    length: usize,
+}
+
+const KNOWN: [Known; 24] = [
+    known("aws_key", "AKIA", 16),
+    known("aws_key", "ASIA", 16),
+    known("github_token", "ghp_", 20),
+    known("github_token", "gho_", 20),
+    known("github_token", "ghu_", 20),
+    known("github_token", "ghs_", 20),
+    known("github_token", "ghr_", 20),
+    known("github_token", "github_pat_", 20),
+    known("gitlab_token", "glpat-", 16),
+    known("slack_token", "xoxb-", 10),
+    known("slack_token", "xoxp-", 10),
+    known("slack_token", "xoxa-", 10),
+    known("slack_token", "xoxr-", 10),
+    known("slack_token", "xoxs-", 10),
+    known("slack_token", "xapp-", 10),
+    known("slack_url", "hooks.slack.com/services/", 8),
+    known("google_key", "AIza", 30),
+    known("google_token", "ya29.", 16),
+    known("stripe_key", "sk_live_", 12),
+    known("stripe_key", "rk_live_", 12),
+    known("npm_token", "npm_", 30),
+    known("api_key", "sk-", 20),
+    known("bearer_token", "Bearer ", 12),
+    known("basic_auth", "Basic ", 12),
+];
+
+const fn known(kind: &'static str, prefix: &'static str, length: usize) -> Known {
+    Known { kind, prefix, length }
+}
+
+/// Parts of names under which secrets are kept.
+const WORDS: [&str; 13] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "access_key",
+    "private_key",
+    "credential",
+    "authorization",
+    "cookie",
+];
+
+impl Known {
+    fn is_in(&self, text: &str) -> bool {
+        text.match_indices(self.prefix).any(|(at, prefix)| {
+            let after = text.get(at + prefix.len()..).unwrap_or_default();
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            before.is_none_or(|character| !character.is_ascii_alphanumeric())
+                && after.bytes().take_while(|byte| is_token(*byte)).count() >= self.length
+        })
+    }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'+' | b'=' | b'~')
+}
+
+/// Three parts of base64url, of which the first begins as every JSON object does.
+fn has_jwt(text: &str) -> bool {
+    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.match_indices("eyJ").any(|(at, _)| {
+        let mut rest = text.as_bytes().get(at..).unwrap_or_default();
+        for least in [8, 2] {
+            let length = rest.iter().take_while(|byte| base64url(byte)).count();
+            match rest.split_at_checked(length) {
+                Some((_, [b'.', after @ ..])) if length >= least => rest = after,
+                _ => return false,
+            }
+        }
+        true
+    })
+}
+
+/// `password=…`, `"token": "…"`, and the like.
+fn has_assignment(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase().replace('-', "_");
+    WORDS.iter().any(|word| {
+        lower.match_indices(word).any(|(at, word)| {
+            let rest = lower.get(at + word.len()..).unwrap_or_default();
+            let rest = rest.trim_start_matches(['"', '\'', '\\', ' ']);
+            let Some(value) = rest.strip_prefix(['=', ':']) else { return false };
+            let value = value.trim_start_matches(['=', '"', '\'', '\\', ' ']);
+            value.chars().next().is_some_and(|first| !first.is_whitespace())
+        })
+    })
+}
+
+/// `scheme://user:password@host`.
+fn has_user_info(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let rest = text.get(at + 3..).unwrap_or_default();
+        let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
+        let authority = rest.get(..end).unwrap_or_default();
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    })
+}
+
+/// Runs of characters that tokens are made of.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '_' | '=' | '-');
+    text.split(move |c| !inside(c)).filter(|run| run.len() >= RUN_MIN)
+}
+
+fn looks_random(run: &str) -> bool {
+    let digits = run.bytes().filter(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return false;
+    }
+    // Keys in hexadecimal; an id with hyphens is none.
+    if run.len() >= 32 && run.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits < run.len() {
+        return true;
+    }
+    let mut counts = [0_u32; 128];
+    for byte in run.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let length = f64::from(u32::try_from(run.len()).unwrap_or(u32::MAX));
+    let entropy: f64 = counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| {
+            let share = f64::from(count) / length;
+            -share * share.log2()
+        })
+        .sum();
+    entropy >= ENTROPY_MIN && has_mixed_case(run)
+}
+
+fn has_mixed_case(run: &str) -> bool {
+    run.bytes().any(|byte| byte.is_ascii_lowercase())
+        && run.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_and_other_text_is_not() {
+        // In two parts each, so that nobody takes this file for a leak.
+        let rows: [(&str, String, Option<&str>); 32] = [
+            ("token", ["eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0", ".c2ln"].concat(), Some("jwt")),
+            (
+                "token inside",
+                ["x=eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0", ". y"].concat(),
+                Some("jwt"),
+            ),
+            ("key", ["-----BEGIN ", "PRIVATE KEY-----"].concat(), Some("pem")),
+            ("aws", ["AKIA", "IOSFODNN7EXAMPLE"].concat(), Some("aws_key")),
+            ("github", ["ghp_", "0123456789abcdefghij0123"].concat(), Some("github_token")),
+            ("slack", ["xoxb-", "123456789012-abc"].concat(), Some("slack_token")),
+            ("google", ["AIza", "SyA0123456789012345678901234567890"].concat(), Some("google_key")),
+            ("stripe", ["sk_live_", "0123456789abcd"].concat(), Some("stripe_key")),
+            ("header", "Authorization: Bearer abcdefghijklmnop".into(), Some("bearer_token")),
+            ("assignment", "password=hunter2".into(), Some("password")),
+            ("assignment in JSON", r#"{"Password" : "hunter2"}"#.into(), Some("password")),
+            ("in escaped JSON", r#"{\"api_key\": \"hunter2\"}"#.into(), Some("password")),
+            ("in a query", "https://a.example/?api-key=hunter2".into(), Some("password")),
+            ("in a URL", "postgres://app:hunter2@db/x".into(), Some("url_password")),
+            ("random base64", "q83vEjRWeJCrze8SNFZ4kKvN7w".into(), Some("high_entropy")),
+            ("hex key", "9f86d081884c7d659a2feaa0c55ad015".into(), Some("high_entropy")),
+            ("word", "report".into(), None),
+            (
+                "sentence",
+                "the quick brown fox jumps over the lazy dog again and again".into(),
+                None,
+            ),
+            ("path", "/home/alice/projects/portcullis/src/main.rs".into(), None),
+            ("a long name", "a_function_with_a_very_long_name_2_and_more".into(), None),
+            ("a version", "portcullis-audit-0.1.0-x86_64-unknown-linux-gnu".into(), None),
+            ("uuid", "0193a2b4-5e6f-7abc-8def-0123456789ab".into(), None),
+            ("URL", "https://mcp.example.com/a/b?page=2".into(), None),
+            ("mail", "mailto:alice@example.com".into(), None),
+            ("a port", "https://example.com:8443/x@y".into(), None),
+            ("date", "2026-11-21T09:00:00.000Z".into(), None),
+            ("number", "12345678901234567890123456789012".into(), None),
+            ("word in a sentence", "what is a token".into(), None),
+            ("not a token", "task-force".into(), None),
+            ("not AWS", "MAKIAVELLI0123456789".into(), None),
+            ("nothing", String::new(), None),
+            ("a dotted name", "eyJ.a.b".into(), None),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(find(&text), expected, "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_that_hold_secrets() {
+        for name in ["password", "dbPassword", "x-api-key", "Client Secret", "accessToken"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["path", "query", "key", "user"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}
