@@ -548,6 +548,16 @@ impl Audit {
         Self::Sinks(builder.sink(sink))
     }
 
+    /// The same for a server on standard input and output.
+    #[cfg(feature = "stdio")]
+    pub(crate) fn over_stdio(self) -> Self {
+        match self {
+            Self::Tracing => Self::Sinks(AuditLayer::builder().sink(TracingSink::new()).stdio()),
+            Self::Sinks(builder) => Self::Sinks(builder.stdio()),
+            Self::Layer(_) | Self::Off => self,
+        }
+    }
+
     pub(crate) fn build(self, resource: &str, clock: Clock) -> Result<AuditLayer, BuildError> {
         let builder = match self {
             Self::Layer(layer) => return Ok(layer),

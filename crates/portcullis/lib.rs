@@ -113,6 +113,8 @@ struct IdentityProviders;
 
 mod builder;
 mod error;
+#[cfg(feature = "reload")]
+mod events;
 #[cfg(feature = "axum")]
 mod gates;
 mod known;
@@ -146,13 +148,15 @@ pub use portcullis_telemetry as telemetry;
 
 pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
+#[cfg(feature = "reload")]
+pub use events::policy_events;
 #[cfg(feature = "axum")]
 pub use gates::Gates;
 pub use known::{Known, KnownBody, KnownFuture};
 pub use layer::{Gate, PortcullisLayer, Stack};
-#[cfg(feature = "audit-file")]
-pub use portcullis_audit::JsonLines;
 pub use portcullis_audit::{AuditLayer, TracingSink};
+#[cfg(feature = "audit-file")]
+pub use portcullis_audit::{FileSink, JsonLines};
 pub use portcullis_core::{
     Caller, Clock, Denial, Method, Permit, Principal, RequestFacts, ResponseFacts, ScopeHierarchy,
     Version,

@@ -196,7 +196,7 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
             rbac = rbac.clock(clock);
         }
         Ok(StdioGate {
-            audit: audit.build(&resource, clock)?,
+            audit: audit.over_stdio().build(&resource, clock)?,
             sign_in,
             inspect,
             rbac,

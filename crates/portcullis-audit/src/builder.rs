@@ -18,7 +18,7 @@ use crate::queue::Queue;
 use crate::record::Private;
 use crate::sample::Bucket;
 use crate::text::FIELD_MAX;
-use crate::{ArgumentValues, AuditLayer, Delivery, Event, EventKind, Sink, SinkOptions};
+use crate::{ArgumentValues, AuditLayer, Delivery, Event, EventKind, Format, Sink, SinkOptions};
 
 /// How many records a sink may be behind, by default.
 const CAPACITY: usize = 8192;
@@ -192,7 +192,7 @@ impl AuditLayerBuilder {
     ///
     /// # Errors
     /// There is no sink; none fails closed, and [`danger_fail_open`](Self::danger_fail_open) was not
-    /// said; a limit is zero; the digest key is short; a JSON pointer is none; the resource is longer than 1024 bytes; the system gives
+    /// said; a limit is zero; the digest key is short; a JSON pointer is none; a sink that chains is to write CEF; the resource is longer than 1024 bytes; the system gives
     /// no thread or no random bytes.
     pub fn build(self) -> Result<AuditLayer, ConfigError> {
         let setting = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
@@ -204,6 +204,12 @@ impl AuditLayerBuilder {
         let no_room = |(_, options): &(_, SinkOptions)| options.capacity == Some(0);
         if self.capacity == 0 || self.sinks.iter().any(no_room) {
             return setting("the capacity of the audit queue must not be zero");
+        }
+        let loose = |(sink, options): &(Box<dyn Sink>, SinkOptions)| {
+            sink.chains() && options.format == Format::Cef
+        };
+        if self.sinks.iter().any(loose) {
+            return setting("a sink that chains its lines cannot write CEF");
         }
         let closed = |(_, options): &(_, SinkOptions)| options.delivery == Delivery::FailClosed;
         if !matches!(self.required, Required::Nothing) && !self.sinks.iter().any(closed) {

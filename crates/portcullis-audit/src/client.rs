@@ -41,7 +41,7 @@ impl<'a> ClientInfo<'a> {
     /// revisions.
     pub(crate) fn of(message: &'a [u8]) -> Option<Self> {
         let params = serde_json::from_slice::<Message<'a>>(message).ok()?.params;
-        params.info.or(params.meta?.info)
+        params.info.or_else(|| params.meta?.info)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a sink's slowness or failure means for requests.
 
+use crate::Format;
+
 /// What happens to requests when a sink has no room for their records, or fails.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -26,6 +28,7 @@ pub enum Delivery {
 pub struct SinkOptions {
     pub(crate) delivery: Delivery,
     pub(crate) capacity: Option<usize>,
+    pub(crate) format: Format,
 }
 
 impl SinkOptions {
@@ -37,6 +40,12 @@ impl SinkOptions {
     /// Sets what its slowness or failure means for requests.
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self
+    }
+
+    /// Sets the form of the lines that this sink gets; [`Format::Json`] by default.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
         self
     }
 

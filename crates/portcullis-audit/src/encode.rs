@@ -258,4 +258,4 @@ impl Serialize for Texts<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

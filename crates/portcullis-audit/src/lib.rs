@@ -47,7 +47,7 @@
 //!
 //! | kind | further members |
 //! |---|---|
-//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest` and `argument_values` (on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `truncated` |
+//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `truncated` |
 //! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
 //! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
@@ -69,6 +69,8 @@
 //! something was cut. Control characters, line separators, and characters that are invisible or
 //! change the direction of text are escaped, so that a record is one line whatever a client sent
 //!
+//!
+//! [`Format`] names other forms: OCSF and CEF, for each sink.
 //!
 //! # Proof
 //! [`FileSink`] and [`ChainedSink`] chain the lines: each ends with `chain`, `seq` and `prev`, the
@@ -117,6 +119,7 @@ mod escape;
 mod event;
 #[cfg(feature = "file")]
 mod file;
+mod format;
 mod future;
 mod hub;
 mod id;
@@ -159,6 +162,7 @@ pub use event::{Event, EventKind};
 pub use file::FileSink;
 #[cfg(feature = "file")]
 pub use file::settings::{FileSinkBuilder, SyncPolicy};
+pub use format::Format;
 pub use future::ResponseFuture;
 pub use id::EventId;
 pub use json_lines::JsonLines;

@@ -236,7 +236,7 @@ impl Queue {
             clock,
             ids,
         });
-        let writer = Writer::new(sink, receiver, Arc::clone(&shared), capacity);
+        let writer = Writer::new(sink, receiver, Arc::clone(&shared), capacity, options.format);
         let thread = thread::Builder::new()
             .name(format!("portcullis-audit-{name}"))
             .spawn(move || writer.run())

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::Clock;
 
-use crate::encode::{Rfc3339, encode};
+use crate::encode::Rfc3339;
 use crate::queue::{Item, Shared, Ticket};
 use crate::record::{Gap, Suppressed};
 use crate::watch::Watch;
-use crate::{Event, EventKind, Record, Sink};
+use crate::{Event, EventKind, Format, Record, Sink};
 
 /// How many records share one flush at most.
 const GROUP: usize = 256;
@@ -35,6 +35,7 @@ pub(crate) struct Writer {
     receiver: Receiver<Item>,
     shared: Arc<Shared>,
     capacity: usize,
+    format: Format,
     /// For waits, which pass in real time whatever clock the records have.
     timer: Clock,
     line: Vec<u8>,
@@ -63,12 +64,14 @@ impl Writer {
         receiver: Receiver<Item>,
         shared: Arc<Shared>,
         capacity: usize,
+        format: Format,
     ) -> Self {
         Self {
             sink,
             receiver,
             shared,
             capacity,
+            format,
             timer: Clock::system(),
             line: Vec::with_capacity(1024),
             unflushed: 0,
@@ -207,7 +210,7 @@ impl Writer {
 
     fn hand_over(&mut self, record: &Record) -> io::Result<()> {
         self.line.clear();
-        encode(record, &mut self.line)?;
+        self.format.encode(record, &mut self.line)?;
         self.sink.write(record, &self.line)
     }
 

@@ -52,11 +52,12 @@ fn private() -> Private {
 }
 
 /// A record with every member there is.
-fn decision() -> Decision {
+pub(crate) fn decision() -> Decision {
     let principal = Principal::builder("https://id.example", "alice")
         .client_id("ide")
         .scopes(vec!["mcp:read".into(), "mcp:write".into()])
         .role("admin")
+        .method("bearer")
         .actors(vec![Actor::new(Some("https://agents.example".into()), "bot")])
         .expires_at(Duration::from_secs(1_795_000_600))
         .token(TokenInfo {
@@ -110,7 +111,7 @@ fn decision() -> Decision {
     }
 }
 
-fn outcome() -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     Outcome {
         at: Duration::from_millis(1_795_000_001_000),
         event_id: id(),
@@ -150,7 +151,7 @@ fn a_decision_is_exactly_this() {
              \"argument_bytes\":31,\"argument_digest\":\"{digest}\",\
              \"argument_values\":{{\"/path\":{{\"value\":\"/etc/hosts\"}}}},\
              \"principal\":{{\"iss\":\"https://id.example\",\"sub\":\"alice\",\
-             \"client_id\":\"ide\",\"kind\":\"user\",\
+             \"client_id\":\"ide\",\"auth\":\"bearer\",\"kind\":\"user\",\
              \"act\":[{{\"iss\":\"https://agents.example\",\"sub\":\"bot\"}}]}},\
              \"scopes\":[\"mcp:read\",\"mcp:write\"],\"roles\":[\"admin\"],\
              \"token\":{{\"jti\":\"t-1\",\"sha256\":\"ba7816bf8f01\",\"alg\":\"ES256\",\
@@ -272,7 +273,8 @@ fn the_documented_members_are_the_members() {
     found.extend(keys(&value["principal"]));
     found.extend(keys(&value["token"]));
     // Words of the table that are values.
-    found.extend(["user", "client", "anonymous"].map(str::to_owned));
+    let values = ["user", "client", "anonymous", "streamable_http", "stdio"];
+    found.extend(values.map(str::to_owned));
     assert_eq!(found, documented("decision"));
 
     let value = serde_json::to_value(Record::Outcome(outcome())).unwrap();

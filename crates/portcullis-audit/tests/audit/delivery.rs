@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use portcullis_audit::{
-    AuditLayer, AuditLayerBuilder, ConfigErrorKind, Delivery, JsonLines, MemorySink, Record, Sink,
-    SinkOptions,
+    AuditLayer, AuditLayerBuilder, ChainedSink, Chaining, ConfigErrorKind, Delivery, Format,
+    JsonLines, MemorySink, Record, Sink, SinkOptions,
 };
 use portcullis_core::{Acknowledgement, McpMessage, Method};
 use tower::ServiceExt as _;
@@ -339,6 +339,29 @@ impl Sink for Told {
 }
 
 #[tokio::test]
+async fn each_sink_has_its_format_and_ocsf_is_chained() {
+    let (cef, ocsf) = (MemorySink::new(), MemorySink::new());
+    let chained = ChainedSink::new(ocsf.clone(), Chaining::unsigned()).unwrap();
+    let audited = audit(|builder| {
+        builder
+            .sink_with(cef.clone(), SinkOptions::new().format(Format::Cef))
+            .sink_with(chained, SinkOptions::new().format(Format::Ocsf))
+    });
+    let _ = ask(&audited, &call("read")).await;
+    assert_eq!(audited.records().await.len(), 2);
+    drop(audited.layer);
+    assert!(cef.lines().iter().all(|line| line.starts_with("CEF:0|portcullis|")));
+    let lines = ocsf.lines();
+    assert_eq!(lines.len(), 4, "a start, two records and a shutdown");
+    assert!(lines[1].starts_with("{\"category_uid\":6,"), "{}", lines[1]);
+    let mut verifier = portcullis_audit::Verifier::new();
+    verifier.read("ocsf", (lines.join("\n") + "\n").as_bytes()).unwrap();
+    let report = verifier.finish();
+    assert!(report.is_intact() && report.records == 4, "{report:?}");
+    assert!(report.chains[0].to.as_deref() > Some("2026"), "the time is read, too");
+}
+
+#[tokio::test]
 async fn a_sink_is_closed_after_its_last_record() {
     let told = Told::default();
     let audited = with(told.clone());
@@ -448,6 +471,16 @@ fn settings_that_cannot_be_honoured_are_errors() {
         (
             "no room for one sink",
             builder().sink_with(sink(), SinkOptions::new().capacity(0)).build(),
+            ConfigErrorKind::Setting,
+        ),
+        (
+            "CEF in a chain",
+            AuditLayer::builder()
+                .sink_with(
+                    ChainedSink::new(sink(), Chaining::unsigned()).unwrap(),
+                    SinkOptions::new().format(Format::Cef),
+                )
+                .build(),
             ConfigErrorKind::Setting,
         ),
         (

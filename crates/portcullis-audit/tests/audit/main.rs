@@ -12,5 +12,7 @@
 mod common;
 mod delivery;
 mod ends;
+mod killed;
+mod rate;
 mod records;
 mod status;

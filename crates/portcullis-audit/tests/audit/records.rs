@@ -302,7 +302,7 @@ async fn what_the_records_of_a_call_say() {
             "trace_id": "0af7651916cd43dd8448eb211c80319c", "jsonrpc_id": "7",
             "method": "tools/call", "target_type": "tool", "target": "read",
             "argument_keys": ["path", "mode"], "argument_types": ["string", "string"],
-            "argument_count": 2, "argument_bytes": 64,
+            "argument_count": 2, "argument_bytes": 65,
             "principal": {"iss": "https://id.example", "sub": "alice", "kind": "user"},
             "scopes": ["mcp:read"], "roles": [],
             "token": {"jti": "t-1", "alg": "ES256"},
