@@ -113,7 +113,7 @@ struct IdentityProviders;
 
 mod builder;
 mod error;
-#[cfg(feature = "reload")]
+#[cfg(any(feature = "jwks-client", feature = "reload"))]
 mod events;
 #[cfg(feature = "axum")]
 mod gates;
@@ -148,6 +148,8 @@ pub use portcullis_telemetry as telemetry;
 
 pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
+#[cfg(feature = "jwks-client")]
+pub use events::key_events;
 #[cfg(feature = "reload")]
 pub use events::policy_events;
 #[cfg(feature = "axum")]

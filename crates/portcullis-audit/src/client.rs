@@ -16,32 +16,18 @@ pub(crate) struct ClientInfo<'a> {
     pub(crate) version: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    params: Params<'a>,
-}
-
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default, rename = "clientInfo")]
-    info: Option<ClientInfo<'a>>,
-    #[serde(borrow, default, rename = "_meta")]
-    meta: Option<Meta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Meta<'a> {
-    #[serde(borrow, default, rename = "io.modelcontextprotocol/clientInfo")]
-    info: Option<ClientInfo<'a>>,
-}
+/// The end of the name under which it is said, in `initialize` and in the `_meta` of newer revisions.
+const NAME: &str = "clientInfo\"";
 
 impl<'a> ClientInfo<'a> {
-    /// What the message says: `params.clientInfo` of `initialize`, or the member of `_meta` in newer
-    /// revisions.
+    /// What the message says, in the first member of that name. Where it stands does not matter: whoever
+    /// could put it elsewhere could as well put it in the right place.
     pub(crate) fn of(message: &'a [u8]) -> Option<Self> {
-        let params = serde_json::from_slice::<Message<'a>>(message).ok()?.params;
-        params.info.or_else(|| params.meta?.info)
+        let text = std::str::from_utf8(message).ok()?;
+        text.match_indices(NAME).find_map(|(at, name)| {
+            let rest = text.get(at + name.len()..)?.trim_start().strip_prefix(':')?;
+            serde_json::Deserializer::from_str(rest).into_iter().next()?.ok()
+        })
     }
 }
 
@@ -63,9 +49,9 @@ mod tests {
                 Some((Some("a\n"), None)),
             ),
             (
-                "an argument of that name is none",
-                r#"{"params":{"arguments":{"_meta":{"io.modelcontextprotocol/clientInfo":{"name":"a"}}}}}"#,
-                None,
+                "inside a text",
+                r#"{"params":{"x":"\"clientInfo\":{\"name\":\"a\"}","clientInfo" : {"name":"b"}}}"#,
+                Some((Some("b"), None)),
             ),
             ("nothing", r#"{"params":{}}"#, None),
             ("another type", r#"{"params":{"clientInfo":{"name":7}}}"#, None),

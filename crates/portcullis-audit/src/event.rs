@@ -49,7 +49,7 @@ pub enum EventKind {
     PolicyChanged,
     /// A policy could not be loaded; what was in force stays so.
     PolicyFailed,
-    /// An issuer (`about`) has other keys than before: `from` and `to` are their ids.
+    /// An issuer (`about`) has other keys than before.
     KeysChanged,
     /// Tokens of an issuer (`about`) are accepted from now on.
     IssuerAdded,

@@ -23,6 +23,9 @@ use tail::Tail;
 /// How much is kept back at most, in bytes.
 const BUFFER: usize = 256 * 1024;
 
+/// How long to wait after a file could not be set aside.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Writes records as chained JSON lines to a file that it rotates.
 ///
 /// ```
@@ -78,6 +81,8 @@ pub struct FileSink {
     broken: bool,
     /// Nobody knows what the file holds.
     lost_track: bool,
+    /// Until when a file that could not be set aside is not tried again.
+    rotate_again: Duration,
     /// Told at the next tick: it cost no record.
     trouble: Option<io::Error>,
 }
@@ -146,6 +151,7 @@ impl FileSink {
             synced: now,
             broken: false,
             lost_track: false,
+            rotate_again: Duration::ZERO,
             trouble: None,
             settings: Settings { path: settings.path.clone(), ..settings },
             clock,
@@ -230,7 +236,11 @@ impl FileSink {
     }
 
     fn is_full(&self) -> bool {
-        let age = self.clock.unix().saturating_sub(self.began);
+        let now = self.clock.unix();
+        let age = now.saturating_sub(self.began);
+        if now < self.rotate_again {
+            return false;
+        }
         self.settings.max_bytes.is_some_and(|max| self.length >= max)
             || self.settings.max_age.is_some_and(|max| age >= max)
     }
@@ -253,8 +263,9 @@ impl FileSink {
         self.lost_track = false;
         self.length = 0;
         self.began = self.clock.unix();
-        self.chain.resume(&mut self.buffer)?;
-        self.drain()?;
+        let resumed = self.chain.resume(&mut self.buffer).and_then(|()| self.drain());
+        // Without its first line, a file looks as if somebody had cut it.
+        resumed.inspect_err(|_| self.lost_track = true)?;
         if self.settings.sync != SyncPolicy::Never {
             self.place.sync_folder()?;
         }
@@ -297,7 +308,10 @@ impl Sink for FileSink {
         self.chain.tell();
         if self.is_full() && !self.lost_track {
             // The records are safe where they are, so this costs none of them.
-            self.trouble = self.rotate().err();
+            if let Err(cause) = self.rotate() {
+                self.trouble = Some(cause);
+                self.rotate_again = self.clock.unix().saturating_add(RETRY);
+            }
         }
         Ok(())
     }

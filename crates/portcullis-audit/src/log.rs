@@ -19,6 +19,12 @@ impl AuditLog {
         Self { hub: hub.map(Arc::downgrade).unwrap_or_default() }
     }
 
+    /// Whether auditing is off or has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.hub.strong_count() == 0
+    }
+
     /// Queues the event for every sink, without waiting. `false`: auditing is off or has ended.
     pub fn record(&self, event: Event) -> bool {
         let Some(hub) = self.hub.upgrade() else { return false };

@@ -297,8 +297,18 @@ async fn errors_keep_their_status_and_find_their_id() {
         let (response, notes) = send_noted(&layer(), &server, legacy_list()).await;
         let got = whole(response).await;
         assert_eq!((got.status.as_u16(), got.text), (400, error(r#""id":1,"#)), "{name}");
-        assert_eq!(notes.all(), ["RpcError { code: -32602 }"], "{name}");
+        let expected = ["UpstreamStatus(400)", "RpcError { code: -32602 }"];
+        assert_eq!(notes.all(), expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_asks_for_input_is_noted() {
+    let server = FakeMcp::json(result(json!({ "resultType": "input_required" })));
+    let request = modern("tools/call", json!({ "name": "t" }));
+    let (response, notes) = send_noted(&layer(), &server, request).await;
+    let _ = whole(response).await;
+    assert_eq!(notes.all(), ["InputRequired"]);
 }
 
 #[tokio::test]

@@ -204,6 +204,26 @@ fn a_file_is_rotated_by_age_also_while_nothing_comes() {
 }
 
 #[test]
+fn a_file_that_cannot_be_set_aside_is_written_on() {
+    let mut rig = Rig::new();
+    let mut sink = rig.builder().rotate_at(2_000).open().unwrap();
+    let nowhere = Place::new(Path::new("/nowhere/audit.jsonl"), 0o600).unwrap();
+    let place = std::mem::replace(&mut sink.place, nowhere);
+    for _ in 0..20 {
+        rig.write_all(&mut sink, 1);
+    }
+    assert!(sink.trouble.is_some(), "told at the next tick");
+    assert_eq!(rig.text().matches("\"rotation\"").count(), 1, "not tried again at once");
+    sink.place = place;
+    rig.hand.advance(RETRY);
+    rig.write_all(&mut sink, 1);
+    sink.close().unwrap();
+    assert_eq!(rig.files(), ["audit.000001.jsonl", "audit.jsonl"]);
+    assert!(rig.verify().is_intact());
+    assert_eq!(rig.counts(), (0..21).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_file_is_young_or_old_by_its_first_record() {
     let mut rig = Rig::new();
     let mut sink = rig.builder().rotate_every(Duration::from_secs(60)).open().unwrap();
