@@ -70,9 +70,19 @@ impl Listen {
         self.id.as_str()
     }
 
-    /// Notes that the acknowledgement passed: nothing may pass before it.
-    pub(crate) fn acknowledge(&mut self) {
+    /// Notes that the acknowledgement passed: nothing may pass before it. Of the resources asked for
+    /// only those in it count from now on.
+    pub(crate) fn acknowledge(&mut self, message: &[u8], limits: JsonLimits) {
         self.acknowledged = true;
+        let switches = (self.tools, self.prompts, self.resources);
+        self.uris.clear();
+        let read = Scanner::new(message, limits)
+            .map_err(Violation::from)
+            .and_then(|mut scanner| self.read(&mut scanner, &["params", "notifications"]));
+        if read.is_err() {
+            self.uris.clear();
+        }
+        (self.tools, self.prompts, self.resources) = switches;
     }
 
     /// Whether a notification of `method` may come now.

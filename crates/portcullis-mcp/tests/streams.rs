@@ -375,7 +375,27 @@ fn about(id: &Value, method: &str, mut params: Value) -> String {
 }
 
 fn acknowledged(id: &Value) -> String {
-    about(id, "notifications/subscriptions/acknowledged", json!({ "notifications": {} }))
+    let agreed = json!({ "notifications": { "resourceSubscriptions": ["file:///dir"] } });
+    about(id, "notifications/subscriptions/acknowledged", agreed)
+}
+
+/// what the acknowledgement leaves out is not delivered.
+#[tokio::test]
+async fn a_subscription_is_what_was_acknowledged() {
+    let id = json!(1);
+    let updated = about(&id, "notifications/resources/updated", json!({ "uri": "file:///a" }));
+    for (agreed, delivered) in [
+        (json!({ "resourceSubscriptions": ["file:///a"] }), 2),
+        (json!({ "resourceSubscriptions": ["file:///secret"] }), 1),
+        (json!({ "resourceSubscriptions": [] }), 1),
+        (json!({}), 1),
+    ] {
+        let ack = json!({ "notifications": agreed });
+        let ack = about(&id, "notifications/subscriptions/acknowledged", ack);
+        let server = streaming([event(&ack), event(&updated)]);
+        let got = whole(send(&layer(), &server, listen(id.clone())).await).await;
+        assert_eq!(got.events().len(), delivered, "{agreed}: {}", got.text);
+    }
 }
 
 #[tokio::test]

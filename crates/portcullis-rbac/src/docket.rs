@@ -1,8 +1,9 @@
 //! Asks the authorizer about everything a message wants, one question at a time.
 
-use portcullis_core::{Caller, McpMessage, McpRequest, Method, Text};
+use portcullis_core::{Caller, McpMessage, McpRequest, Method, TargetKind, Text};
 
 use crate::policy::PROTOCOL;
+use crate::reduce::is_reducible;
 use crate::seen::Seen;
 use crate::{Answer, Authorizer, Decision, Query};
 
@@ -16,6 +17,9 @@ pub(crate) struct Docket {
     element: usize,
     target: usize,
     so_far: Option<Decision>,
+    /// Whether targets that are denied can be left out of the message, and which these are.
+    reducible: bool,
+    left_out: Vec<usize>,
     /// The finding of a message that is not a batch: no list needed.
     first: Option<Finding>,
     more: Vec<Finding>,
@@ -63,10 +67,16 @@ impl Docket {
                     continue;
                 }
             };
+            self.reducible = is_reducible(request.method());
             let target = request.targets().nth(self.target);
             if target.is_none() {
                 if let Some(decision) = self.so_far.take() {
                     self.close(Finding::Decided(decision, 0));
+                    continue;
+                }
+                if !self.left_out.is_empty() {
+                    // What is left asks for nothing that policy is asked about.
+                    self.close(Finding::Decided(Decision::Allow { rule: PROTOCOL }, 0));
                     continue;
                 }
                 if needs_target(request.method()) {
@@ -77,6 +87,15 @@ impl Docket {
             let mut query = Query::new(caller, request.version(), request.method());
             if let Some(target) = target {
                 query = query.on(target.kind(), target.name());
+            }
+            if let Some(target) = target.filter(|_| is_about_task(request)) {
+                if target.kind() == TargetKind::Task {
+                    self.target += 1; // Whose it is, inspection has found out.
+                    continue;
+                }
+                // With which arguments it was called is past.
+                let call = Query::new(caller, request.version(), Method::ToolsCall);
+                query = call.on(target.kind(), target.name()).in_a_list();
             }
             if let Some(arguments) = request.arguments() {
                 query = query.with_arguments(arguments);
@@ -93,6 +112,11 @@ impl Docket {
     pub(crate) fn hear(&mut self, decision: Decision) {
         if matches!(decision, Decision::Deny { .. }) {
             let target = self.target;
+            if self.reducible {
+                self.left_out.push(target);
+                self.target += 1;
+                return;
+            }
             return self.close(Finding::Decided(decision, target));
         }
         self.target += 1;
@@ -124,6 +148,11 @@ impl Docket {
             changes: self.changes + 1,
             ..Self::default()
         })
+    }
+
+    /// The places of the targets that are to be left out of the message.
+    pub(crate) fn take_left_out(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.left_out)
     }
 
     /// The findings, in the order of the elements.
@@ -190,6 +219,17 @@ fn asked(message: &McpMessage) -> Asked<'_> {
         McpMessage::Response(_) | McpMessage::NoMessage(_) => Asked::Nothing,
         _ => Asked::Nonsense,
     }
+}
+
+/// Whether a request is about a task of which it is known whose it is, and which tool it runs.
+fn is_about_task(request: &McpRequest) -> bool {
+    is_of_tasks(request.method())
+        && request.targets().any(|target| target.kind() == TargetKind::Tool)
+}
+
+/// Whether `method` is about one task.
+pub(crate) fn is_of_tasks(method: Method) -> bool {
+    matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksCancel)
 }
 
 /// Whether a request of `method` without a target means that inspection left it out.

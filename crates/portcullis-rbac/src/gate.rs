@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Permit,
+    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Note, Permit,
     Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
 };
 
 use crate::Authorizer;
 use crate::batch::{self, Outcome};
 use crate::docket::{Docket, Step, element};
+use crate::reduce::without;
 use crate::seen::Seen;
 use crate::settle::{Circumstances, settle};
 use crate::view::Sight;
@@ -115,10 +116,11 @@ impl<A: Authorizer> Gate<A> {
 
     fn conclude(
         &self,
-        request: Request<Buffered>,
-        docket: Docket,
+        mut request: Request<Buffered>,
+        mut docket: Docket,
         policy_version: &Text,
     ) -> Next<A::Later> {
+        let left_out = docket.take_left_out();
         let Some(verdict) = self.verdicts(&request, docket, policy_version).next() else {
             return refuse(Denial::miswired("portcullis-rbac decided nothing"));
         };
@@ -126,7 +128,11 @@ impl<A: Authorizer> Gate<A> {
             Ok(rule) => {
                 let permit = self.permit(rule, policy_version);
                 let record = record(&request, 0, Ok(&permit));
-                self.pass(request, permit, None, record)
+                let body = match reduce(&mut request, &left_out) {
+                    Ok(body) => body,
+                    Err(denial) => return refuse(denial),
+                };
+                self.pass(request, permit, body, record)
             }
             Err(denial) => {
                 let _refused_anyway = record(&request, 0, Err(&denial));
@@ -225,6 +231,30 @@ impl<A: Authorizer> Gate<A> {
         let otherwise = unavailable(&request);
         Next::Record(Recording { request, permit, receipts: recorded.receipts, otherwise })
     }
+}
+
+/// Leaves out of the message what it may not ask for, and returns what is left.
+fn reduce(
+    request: &mut Request<Buffered>,
+    left_out: &[usize],
+) -> Result<Option<bytes::Bytes>, Denial> {
+    let Some(McpMessage::Request(asked)) = request.message().filter(|_| !left_out.is_empty())
+    else {
+        return Ok(None);
+    };
+    let Some(reduced) = without(asked, left_out) else {
+        return Err(Denial::miswired(
+            "portcullis-rbac got a message that is not what it is said to be",
+        ));
+    };
+    if let Some(trail) = request.trail() {
+        for target in left_out.iter().filter_map(|place| asked.targets().nth(*place)) {
+            trail.note(Note::Hidden { kind: target.kind(), name: target.name() });
+        }
+    }
+    let body = reduced.raw().clone();
+    request.set_message(McpMessage::Request(reduced));
+    Ok(Some(body))
 }
 
 /// What became of recording decisions.

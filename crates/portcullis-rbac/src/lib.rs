@@ -78,7 +78,8 @@
 //!   notifications, streams, session ends and list requests pass for every caller (lists are
 //!   filtered). `logging/setLevel` passes for signed-in ones, unless a rule allows it: then it is
 //!   for those whom a rule allows it. A completion needs the right to what it completes, a
-//!   subscription the right to read every resource it names.
+//!   legacy subscription the right to read the resource; of a modern one, the resources that its caller
+//!   may not read are left out.
 //!
 //! # Conditions
 //!
@@ -199,6 +200,8 @@
 //! (503); and, with 500, every request that comes without a [`Caller`](portcullis_core::Caller) or
 //! a [`McpMessage`](portcullis_core::McpMessage).
 //!
+//! What a `subscriptions/listen` asks for and may not read is left out of what is forwarded.
+//!
 //! In a 2025-03-26 batch each element is decided and recorded on its own. Refused requests are left
 //! out of what is forwarded, and their answers travel in the
 //! [`Permit`](portcullis_core::Permit::refused) for inspection to merge. If no request is left, the
@@ -206,9 +209,8 @@
 //! element needs a scope, nothing executes: one challenge asks for the scopes of all.
 //!
 //! # What it does not do
-//! It verifies no token and rewrites no answer. It owns no tasks (`tasks/*` are denied). It does
-//! not know what a server does with a
-//! name: a server that trims names or ignores their case must be called with exact rules. It cannot
+//! It verifies no token and rewrites no answer. Whose a task is, inspection finds out: here it needs the
+//! right to call the tool that it runs. It does not know what a server does with a name: a server that trims names or ignores their case must be called with exact rules. It cannot
 //! hide how long a denial takes.
 //!
 //! # Where to put it
@@ -251,6 +253,7 @@ mod outline;
 mod pattern;
 mod policy;
 mod query;
+mod reduce;
 #[cfg(all(feature = "reload", feature = "file"))]
 mod reload;
 mod role;

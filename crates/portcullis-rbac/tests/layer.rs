@@ -158,6 +158,16 @@ fn message(
     id: &str,
     targets: &[(TargetKind, &str)],
 ) -> McpMessage {
+    let raw = match method {
+        Method::SubscriptionsListen => {
+            let uris: Vec<_> = targets.iter().map(|(_, uri)| format!("{uri:?}")).collect();
+            let uris = uris.join(",");
+            format!(
+                r#"{{"id":{id},"params":{{"notifications":{{"resourceSubscriptions":[{uris}]}}}}}}"#
+            )
+        }
+        _ => format!(r#"{{"id":{id}}}"#),
+    };
     let mut targets = targets.iter().map(|(kind, name)| Target::new(*kind, (*name).into()));
     McpMessage::Request(
         McpRequestParts {
@@ -167,7 +177,7 @@ fn message(
             target: targets.next(),
             more_targets: targets.collect(),
             arguments: None,
-            raw: Bytes::from(format!(r#"{{"id":{id}}}"#)),
+            raw: Bytes::from(raw),
         }
         .into(),
     )
@@ -269,14 +279,14 @@ async fn refusals_byte_for_byte() {
             r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Resource not found","data":{"uri":"file:///{name}"}}}"#,
         ),
         (
-            "one of several",
+            "task of a tool",
             message(
-                MODERN,
-                Method::SubscriptionsListen,
+                LEGACY,
+                Method::TasksResult,
                 "2",
-                &[(Resource, "note:///a"), (Resource, "file:///b"), (Resource, "note:///c")],
+                &[(TargetKind::Task, "786512e2"), (TargetKind::Tool, "nope")],
             ),
-            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Resource not found","data":{"uri":"file:///b"}}}"#,
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Task not found"}}"#,
         ),
         (
             "task",
@@ -783,7 +793,7 @@ async fn answers_may_come_later() {
                     (TargetKind::Resource, "no"),
                 ],
             ),
-            "pdp_unavailable",
+            "allow",
         ),
     ];
     for (name, message, expected) in rows {
@@ -794,6 +804,38 @@ async fn answers_may_come_later() {
         let verdict = response.denial().map_or("allow", |denial| denial.reason().as_str());
         assert_eq!(verdict, expected, "{name}");
         assert_eq!(inner.calls(), usize::from(expected == "allow"), "{name}");
+    }
+}
+
+/// R-209: what may not be read is left out, and nobody learns of it.
+#[tokio::test]
+async fn subscriptions_are_reduced() {
+    let note = (TargetKind::Resource, "note:///a");
+    let file = (TargetKind::Resource, "file:///b");
+    let rows = [
+        ("all", vec![note], vec!["note:///a"], "read"),
+        ("some", vec![file, note, file], vec!["note:///a"], "read"),
+        ("none", vec![file, file], vec![], "protocol"),
+        ("nothing asked for", vec![], vec![], "protocol"),
+    ];
+    for (name, asked, left, rule) in rows {
+        let inner = Inner::default();
+        let message = message(MODERN, Method::SubscriptionsListen, "2", &asked);
+        let mut request = request(verified(staff()), message.clone());
+        if let McpMessage::Request(message) = &message {
+            *request.body_mut() = Buffered::new(message.raw().clone());
+        }
+        let service = RbacLayer::new(policy(), challenge()).layer(inner.clone());
+        let response = service.oneshot(request).await.unwrap();
+        assert!(response.denial().is_none(), "{name}");
+        assert_eq!(ResponseFacts::permit(&response).unwrap().rule().as_str(), rule, "{name}");
+        let seen = inner.seen.lock().unwrap();
+        let Some(McpMessage::Request(fact)) = seen[0].message() else { panic!("{name}") };
+        assert!(fact.targets().map(Target::name).eq(left.iter().copied()), "{name}");
+        assert_eq!(fact.raw(), seen[0].body().bytes(), "{name}");
+        let body: serde_json::Value = serde_json::from_slice(seen[0].body().bytes()).unwrap();
+        let uris = &body["params"]["notifications"]["resourceSubscriptions"];
+        assert_eq!(*uris, serde_json::json!(left), "{name}");
     }
 }
 
