@@ -26,6 +26,7 @@ mod hooks;
 mod inspection;
 mod issuers;
 mod limits;
+mod listen;
 mod lists;
 mod miswired;
 mod order;
@@ -38,6 +39,7 @@ mod roster;
 mod sidecar;
 mod step_up;
 mod support;
+mod tasks;
 #[cfg(all(feature = "telemetry", feature = "yaml", feature = "reload"))]
 mod watched;
 mod wire;

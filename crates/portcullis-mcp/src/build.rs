@@ -8,6 +8,7 @@ use portcullis_core::{
 
 use crate::json::Str;
 use crate::parse::{ArgumentsAt, Member, Message, Params, Shape};
+use crate::session::Task;
 
 /// The message as `version` understands it. `None` for a notification that nobody would understand
 /// and that is dropped.
@@ -19,6 +20,7 @@ pub(crate) fn message(
     version: Version,
     message: &Message<'_>,
     body: &Bytes,
+    task: Option<&Task>,
 ) -> Result<Option<McpMessage>, Denial> {
     let raw = part(body, message);
     let method = Method::parse(&message.method)
@@ -39,7 +41,10 @@ pub(crate) fn message(
                 return Err(Denial::unknown_method(&id, version.era()));
             };
             let invalid = |what| Denial::invalid_params(&id, what, Reason::BadRpc);
-            let (target, more_targets) = targets(method, &message.params, body).map_err(invalid)?;
+            let (target, more_targets) = match task {
+                Some(task) => of_task(task),
+                None => targets(method, &message.params, body).map_err(invalid)?,
+            };
             let arguments = arguments(&message.params.arguments, body).map_err(invalid)?;
             let parts =
                 McpRequestParts { version, method, id, target, more_targets, arguments, raw };
@@ -48,17 +53,16 @@ pub(crate) fn message(
     }
 }
 
-/// Tasks need an owner table, which this gate does not keep: their methods are unknown to it.
+/// Whose the tasks of a list are, and of a notice about one, their ids do not say: these methods are
+/// unknown to the gate.
 fn is_enabled(method: Method) -> bool {
-    !matches!(
-        method,
-        Method::TasksGet
-            | Method::TasksResult
-            | Method::TasksUpdate
-            | Method::TasksCancel
-            | Method::TasksList
-            | Method::NotificationsTasksStatus
-    )
+    !matches!(method, Method::TasksUpdate | Method::TasksList | Method::NotificationsTasksStatus)
+}
+
+/// The task, as the client calls it, and the tool that it runs, whose right it needs.
+fn of_task(task: &Task) -> (Option<Target>, Vec<Target>) {
+    let id = Target::new(TargetKind::Task, Text::from(task.client_id.as_str()));
+    (Some(id), vec![Target::new(TargetKind::Tool, Text::from(task.tool.as_str()))])
 }
 
 /// What `method` acts on (requirements 2.1). Only these members count: a `uri` beside a tool's
@@ -81,6 +85,10 @@ fn targets(
         },
         Method::ToolsCall => one(TargetKind::Tool, &params.name, NAME),
         Method::PromptsGet => one(TargetKind::Prompt, &params.name, NAME),
+        // Whose task it would be is known before.
+        Method::TasksGet | Method::TasksResult | Method::TasksCancel => {
+            Err("taskId must be a string")
+        }
         Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
             one(TargetKind::Resource, &params.uri, URI)
         }

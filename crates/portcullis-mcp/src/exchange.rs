@@ -16,10 +16,12 @@ use crate::json::{JsonLimits, Scanner};
 use crate::judge::{Answers, Eyes, Item, Judge};
 use crate::listen::Listen;
 use crate::questions::Questions;
+use crate::session::Task;
 use crate::violation::Violation;
 
 mod intercept;
 mod settle;
+mod tasks;
 
 pub(crate) use intercept::Interception;
 use settle::{Paper, hidden_as};
@@ -114,6 +116,8 @@ pub(crate) struct Exchange {
     trail: Option<Trail>,
     /// The session's id at the service behind.
     session: Option<String>,
+    /// The task that it is about.
+    task: Option<Box<Task>>,
     /// Whether this is `initialize`, and what version its answer settled on.
     begins: bool,
     negotiated: Option<Version>,
@@ -138,6 +142,7 @@ impl Exchange {
             refused,
             trail,
             session: None,
+            task: None,
             begins: false,
             negotiated: None,
             config,

@@ -106,6 +106,7 @@ fn without_body(message: NoMessage, version: Version, session: SessionUse) -> In
         session,
         body: bytes::Bytes::new(),
         refused: Vec::new(),
+        task: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_core::{Method, Text};
 
-use crate::ConfigError;
+use crate::{ConfigError, task};
 
 pub(crate) mod answer;
 mod bind;
@@ -105,7 +105,8 @@ impl<I: Interceptor> Ask for I {
 /// temporarily unavailable.
 ///
 /// No hook can be bound to `initialize`, `ping` and `server/discover`, by which clients tell what a
-/// server speaks, or to notifications. What servers ask of clients, and what clients answer,
+/// server speaks, to notifications, or to the methods of tasks: the answer to `tasks/result`
+/// goes to the hooks of `tools/call`. What servers ask of clients, and what clients answer,
 /// is not shown to hooks.
 ///
 /// Hooks run before policy decides, also for calls that policy would deny: a refusal that only
@@ -259,4 +260,5 @@ impl fmt::Debug for Hook {
 fn is_open(method: Method) -> bool {
     !method.is_notification()
         && !matches!(method, Method::Initialize | Method::Ping | Method::ServerDiscover)
+        && !task::is_about_task(method)
 }

@@ -12,6 +12,7 @@ pub(crate) use crate::head::{check_head, rewrite_head};
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::questions::Questions;
 use crate::session::Session;
+use crate::task::{self, Task};
 use crate::{build, custom, head, mirror, rewrite};
 
 /// What to do after the head was checked.
@@ -36,6 +37,8 @@ pub(crate) struct Inspected {
     /// The answers to elements of a batch that were refused here, to be merged into the answer
     /// before those of [`Permit::refused`](portcullis_core::Permit::refused).
     pub(crate) refused: Vec<Denial>,
+    /// The task that it is about.
+    pub(crate) task: Option<Box<Task>>,
 }
 
 /// Whether a request goes on.
@@ -110,7 +113,7 @@ fn one(
                 return Err(Denial::invalid_request(Reason::UnexpectedResponse));
             }
             mirror::check(headers, message, id)?;
-            let built = build::message(version, message, body)?;
+            let built = build::message(version, message, body, None)?;
             if let Some(McpMessage::Request(request)) = &built {
                 custom::check(&config.catalogue, headers, request, config.limits.json())?;
             }
@@ -148,16 +151,18 @@ fn legacy(
     message: &Message<'_>,
 ) -> Result<Inspected, Denial> {
     let questions = questions(config, caller, &session);
-    let rewritten = rewrite::legacy(config, body, std::slice::from_ref(message), questions)?;
-    let Some(rewritten) = rewritten else {
-        let built = build::message(version, message, body)?;
+    let task = task::of(config, caller, version, body, message)?;
+    let only = std::slice::from_ref(message);
+    let Some(rewritten) = rewrite::legacy(config, body, only, questions, task.as_ref())? else {
+        let built = build::message(version, message, body, None)?;
         return Ok(inspected(version, session, body.clone(), built));
     };
     // Read again, so that what policy sees is what is forwarded.
     match parse::parse(&rewritten, &config.limits)? {
         Parsed::One(message) => {
-            let built = build::message(version, &message, &rewritten)?;
-            Ok(inspected(version, session, rewritten.clone(), built))
+            let built = build::message(version, &message, &rewritten, task.as_ref())?;
+            let task = task.map(Box::new);
+            Ok(Inspected { task, ..inspected(version, session, rewritten.clone(), built) })
         }
         Parsed::Batch(_) => Err(Denial::invalid_request(Reason::BadRpc)),
     }
@@ -174,7 +179,7 @@ fn inspected(
         None => Disposition::Accept202,
     };
     let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
-    Inspected { message, version, disposition, session, body, refused: Vec::new() }
+    Inspected { message, version, disposition, session, body, refused: Vec::new(), task: None }
 }
 
 /// A batch, which only 2025-03-26 has.
@@ -217,7 +222,7 @@ fn batch(
 
     let session = session_use(session);
     let questions = questions(config, caller, &session);
-    let rewritten = rewrite::legacy(config, body, messages, questions)?;
+    let rewritten = rewrite::legacy(config, body, messages, questions, None)?;
     let body = rewritten.as_ref().unwrap_or(body);
     let parsed = rewritten.as_ref().map(|new| parse::parse(new, &config.limits)).transpose()?;
     let messages = match &parsed {
@@ -229,7 +234,7 @@ fn batch(
     let mut kept = Vec::with_capacity(messages.len());
     let mut answers = Vec::new();
     for message in messages {
-        match build::message(ONLY, message, body) {
+        match build::message(ONLY, message, body, None) {
             Ok(Some(message)) => kept.push(message),
             Ok(None) => {}
             Err(denial) => answers.push(denial),

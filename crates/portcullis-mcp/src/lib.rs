@@ -68,8 +68,9 @@
 //!   parameters, ids that are not strings or integers, bodies past 4 MiB or slower than 10 seconds,
 //!   content codings, media types other than JSON.
 //! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,
-//!   batches outside 2025-03-26, responses outside a session, sessions of somebody else. Tasks and
-//!   extension methods count as unknown.
+//!   batches outside 2025-03-26, responses outside a session, sessions and tasks of somebody else.
+//!   Extension methods count as unknown, tasks of 2026-07-28 among them, and so does `tasks/list`:
+//!   whose the tasks of a list are, nobody could say.
 //! * From callers without credentials, where a sign-in layer lets them in for some methods: every
 //!   message of another method, and whatever is not a message, with 401.
 //! * More than 64 requests in flight or 32 open streams of one caller ([`Limits`]). Rates are limited
@@ -80,8 +81,9 @@
 //!
 //! # What it does not do
 //! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
-//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. The ids
-//! of a server's requests prove themselves too: a client answers only what it was asked in that
+//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. Ids of
+//! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. The
+//! ids of a server's requests prove themselves too: a client answers only what it was asked in that
 //! session, but whether it has answered before is for the service behind to know. It compares `Mcp-Param-…` headers
 //! with arguments once a modern tool list that declares them has passed; until then that is left to
 //! the service behind.
@@ -138,6 +140,7 @@ mod service;
 mod session;
 mod splice;
 mod sse;
+mod task;
 mod throttle;
 mod unknown;
 mod violation;

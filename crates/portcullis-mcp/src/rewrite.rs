@@ -10,13 +10,14 @@ use crate::json::{JsonError, Scanner};
 use crate::names;
 use crate::parse::{Member, Message, Shape};
 use crate::questions::Questions;
+use crate::task::{self, RELATED, Task};
 
 /// What must change in a legacy body, or `None` when it can go on as it came.
 ///
 /// Members of `_meta` that only modern requests have are left out, so that a service which looks
 /// for them cannot see another era than policy did. An `initialize` that proposes a version
-/// which is not enabled here proposes the newest that is. A response gets the id that the
-/// server knows.
+/// which is not enabled here proposes the newest that is. Responses and tasks get
+/// the ids that the server knows.
 ///
 /// # Errors
 /// A response to what nobody asked in this session.
@@ -25,6 +26,7 @@ pub(crate) fn legacy(
     body: &Bytes,
     messages: &[Message<'_>],
     questions: Option<Questions<'_>>,
+    task: Option<&Task>,
 ) -> Result<Option<Bytes>, Denial> {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for message in messages {
@@ -34,6 +36,11 @@ pub(crate) fn legacy(
             let id = name.zip(questions).and_then(|(name, questions)| questions.id(name));
             let id = id.ok_or_else(|| Denial::invalid_request(Reason::UnexpectedResponse))?;
             edits.push((range, id));
+            edits.extend(questions.and_then(|questions| related(questions, body, message)));
+        }
+        if let (Some(task), Member::Text(id)) = (task, message.params.task_id) {
+            // Nothing in it needs escaping: that is why it was sealed.
+            edits.push((id.range(), task.upstream_id.clone()));
         }
         let params = &message.params;
         if let (true, Some(range)) = (params.meta.modern, params.meta.range.clone()) {
@@ -52,6 +59,22 @@ pub(crate) fn legacy(
         }
     }
     Ok((!edits.is_empty()).then(|| apply(body, edits)))
+}
+
+/// The task that a response belongs to, under the name that the server knows. One of which nobody
+/// knows it keeps the name it has: it is a note beside the answer.
+fn related(
+    questions: Questions<'_>,
+    body: &Bytes,
+    message: &Message<'_>,
+) -> Option<(Range<usize>, String)> {
+    let Questions { config, caller, .. } = questions;
+    let raw = body.get(message.range.clone())?;
+    let path = &["result", "_meta", RELATED, "taskId"];
+    let (range, id) = task::find(raw, path, config.limits.json()).ok()??;
+    let task = config.sessions.open_task(&id, caller, &config.resource).ok()?;
+    let start = message.range.start;
+    Some((start + range.start..start + range.end, task.upstream_id))
 }
 
 fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {

@@ -9,6 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Caller, Reason, Version};
 use portcullis_crypto::{MacKey, SealKey, fill_random, same};
 
+mod task;
+
+pub(crate) use task::Task;
+
 /// How long a session lives at most.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far the clocks of two replicas may differ.
@@ -28,6 +32,9 @@ const MAX_ID: usize = 256;
 /// needed: every replica with the same keys accepts the id, and any change to it, or its use by
 /// somebody else, is answered like an unknown id. Sessions end after 24 hours.
 ///
+/// The ids of tasks are sealed with the same keys: each opens for its owner alone, as long as
+/// the key is known.
+///
 /// With [`SessionKeys::random`], the default, sessions end with the process and cannot move to
 /// another replica.
 #[derive(Clone)]
@@ -42,6 +49,8 @@ struct Key {
     seal: SealKey,
     bind: MacKey,
     mark: MacKey,
+    task: SealKey,
+    task_nonce: MacKey,
 }
 
 /// What is inside a session id.
@@ -204,6 +213,8 @@ impl Key {
             seal: SealKey::new(&derive("seal")),
             bind: MacKey::new(&derive("bind")),
             mark: MacKey::new(&derive("mark")),
+            task: SealKey::new(&derive("task")),
+            task_nonce: MacKey::new(&derive("task nonce")),
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Note, Permit,
-    Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
+    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Note,
+    Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
 };
 
 use crate::Authorizer;

@@ -1,11 +1,11 @@
 //! Turns a decision about one message into a rule to pass by, or a denial.
 
 use portcullis_core::{
-    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, Text, Trail,
-    Version,
+    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, TargetKind, Text,
+    Trail, Version,
 };
 
-use crate::docket::{Finding, add_scopes};
+use crate::docket::{Finding, add_scopes, is_of_tasks};
 use crate::{Decision, DenialStyle};
 
 /// The rule in records when no rule matched.
@@ -95,6 +95,8 @@ fn denied(
     match style {
         DenialStyle::Hide => {
             let hidden = match request.targets().nth(target) {
+                // Not the tool it runs: to others there is no such task.
+                Some(_) if is_of_tasks(request.method()) => HiddenAs::Unknown(TargetKind::Task, ""),
                 Some(target) => HiddenAs::Unknown(target.kind(), target.name()),
                 None => HiddenAs::UnknownMethod,
             };

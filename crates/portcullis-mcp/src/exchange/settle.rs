@@ -1,5 +1,7 @@
 //! What may pass of a document, message by message.
 
+use std::ops::Range;
+
 use portcullis_core::{
     Denial, Era, HiddenAs, McpRequest, Method, Note, Reason, Target, Text, Version,
 };
@@ -128,8 +130,9 @@ impl Exchange {
         if !matches!(shape, Shape::Response(_)) {
             self.note_hidden(paper, None);
         }
+        let limits = self.json();
         match shape {
-            Shape::Response(answer) => self.response(paper, &answer, edited, answered),
+            Shape::Response(answer) => self.response(paper, range, &answer, edited, answered),
             Shape::Request { .. } | Shape::Notification { .. } if place == Place::Json => {
                 Err(BAD_RPC)
             }
@@ -141,7 +144,9 @@ impl Exchange {
                 if server::may_request(allowed, self.eyes.version, &method) {
                     let message = edited.as_deref().or(paper.source.get(range));
                     let renamed = self.renamed(message, &["id"])?;
-                    Ok(Fate::Kept(renamed.or(edited)))
+                    let message = renamed.as_deref().or(message).unwrap_or_default();
+                    let related = self.aside_renamed(message)?;
+                    Ok(Fate::Kept(related.or(renamed).or(edited)))
                 } else {
                     Ok(self.drop(Reason::UnknownMethod))
                 }
@@ -149,7 +154,8 @@ impl Exchange {
             Shape::Notification { method, passes } => match &mut self.listen {
                 Some(listen) if passes => {
                     if method == "notifications/subscriptions/acknowledged" {
-                        listen.acknowledge();
+                        let message = edited.as_deref().or(paper.source.get(range));
+                        listen.acknowledge(message.unwrap_or_default(), limits);
                     }
                     Ok(Fate::Kept(edited))
                 }
@@ -158,7 +164,8 @@ impl Exchange {
                         let message = edited.as_deref().or(paper.source.get(range));
                         self.renamed(message, &["params", "requestId"])?
                     } else {
-                        None
+                        let message = edited.as_deref().or(paper.source.get(range));
+                        self.aside_renamed(message.unwrap_or_default())?
                     };
                     Ok(Fate::Kept(renamed.or(edited)))
                 }
@@ -195,6 +202,7 @@ impl Exchange {
     fn response(
         &mut self,
         paper: Paper<'_>,
+        range: Range<usize>,
         answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
         answered: &mut Vec<usize>,
@@ -261,6 +269,12 @@ impl Exchange {
         answered.push(index);
         if let Some(denial) = self.unknown(source, pending, answer)? {
             return Ok(Fate::Instead(denial));
+        }
+        if answer.error.is_none() {
+            let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
+            if let Some(renamed) = self.answer_renamed(index, message)? {
+                return Ok(Fate::Kept(Some(renamed)));
+            }
         }
         if answer.error.is_none() && self.begins {
             self.negotiated = Some(self.negotiate(answer)?);
@@ -349,6 +363,9 @@ pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
         | Method::ResourcesRead
         | Method::ResourcesSubscribe
         | Method::ResourcesUnsubscribe
+        | Method::TasksGet
+        | Method::TasksResult
+        | Method::TasksCancel
         | Method::CompletionComplete => request.targets().next(),
         _ => None,
     }

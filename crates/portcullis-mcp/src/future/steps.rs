@@ -118,6 +118,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         if let SessionUse::Open { upstream_id } = &inspected.session {
             exchange.in_session(upstream_id.clone());
         }
+        exchange.about(inspected.task.clone());
         if inspected.disposition == Disposition::Accept202 {
             let head = Response::new(()).into_parts().0;
             return Self::done(nothing(head, StatusCode::ACCEPTED, &exchange));

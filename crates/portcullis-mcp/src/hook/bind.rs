@@ -43,6 +43,11 @@ impl Hooks {
 
     /// Who is asked about an event, in order.
     pub(super) fn groups(&self, phase: HookPhase, method: Method) -> Vec<Group> {
+        // What a task has come to is what its call was answered with.
+        let method = match (phase, method) {
+            (HookPhase::Answer, Method::TasksResult) => Method::ToolsCall,
+            (_, method) => method,
+        };
         let of = |kind| {
             let all = self.all.iter();
             all.filter(move |hook| hook.kind == kind && hook.is_on(phase, method)).cloned()

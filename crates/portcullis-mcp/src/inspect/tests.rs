@@ -262,11 +262,14 @@ fn methods_of_other_revisions_are_unknown() {
                 run(&config, &[("mcp-session-id", &id)], &body.to_string())
             };
             let known = Method::parse(name).is_some_and(|method| {
-                let tasks = name.starts_with("tasks/");
+                let tasks = matches!(method, Method::TasksList | Method::TasksUpdate);
                 method.is_in(version) && !method.is_notification() && !tasks
             });
+            let of_a_task = known && name.starts_with("tasks/");
             let unclean = name.contains('\0') || name.ends_with(' ');
             let expected = match version.era() {
+                // Known as a method; the task is not.
+                _ if of_a_task => Err((200, -32602, Reason::TaskNotOwned)),
                 _ if known => Ok(version),
                 Era::Modern if unclean => Err((400, -32020, Reason::HeaderMismatch)),
                 Era::Modern => Err((404, -32601, Reason::UnknownMethod)),

@@ -13,6 +13,7 @@ use crate::names;
 pub(crate) struct Params<'a> {
     pub(crate) name: Member<'a>,
     pub(crate) uri: Member<'a>,
+    pub(crate) task_id: Member<'a>,
     pub(crate) protocol_version: Member<'a>,
     pub(crate) arguments: ArgumentsAt,
     pub(crate) meta: Meta<'a>,
@@ -89,6 +90,7 @@ pub(super) fn read<'a>(
         match &*name.decoded() {
             "name" => params.name = text(scanner)?,
             "uri" => params.uri = text(scanner)?,
+            "taskId" => params.task_id = text(scanner)?,
             "protocolVersion" => params.protocol_version = text(scanner)?,
             "arguments" => arguments(scanner, &mut params.arguments)?,
             "_meta" if scanner.peek()? == Kind::Object => {
