@@ -1,16 +1,12 @@
 //! `portcullis test`: tables of expectations, run against a policy.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use portcullis_core::{Caller, TargetKind};
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use serde_saphyr::Spanned;
 
 use crate::args::TestArgs;
 use crate::ask::Asked;
@@ -25,129 +21,10 @@ use crate::visible::{is_visible, listed};
 use crate::who::Person;
 use crate::{input, junit, time};
 
-/// What a policy is expected to decide. Paths are relative to this file.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CasesFile {
-    /// The policy.
-    policy: Option<PathBuf>,
-    /// The name of the server behind the gate.
-    server: Option<String>,
-    /// A JSON file with the answer to `tools/list`, for rules about annotations.
-    tools: Option<PathBuf>,
-    /// Decide as at this time (RFC 3339), not now.
-    at: Option<String>,
-    /// Callers by name, for cases to use.
-    #[serde(default)]
-    callers: BTreeMap<String, Person>,
-    /// The cases.
-    #[schemars(with = "Vec<Case>")]
-    cases: Vec<Spanned<Case>>,
-}
+mod file;
 
-/// Who may do what, or who sees what.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    /// What the case shows, in words.
-    name: String,
-    /// Who calls: the name of one of the `callers`, `anonymous`, `everyone`, or a caller described
-    /// here.
-    who: Who,
-    /// The method and the tool, prompt or resource: `tools/call get_note`.
-    request: Option<String>,
-    /// The arguments of the call.
-    arguments: Option<serde_json::Map<String, Value>>,
-    /// A JSON file with the whole JSON-RPC message, in place of `request`.
-    message: Option<PathBuf>,
-    /// The revision of MCP; otherwise the newest that has the method.
-    mcp_version: Option<String>,
-    /// The name of the server, if it is not that of the file.
-    server: Option<String>,
-    /// The time, if it is not that of the file.
-    at: Option<String>,
-    /// What becomes of the request.
-    expect: Option<Expect>,
-    /// The rule that decides; `none` when no rule does.
-    rule: Option<String>,
-    /// Every scope that the challenge names, in any order.
-    scopes: Option<Vec<String>>,
-    /// What `sees` and `hides` are about; tools if it is not said.
-    #[serde(default)]
-    list: ListOf,
-    /// Names or URIs that are in this caller's list.
-    #[serde(default)]
-    sees: Vec<String>,
-    /// Names or URIs that are not.
-    #[serde(default)]
-    hides: Vec<String>,
-}
-
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Expect {
-    /// The server gets it.
-    Allow,
-    /// Policy refuses it, however that looks.
-    Deny,
-    /// Policy refuses it, and it looks like a target that does not exist.
-    Hidden,
-    /// Policy refuses it, and says so.
-    Explained,
-    /// Policy refuses it, in a tool result.
-    ToolResult,
-    /// It is refused, and the client told which scopes would do.
-    Challenge,
-    /// It is refused, and the client told to sign in.
-    SignIn,
-    /// Inspection refuses it: no policy is asked.
-    Refused,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum ListOf {
-    #[default]
-    Tools,
-    Prompts,
-    Resources,
-    ResourceTemplates,
-}
-
-/// A caller's name, or a caller.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-enum Who {
-    Named(String),
-    Described(Box<Person>),
-}
-
-// By hand: an untagged enum could not say what is wrong with a caller.
-impl<'de> Deserialize<'de> for Who {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WhoVisitor)
-    }
-}
-
-struct WhoVisitor;
-
-impl<'de> Visitor<'de> for WhoVisitor {
-    type Value = Who;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a caller, or a caller")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Who, E> {
-        Ok(Who::Named(name.to_owned()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Who, A::Error> {
-        let person = Person::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Who::Described(Box::new(person)))
-    }
-}
+pub(crate) use file::CasesFile;
+use file::{Case, Expect, ListOf, Who};
 
 /// What `portcullis test --json` writes.
 #[derive(JsonSchema, Serialize)]
