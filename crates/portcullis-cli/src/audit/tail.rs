@@ -232,7 +232,7 @@ impl Shower<'_> {
             "decision" => return None,
             "outcome" => {
                 let decided = self.open.remove(record.event_id.as_ref()?)?;
-                let fine = matches!(record.result_type.as_deref(), Some("complete" | "stream"));
+                let fine = ended_well(&record);
                 // How a refusal ended is no news.
                 let refused = decided.decision.as_deref() != Some("allow");
                 if (fine || refused) && !self.args.outcomes {
@@ -287,7 +287,7 @@ fn line(at: i64, record: &Record, decision: Option<&Record>) -> Vec<Span> {
         }
         "outcome" => {
             let word = record.result_type.as_deref().unwrap_or("outcome");
-            let style = if matches!(word, "complete" | "stream") { DIM } else { CARE };
+            let style = if ended_well(record) { DIM } else { CARE };
             line.push(span(style, format!("{word:<9} ")));
             line.extend(subject(about));
             let mut how = Vec::new();
@@ -321,6 +321,11 @@ fn line(at: i64, record: &Record, decision: Option<&Record>) -> Vec<Span> {
         other => line.push(span(BOLD, other)),
     }
     line
+}
+
+/// Whether an outcome is no error.
+fn ended_well(outcome: &Record) -> bool {
+    !matches!(outcome.result_type.as_deref(), Some("error" | "is_error" | "aborted"))
 }
 
 /// Who did what.
