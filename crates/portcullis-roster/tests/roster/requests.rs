@@ -205,12 +205,15 @@ async fn where_it_was_told_to_it_refuses_everybody_when_the_list_is_old() {
     let roster = builder.build().unwrap();
     store.fail(true);
     assert!(matches!(events.recv().await, Some(RosterEvent::StoreFailed(_))));
-    let refused = loop {
-        match roster.admit(&caller("alice"), None) {
-            Err(denial) => break denial,
-            Ok(()) => tokio::task::yield_now().await,
+    let refused = async {
+        loop {
+            match roster.admit(&caller("alice"), None) {
+                Err(denial) => break denial,
+                Ok(()) => tokio::task::yield_now().await,
+            }
         }
     };
+    let refused = tokio::time::timeout(Duration::from_secs(60), refused).await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.reason()), (503, Reason::RosterUnavailable));
     assert!(roster.status().blocks_age > Duration::from_millis(200));
     let anonymous = Caller::Anonymous(AnonymousReason::NoCredentials);
