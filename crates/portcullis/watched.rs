@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_audit::AuditLog;
+use portcullis_audit::{AuditLog, Delivery};
 use portcullis_core::Text;
 use portcullis_forwarded::ForwardedLayer;
 use portcullis_jwt::{JwtLayer, Verifier};
@@ -104,6 +104,7 @@ impl<A: Authorizer> Source for Parts<A> {
             sink.queued = status.queued;
             sink.lost = status.lost;
             sink.accepting = status.accepting();
+            sink.required = status.delivery != Delivery::DropAndCount;
             report.sink(sink);
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portcullis::audit::{AuditLayer, MemorySink};
+use portcullis::audit::{AuditLayer, Delivery, MemorySink, SinkOptions};
 use portcullis::rbac::PolicyFile;
 use portcullis::telemetry::Telemetry;
 use portcullis::{Authorizer, Issuer, JwkSet, Policy, Portcullis, PortcullisLayer};
@@ -384,6 +384,30 @@ async fn no_secrets_and_no_people_in_it() {
             assert!(!text.contains(secret), "{secret}");
         }
     }
+}
+
+/// A sink that may drop records is no reason to send requests elsewhere.
+#[tokio::test]
+async fn a_sink_that_may_drop_is_warned_of() {
+    let (mint, records) = (Mint::es256(ISSUER), MemorySink::new());
+    let options = SinkOptions::new().delivery(Delivery::DropAndCount);
+    let audit = AuditLayer::builder().sink(MemorySink::new());
+    let audit = audit.sink_with(records.clone(), options).build().unwrap();
+    let gate = Portcullis::builder()
+        .policy(Policy::from_yaml(POLICY).unwrap())
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .resource(RESOURCE)
+        .audit_layer(audit)
+        .build()
+        .unwrap();
+    let telemetry = Telemetry::new();
+    let addr = watched(&gate, &telemetry, Upstream::echo()).await;
+    records.fail(true);
+    assert_eq!(h1(addr, &Ask::call("get_weather")).await.status, 401);
+    assert!(!gate.audit().flush().await);
+    let readiness = telemetry.readiness();
+    assert!(readiness.ready, "{readiness:?}");
+    assert_eq!(readiness.warnings[0].code, "sink_dropping");
 }
 
 /// The telemetry does not keep the audit sinks open once the gate is gone.

@@ -350,6 +350,7 @@ impl Queue {
 
     pub(crate) fn status(&self) -> SinkStatus {
         SinkStatus {
+            delivery: self.delivery,
             queued: self.shared.queued.load(Ordering::Relaxed),
             capacity: u64::try_from(self.capacity).unwrap_or(u64::MAX),
             lost: self.lost(),

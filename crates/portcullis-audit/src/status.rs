@@ -1,9 +1,13 @@
 //! How it stands with a sink, for health checks and metrics.
 
+use crate::Delivery;
+
 /// How it stands with one sink; one of [`AuditLayer::status`](crate::AuditLayer::status).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SinkStatus {
+    /// What its slowness or failure means for requests.
+    pub delivery: Delivery,
     /// How many records wait to be written.
     pub queued: u64,
     /// How many may wait.
@@ -18,8 +22,8 @@ pub struct SinkStatus {
 }
 
 impl SinkStatus {
-    /// Whether the next record will probably be written: what cannot be recorded is refused where
-    /// it must be on record.
+    /// Whether the next record will probably be written. Where a sink does not accept,
+    /// [`Delivery`] says what becomes of requests.
     #[must_use]
     pub const fn accepting(&self) -> bool {
         !self.ended && !self.failing && self.queued < self.capacity

@@ -37,7 +37,7 @@ codes! {
         NothingWatched = "nothing_watched",
         /// Signatures of no issuer can be verified.
         NoKeys = "no_keys",
-        /// A sink does not take audit records.
+        /// A sink does not take audit records that must be on record.
         SinkNotAccepting = "sink_not_accepting",
         /// The process is about to end.
         ShuttingDown = "shutting_down",
@@ -57,6 +57,8 @@ codes! {
         BlocksNotRefreshed = "blocks_not_refreshed",
         /// The queue of a sink is more than four fifths full.
         SinkBehind = "sink_behind",
+        /// A sink that requests do not wait for takes no records: they are dropped and counted.
+        SinkDropping = "sink_dropping",
         /// A certificate or a key runs out soon.
         ExpiresSoon = "expires_soon",
         /// A certificate or a key has run out.
@@ -134,7 +136,10 @@ pub(crate) fn judge(
     for (route, report) in reports {
         judge_keys(route, &report.keys, &mut reasons, &mut warnings);
         for sink in &report.sinks {
-            if !sink.accepting {
+            if !sink.accepting && !sink.required {
+                let code = Warning::SinkDropping.as_str();
+                warnings.push(Finding::new(code, route, Some(&sink.name), None));
+            } else if !sink.accepting {
                 let code = Unready::SinkNotAccepting.as_str();
                 reasons.push(Finding::new(code, route, Some(&sink.name), None));
             } else if sink.queued.saturating_mul(5) > sink.capacity.saturating_mul(4) {
@@ -213,7 +218,7 @@ mod tests {
     #[test]
     fn verdicts() {
         type Tell = fn(&mut Report);
-        let rows: [(&str, Tell, &str); 14] = [
+        let rows: [(&str, Tell, &str); 15] = [
             ("nothing to say", |_| {}, " | "),
             ("keys", |r| r.keys(keys("a", true, false)), " | "),
             ("fixed keys", |r| r.keys(Keys::new("a")), " | "),
@@ -242,6 +247,14 @@ mod tests {
                     r.sink(AuditSink::new("1", 10));
                 },
                 "sink_not_accepting 0 | ",
+            ),
+            (
+                "a full sink that may drop",
+                |r| {
+                    let sink = AuditSink { accepting: false, ..AuditSink::new("0", 10) };
+                    r.sink(AuditSink { required: false, ..sink });
+                },
+                " | sink_dropping 0",
             ),
             (
                 "a slow sink",

@@ -155,13 +155,15 @@ pub struct AuditSink {
     pub lost: u64,
     /// Whether it takes records now.
     pub accepting: bool,
+    /// Whether requests are held up or refused when it does not.
+    pub required: bool,
 }
 
 impl AuditSink {
-    /// A sink that takes records and has none waiting.
+    /// A sink that takes records, must take them, and has none waiting.
     #[must_use]
     pub fn new(name: impl Into<String>, capacity: u64) -> Self {
-        Self { name: name.into(), queued: 0, capacity, lost: 0, accepting: true }
+        Self { name: name.into(), queued: 0, capacity, lost: 0, accepting: true, required: true }
     }
 }
 
