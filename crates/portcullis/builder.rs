@@ -95,6 +95,7 @@ struct Options {
 }
 
 #[derive(Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one, while a gate is built")]
 pub(crate) enum Audit {
     /// Nothing was said: records go to `tracing`.
     #[default]
