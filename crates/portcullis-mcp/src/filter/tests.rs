@@ -227,6 +227,9 @@ fn updates_are_for_those_who_may_read() {
         passes
     };
     assert!(passes(r#","params":{"uri":"file:///a"}"#));
+    // Members of another type than theirs say nothing, and take nothing away.
+    assert!(passes(r#","params":{"_meta":1,"notifications":[],"uri":"file:///a"}"#));
+    assert!(!passes(r#","params":{"_meta":1,"notifications":[],"uri":"file:///secret"}"#));
     assert!(!passes(r#","params":{"uri":"file:///secret"}"#));
     assert!(!passes(r#","params":{"uri":1}"#));
     assert!(!passes(r#","params":{}"#));
