@@ -532,3 +532,13 @@ proptest! {
         prop_assert_eq!(one.open(nonce, &outside, &mut again), Some(&inside[..]));
     }
 }
+
+proptest! {
+    #[test]
+    fn ed25519_signers_agree(seed: [u8; 32], message: Vec<u8>) {
+        let one = aws_lc::SigningKey::new(&seed).unwrap();
+        let other = pure_rust::SigningKey::new(&seed).unwrap();
+        prop_assert_eq!(one.public(), other.public());
+        prop_assert_eq!(one.sign(&message).unwrap(), other.sign(&message).unwrap());
+    }
+}

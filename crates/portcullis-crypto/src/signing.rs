@@ -40,7 +40,9 @@ mod tests {
     use crate::{PublicKey, SignatureAlgorithm};
 
     fn bytes<const N: usize>(hex: &str) -> [u8; N] {
-        std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        std::array::from_fn(|at| {
+            u8::from_str_radix(hex.get(2 * at..2 * at + 2).unwrap(), 16).unwrap()
+        })
     }
 
     #[test]
