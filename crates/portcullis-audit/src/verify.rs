@@ -18,7 +18,7 @@ pub(crate) mod report;
 mod segment;
 
 use line::Facts;
-use segment::Segment;
+use segment::{Segment, TornLines};
 
 /// The longest line that is read. No record is nearly as long.
 const LINE_MAX: usize = 1024 * 1024;
@@ -180,13 +180,14 @@ impl Verifier {
 
     fn take(&mut self, reading: &mut Reading, line: &[u8], whole: bool) {
         let body = line.strip_suffix(b"\n").unwrap_or(line);
-        if !whole {
-            // Complete or not, it was not acknowledged: the newline is written with the record.
-            self.note(reading, None, FindingKind::Torn);
-            return;
-        }
         match (trailer::read(body), Facts::read(body)) {
-            (Some(trailer), Some(facts)) => self.chained(reading, body, &trailer, &facts),
+            (Some(trailer), Some(facts)) if whole => self.chained(reading, body, &trailer, &facts),
+            // It was not acknowledged: the newline is written with the record.
+            (Some(_), Some(_)) => self.note(reading, None, FindingKind::Torn),
+            // A writer's unfinished line is never JSON, since its last brace is missing: this one
+            // was put in, and programs that read records take it for one.
+            _ if is_json(body) => self.find(reading, None, FindingKind::Unchained),
+            _ if !whole => self.note(reading, None, FindingKind::Torn),
             _ => {
                 reading.loose_count += 1;
                 reading.loose_bytes = reading.loose_bytes.saturating_add(line.len() as u64);
@@ -207,17 +208,20 @@ impl Verifier {
         self.report.records += 1;
         self.report.dropped = self.report.dropped.saturating_add(facts.dropped());
         let starts = trailer.seq == 0 && facts.is_start();
-        if starts && reading.loose_count > 0 && facts.torn() == reading.loose_bytes {
-            self.report.torn += reading.loose_count;
-            reading.forget_loose();
-        }
-        self.settle(reading);
         let hash = sha256(line);
         self.anchor(trailer, &hash);
         let known = reading.open.get(trailer.chain).copied();
+        let new = known.is_none() && self.segments.len() < SEGMENTS;
+        let mut torn = None;
+        if starts && new && reading.loose_count > 0 && facts.torn() == reading.loose_bytes {
+            let line = reading.loose.first().copied().unwrap_or_default();
+            torn = Some(TornLines { line, count: reading.loose_count });
+            reading.forget_loose();
+        }
+        self.settle(reading);
         let at = facts.at();
         let Some(segment) = known.and_then(|index| self.segments.get_mut(index)) else {
-            if self.segments.len() >= SEGMENTS {
+            if !new {
                 self.find(reading, Some(trailer), FindingKind::TooMany);
                 return;
             }
@@ -225,6 +229,7 @@ impl Verifier {
             if starts {
                 segment.start(facts);
             }
+            segment.torn = torn;
             segment.begins_file = facts.is_start();
             reading.open.insert(trailer.chain.to_owned(), self.segments.len());
             self.segments.push(segment);
@@ -265,10 +270,12 @@ impl Verifier {
         }
         let index = reading.open.get(trailer.chain).copied().unwrap_or(usize::MAX);
         if let Some(segment) = self.segments.get_mut(index) {
-            segment.clean = facts.is_shutdown();
+            segment.shutdown = facts.is_shutdown();
+            // Where keys are trusted, anybody else can write these words.
+            segment.clean = segment.shutdown && !self.report.signatures_checked;
         }
         let Some(signature) = trailer.signature else {
-            if facts.key().is_some() {
+            if facts.key().is_some() || self.report.signatures_checked {
                 self.find(reading, Some(trailer), FindingKind::BadSignature);
             }
             return;
@@ -288,6 +295,7 @@ impl Verifier {
         if key.verify(&trailer.message(), &signature) {
             if let Some(segment) = self.segments.get_mut(index) {
                 segment.sign(trailer.seq, facts.at(), id);
+                segment.clean = segment.shutdown;
             }
         } else {
             self.find(reading, Some(trailer), FindingKind::BadSignature);
@@ -374,6 +382,11 @@ impl Reading {
         self.loose_count = 0;
         self.loose_bytes = 0;
     }
+}
+
+/// Whether `line` is any JSON value at all.
+fn is_json(line: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 /// A time since the epoch as RFC 3339, UTC.

@@ -305,7 +305,7 @@ fn a_start_that_is_torn_itself_is_accounted_for_by_the_next() {
     drop(sink);
     rig.hand.advance(Duration::from_secs(1));
     let good = std::fs::read(rig.path()).unwrap();
-    for first in [&b""[..], b"{\"sch", b"{\"schema\":1}"] {
+    for first in [&b""[..], b"{\"sch", b"{\"schema\":1"] {
         for second in [&b""[..], b"\n", b"\n{", b"\n{\"schema\":1,\"record\":\"cha"] {
             std::fs::write(rig.path(), [&good, first, second].concat()).unwrap();
             let mut sink = rig.open();
@@ -316,6 +316,31 @@ fn a_start_that_is_torn_itself_is_accounted_for_by_the_next() {
             assert!(report.is_intact(), "{first:?} {second:?}: {:?}", report.findings);
         }
     }
+    // A whole line is none: somebody else wrote it while nobody held the file.
+    for end in ["", "\n"] {
+        std::fs::write(rig.path(), [&good, &b"{\"schema\":1}"[..], end.as_bytes()].concat())
+            .unwrap();
+        let mut sink = rig.open();
+        sink.close().unwrap();
+        drop(sink);
+        assert_eq!(rig.verify().findings[0].kind, FindingKind::Unchained, "{end:?}");
+    }
+    // A start whose checkpoint is torn, twice, is vouched for by the chain that goes on.
+    std::fs::write(rig.path(), &good).unwrap();
+    for torn in [&b"{\"sch"[..], b"{\"schema\":1,\"rec"] {
+        let before = std::fs::read(rig.path()).unwrap();
+        std::fs::write(rig.path(), [&before, torn].concat()).unwrap();
+        drop(rig.open());
+        let text = rig.text();
+        let end = text.trim_end().rfind('\n').unwrap();
+        std::fs::write(rig.path(), text.get(..=end).unwrap()).unwrap();
+    }
+    let alone = rig.verify();
+    assert_eq!((alone.found, alone.torn), (2, 0), "{:?}", alone.findings);
+    rig.open().close().unwrap();
+    let report = rig.verify();
+    assert!(report.is_intact(), "{:?}", report.findings);
+    assert_eq!(report.torn, 2);
     // In a file that holds nothing else.
     for torn in [&b"{"[..], b"{\"schema\":1,\"rec", b"{\"sch\n{\"sche"] {
         std::fs::write(rig.path(), torn).unwrap();

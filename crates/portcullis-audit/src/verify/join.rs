@@ -1,6 +1,6 @@
 //! How the pieces of chains fit together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::verify::segment::Segment;
 use crate::verify::{Verifier, shown};
@@ -10,6 +10,10 @@ use crate::{ChainEnd, ChainReport, Finding, FindingKind};
 struct Joined {
     report: ChainReport,
     last_hash: [u8; 32],
+    /// Its last record says that its writer ended in order.
+    ended: bool,
+    /// The chain that it continues is here, and ends where it says.
+    fits: bool,
 }
 
 impl Verifier {
@@ -29,6 +33,7 @@ impl Verifier {
         for start in &starts {
             self.link(start, &mut joined);
         }
+        self.torn(&starts, &joined);
         self.anchors(&joined);
         // The ids of chains begin with their time.
         self.report.chains = joined.into_values().map(|joined| joined.report).collect();
@@ -91,7 +96,7 @@ impl Verifier {
             }
         }
         let Some(last) = last else {
-            return Joined { report, last_hash: [0; 32] };
+            return Joined { report, last_hash: [0; 32], ended: false, fits: false };
         };
         report.last_seq = last.last_seq;
         report.to = last.to.map(shown);
@@ -101,15 +106,17 @@ impl Verifier {
             None => report.records,
         };
         if self.report.signatures_checked {
-            // A start alone may be all that a writer could write before it was killed.
-            let only_start = report.records == 1 && report.first_seq == 0;
-            if report.signed_seq.is_none() && !only_start {
-                self.report_at(last, last.last_line, last.last_seq, FindingKind::Unsigned);
+            // A start alone may be all that a writer could write before it was killed. It holds no
+            // record of anything.
+            let only_start = report.records == 1 && last.starts;
+            if report.signed_seq.is_none() {
+                let kind = if only_start { FindingKind::OnlyStart } else { FindingKind::Unsigned };
+                self.report_at(last, last.last_line, last.last_seq, kind);
             } else if limit.is_some_and(|limit| report.unsigned > limit) {
                 self.report_at(last, last.last_line, last.last_seq, FindingKind::Overdue);
             }
         }
-        Joined { report, last_hash: last.last_hash }
+        Joined { report, last_hash: last.last_hash, ended: last.shutdown, fits: false }
     }
 
     /// Looks whether the chain that `start` continues ends where it says.
@@ -126,11 +133,48 @@ impl Verifier {
         };
         let fits = chain.report.last_seq == before.seq
             && chain.last_hash == start.first_prev
-            && (chain.report.end == ChainEnd::Clean) == before.clean;
+            && chain.ended == before.clean;
         if !fits {
             self.report_at(start, start.first_line, 0, FindingKind::BrokenLink);
-        } else if chain.report.end == ChainEnd::Open {
+            return;
+        }
+        if chain.report.end == ChainEnd::Open && !chain.ended {
             chain.report.end = ChainEnd::Continued;
+        }
+        if let Some(chain) = joined.get_mut(&start.chain) {
+            chain.fits = true;
+        }
+    }
+
+    /// Looks whether the starts that account for unfinished lines may be believed.
+    fn torn(&mut self, starts: &[Segment], joined: &BTreeMap<String, Joined>) {
+        let mut vouched = HashSet::new();
+        if self.report.signatures_checked {
+            // What is signed vouches for all before it, by `prev`: also for the start of a writer that
+            // was killed before it could sign.
+            for start in starts {
+                let mut chain =
+                    joined.get(&start.chain).filter(|it| it.report.signed_seq.is_some());
+                while let Some(it) = chain.filter(|it| vouched.insert(&*it.report.id)) {
+                    let before = it.report.continues.as_ref().filter(|_| it.fits);
+                    chain = before.and_then(|before| joined.get(before));
+                }
+            }
+        }
+        for start in starts {
+            let Some(torn) = start.torn else { continue };
+            if !self.report.signatures_checked || vouched.contains(&*start.chain) {
+                self.report.torn += torn.count;
+            } else {
+                self.found(Finding {
+                    source: self.name(start.source),
+                    line: torn.line,
+                    chain: None,
+                    seq: None,
+                    kind: FindingKind::Unchained,
+                });
+                self.report.found = self.report.found.saturating_add(torn.count.saturating_sub(1));
+            }
         }
     }
 
@@ -160,7 +204,9 @@ impl Verifier {
             kind,
         };
         match kind {
-            FindingKind::BeginsLate | FindingKind::Overdue => self.noted(finding),
+            FindingKind::BeginsLate | FindingKind::OnlyStart | FindingKind::Overdue => {
+                self.noted(finding);
+            }
             _ => self.found(finding),
         }
     }

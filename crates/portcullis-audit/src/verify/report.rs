@@ -115,7 +115,8 @@ pub enum FindingKind {
     },
     /// The record is out of place, or here twice.
     Reordered,
-    /// The line belongs to no chain: it was put in, or cannot be read any more.
+    /// The line belongs to no chain: it was put in, or cannot be read any more. Of lines that only an
+    /// unsigned start calls unfinished, the first is named.
     Unchained,
     /// The line is longer than any record.
     TooLong,
@@ -124,7 +125,7 @@ pub enum FindingKind {
     /// The chain says that it continues another, which ends otherwise: its end was cut off, or put in
     /// its place.
     BrokenLink,
-    /// The signature is not by the key that it names.
+    /// The signature is not by the key that it names; or there is none, and keys are trusted.
     BadSignature,
     /// A key signed that is not trusted.
     UnknownKey,
@@ -140,6 +141,9 @@ pub enum FindingKind {
     TooMany,
     /// A note: the last line is not finished. Its writer was killed, or is at work.
     Torn,
+    /// A note: the chain is a start alone, without a signature. Its writer was killed at once, its
+    /// signer failed, or it was put in. It holds no record of anything.
+    OnlyStart,
     /// A note: more records are unsigned than the chain's settings allow. Its signer failed, or
     /// its end is not genuine.
     Overdue,
@@ -175,6 +179,7 @@ impl fmt::Display for FindingKind {
             }
             Self::TooMany => "there are too many chains",
             Self::Torn => "the last line is not finished",
+            Self::OnlyStart => "this start stands alone and is not signed",
             Self::Overdue => "more records than usual are not signed",
             Self::BeginsLate => "earlier files were not given",
             Self::ClockBack => "the clock went back",

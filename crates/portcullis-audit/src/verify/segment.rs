@@ -6,6 +6,14 @@ use crate::chain::trailer::Trailer;
 use crate::verify::BACK;
 use crate::verify::line::{Continues, Facts};
 
+/// Lines right before a start that are no JSON, as many bytes as it says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TornLines {
+    /// The first of them.
+    pub(crate) line: u64,
+    pub(crate) count: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) source: usize,
@@ -25,7 +33,10 @@ pub(crate) struct Segment {
     pub(crate) begins_file: bool,
     pub(crate) continues: Option<Continues>,
     pub(crate) checkpoint_records: Option<u64>,
-    /// The last record is a shutdown.
+    pub(crate) torn: Option<TornLines>,
+    /// The last record says that it is a shutdown.
+    pub(crate) shutdown: bool,
+    /// It does, and may be believed.
     pub(crate) clean: bool,
     pub(crate) signed: Option<(u64, Option<Duration>)>,
     pub(crate) keys: Vec<String>,
@@ -55,6 +66,8 @@ impl Segment {
             begins_file: false,
             continues: None,
             checkpoint_records: None,
+            torn: None,
+            shutdown: false,
             clean: false,
             signed: None,
             keys: Vec::new(),
@@ -81,6 +94,7 @@ impl Segment {
         self.last_seq = trailer.seq;
         self.last_hash = hash;
         self.records += 1;
+        self.shutdown = false;
         self.clean = false;
         self.from = self.from.or(at);
         self.to = at.or(self.to);

@@ -168,6 +168,89 @@ fn tampering_is_found() {
     }
 }
 
+/// A start of a chain that never was, which calls so many bytes before it unfinished.
+fn forged_start(torn: usize) -> String {
+    let mut writer = Writer::new(Chaining::unsigned());
+    writer.chain.start(None, torn as u64, &mut writer.out).unwrap();
+    writer.lines().remove(0)
+}
+
+#[test]
+fn a_whole_record_is_never_an_unfinished_line() {
+    use FindingKind::*;
+    let record = "{\"schema\":1,\"record\":\"decision\",\"decision\":\"allow\"}";
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [FindingKind], &'a [FindingKind]);
+    let rows: [Row<'_>; 6] = [
+        ("a record", &[record], &[Unchained], &[OnlyStart]),
+        ("of another type", &["{\"schema\":1,\"record\":7}"], &[Unchained], &[OnlyStart]),
+        ("any JSON", &["7"], &[Unchained], &[OnlyStart]),
+        ("no JSON, but nobody signed", &["{\"sch"], &[Unchained], &[OnlyStart]),
+        ("several", &["{", record, "{\"sch"], &[Unchained; 3], &[OnlyStart]),
+        ("nothing before it", &[], &[], &[OnlyStart]),
+    ];
+    for (name, before, found, notes) in rows {
+        let bytes = before.iter().map(|line| line.len() + 1).sum();
+        for at in [0, 5, 17] {
+            let mut lines = genuine();
+            lines.insert(at, forged_start(bytes));
+            for line in before.iter().rev() {
+                lines.insert(at, (*line).to_owned());
+            }
+            let report = verify(&lines);
+            assert_eq!(kinds(&report.findings), found, "{name} at {at}");
+            assert_eq!(kinds(&report.notes), notes, "{name} at {at}");
+            assert_eq!((report.found, report.torn), (found.len() as u64, 0), "{name} at {at}");
+        }
+    }
+
+    // The sink itself accounts for what was appended while it was down.
+    for (name, line, intact) in [("torn", "{\"sch", true), ("put in", record, false)] {
+        let mut lines = genuine();
+        lines.push(line.to_owned());
+        let mut writer = Writer::signed();
+        writer.chain.start(None, line.len() as u64 + 1, &mut writer.out).unwrap();
+        writer.checkpoint(Occasion::Start);
+        lines.extend(writer.write(1).end());
+        let report = verify(&lines);
+        assert_eq!((report.is_intact(), report.torn), (intact, u64::from(intact)), "{name}");
+    }
+
+    // Without its newline, at the very end.
+    let mut verifier = trusting();
+    verifier.read("audit", (text(&genuine()) + record).as_bytes()).unwrap();
+    assert_eq!(kinds(&verifier.finish().findings), [Unchained]);
+}
+
+#[test]
+fn only_a_signed_shutdown_ends_a_chain() {
+    let lines = genuine();
+    for kept in 2..lines.len() {
+        let mut cut = lines[..kept].to_vec();
+        for signature in [false, true] {
+            let mut forged = lines[lines.len() - 1].clone();
+            if !signature {
+                let at = forged.find(",\"signature").unwrap();
+                forged.replace_range(at.., "}");
+                let at = forged.find(",\"key\"").unwrap();
+                let behind = forged.rfind(",\"chain\"").unwrap();
+                forged.replace_range(at..behind, "");
+            }
+            cut.push(forged);
+            let cut_and_ended = rechained_from(&cut, kept);
+            cut.pop();
+            let report = verify(&cut_and_ended);
+            let genuine = signature && kept == lines.len() - 1;
+            assert_eq!(report.chains[0].end == ChainEnd::Clean, genuine, "{kept}");
+            let found = kinds(&report.findings);
+            if genuine {
+                assert_eq!(found, [], "{kept}");
+            } else {
+                assert_eq!(found, [FindingKind::BadSignature], "{kept}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_finding_says_which_record() {
     let mut lines = genuine();
@@ -183,16 +266,18 @@ fn a_finding_says_which_record() {
 
 /// Makes the chain anew after a change, as anybody can who has no key.
 fn rechained(lines: &[String]) -> Vec<String> {
-    let mut prev = [0; 32];
-    let mut seq = 0;
-    let mut out = Vec::new();
-    for line in lines {
+    rechained_from(lines, 0)
+}
+
+/// The same from a line on; those before it stay, signatures and all.
+fn rechained_from(lines: &[String], from: usize) -> Vec<String> {
+    let mut out = lines[..from].to_vec();
+    let mut prev = out.last().map_or([0; 32], |line| sha256(line.as_bytes()));
+    let mut seq = from;
+    for line in &lines[from..] {
         let trailer = trailer::read(line.as_bytes()).unwrap();
         let at = line.find(&format!(",\"seq\":{}", trailer.seq)).unwrap();
-        let (line, end) = match line.find(",\"signature") {
-            Some(at) => line.split_at(at),
-            None => (line.as_str(), "}"),
-        };
+        let end = line.find(",\"signature").map_or("}", |at| line.split_at(at).1);
         let mut digits = Vec::new();
         crate::chain::hex::push_hex(&prev, &mut digits);
         let prev_text = String::from_utf8(digits).unwrap();
@@ -224,7 +309,8 @@ fn a_chain_that_was_made_anew_has_no_good_signature() {
 #[test]
 fn a_chain_without_signatures_is_none_to_those_who_trust_a_key() {
     let forged = Writer::new(Chaining::unsigned()).start().write(3).end();
-    assert_eq!(kinds(&verify(&forged).findings), [FindingKind::Unsigned]);
+    let expected = [FindingKind::BadSignature, FindingKind::Unsigned];
+    assert_eq!(kinds(&verify(&forged).findings), expected);
     let mut blind = Verifier::new();
     blind.read("audit", text(&forged).as_bytes()).unwrap();
     assert!(blind.finish().is_intact());
