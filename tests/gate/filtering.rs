@@ -343,7 +343,8 @@ fn what_is_shown_is_what_can_be_used() {
         prop_assert_eq!(result[kind.member].as_array().unwrap(), &usable, "{}\n{}", policy, document);
         prop_assert_eq!(&result["nextCursor"], "");
         prop_assert_eq!(&result["other"], &json!([1]));
-        prop_assert_eq!(&result["_meta"], &json!({"x": 1.5}));
+        // Read as it was written: other crates may make serde_json keep the zero.
+        prop_assert_eq!(&result["_meta"], &serde_json::from_str::<Value>(r#"{"x":1.50}"#).unwrap());
         let (shown, hidden) = counts.get();
         counts.set((shown + usable.len(), hidden + list.len() - usable.len()));
 

@@ -42,6 +42,6 @@ async fn forbidden_resources_are_left_out() {
         assert_eq!(updates.count(), kept.as_array().unwrap().len(), "{name}");
         let records = wait_for(&rig.records, 2).await;
         assert_eq!(records[0]["decision"], "allow", "{name}");
-        assert_eq!(records[0]["target"], asked[0], "what was asked is on record: {name}");
+        assert_eq!(records[0]["target"], kept[0], "what was allowed is on record: {name}");
     }
 }

@@ -7,7 +7,9 @@ pub(crate) fn may_pass_for(name: &str, known: &str) -> bool {
 
 /// Without letter case. By way of the upper case, where the long s and the Kelvin sign are plain letters.
 fn folded(name: &str) -> impl Iterator<Item = char> + '_ {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    // The capital sharp s is one letter with the small one to some, whose upper case is two.
+    let plain = |c: char| if c == '\u{1e9e}' { '\u{df}' } else { c };
+    name.chars().map(plain).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::json::Str;
 use crate::parse::{ArgumentsAt, Member, Message, Params, Shape};
 use crate::session::Task;
 
+/// How many resources one subscription may name. Policy is asked about each.
+const MAX_SUBSCRIPTIONS: usize = 1000;
+
 /// The message as `version` understands it. `None` for a notification that nobody would understand
 /// and that is dropped.
 ///
@@ -114,6 +117,9 @@ fn targets(
             None => Err("notifications must be an object"),
             Some(listen) if listen.wrong => {
                 Err("resourceSubscriptions must be an array of strings")
+            }
+            Some(listen) if listen.resources.len() > MAX_SUBSCRIPTIONS => {
+                Err("resourceSubscriptions names too many resources")
             }
             Some(listen) if listen.tasks => Err("taskIds are not supported"),
             Some(listen) => {

@@ -127,11 +127,15 @@ impl<A: Authorizer> Gate<A> {
         match verdict {
             Ok(rule) => {
                 let permit = self.permit(rule, policy_version);
-                let record = record(&request, 0, Ok(&permit));
+                // What is on record as allowed is what is left.
                 let body = match reduce(&mut request, &left_out) {
                     Ok(body) => body,
-                    Err(denial) => return refuse(denial),
+                    Err(denial) => {
+                        let _refused_anyway = record(&request, 0, Err(&denial));
+                        return refuse(denial);
+                    }
                 };
+                let record = record(&request, 0, Ok(&permit));
                 self.pass(request, permit, body, record)
             }
             Err(denial) => {

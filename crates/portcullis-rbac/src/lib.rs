@@ -108,8 +108,8 @@
 //!
 //! Names of tools and prompts are exact and case-sensitive. `*` stands for any text, also for none,
 //! and stops at nothing: `get_*`, `*_draft`, `notes.*.read`. A name with control characters,
-//! invisible or direction-changing characters, or a backslash matches no pattern; only a rule that
-//! spells it out means it.
+//! invisible or direction-changing characters, or a backslash, or of more than 1024 bytes, matches no
+//! pattern; only a rule that spells it out means it.
 //!
 //! In URIs of resources, `*` stands for any text without `/`, and `**`, between slashes or at the
 //! end after one, for any number of segments: `note:///**`, `https://*.example.com/a/*/b`. A pattern

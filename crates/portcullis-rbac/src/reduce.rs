@@ -15,7 +15,7 @@ pub(crate) fn is_reducible(method: Method) -> bool {
     method == Method::SubscriptionsListen
 }
 
-/// `request` without the targets at these places; all other bytes stay. `None` when its bytes do not
+/// `request` without the targets at these places, which are in order; all other bytes stay. `None` when its bytes do not
 /// say what it is said to ask for.
 pub(crate) fn without(request: &McpRequest, left_out: &[usize]) -> Option<McpRequest> {
     let raw = request.raw();
@@ -27,7 +27,7 @@ pub(crate) fn without(request: &McpRequest, left_out: &[usize]) -> Option<McpReq
     let kept: Vec<_> = all
         .iter()
         .enumerate()
-        .filter(|(place, _)| !left_out.contains(place))
+        .filter(|(place, _)| left_out.binary_search(place).is_err())
         .map(|(_, uri)| uri.get())
         .collect();
     // The list is a part of `raw`.
@@ -39,7 +39,7 @@ pub(crate) fn without(request: &McpRequest, left_out: &[usize]) -> Option<McpReq
     let mut targets = request
         .targets()
         .enumerate()
-        .filter(|(place, _)| !left_out.contains(place))
+        .filter(|(place, _)| left_out.binary_search(place).is_err())
         .map(|(_, target)| target.clone());
     let parts = McpRequestParts {
         version: request.version(),

@@ -126,11 +126,15 @@ impl StarSet {
         Self { all: all.into(), ..set }
     }
 
+    fn means(&self, number: usize, name: &str) -> bool {
+        self.all.get(number).is_some_and(|stars| stars.matches(name))
+    }
+
     /// Adds `base` and the number of each that means `name` to `found`, in order.
     pub(crate) fn matching(&self, name: &str, base: usize, found: &mut Vec<usize>) {
         let before = found.len();
         let mut compare = |number: usize| {
-            if self.all.get(number).is_some_and(|stars| stars.matches(name)) {
+            if self.means(number, name) {
                 found.push(base + number);
             }
         };
@@ -142,15 +146,38 @@ impl StarSet {
         };
         self.starts.of(start).for_each(&mut compare);
         self.ends.of(end).for_each(&mut compare);
-        if let Some(automaton) = &self.between {
-            let texts = automaton.find_overlapping_iter(name);
-            let having = texts.filter_map(|text| self.having.get(text.pattern().as_usize()));
-            having.flatten().copied().for_each(&mut compare);
-        }
         self.any.iter().copied().for_each(&mut compare);
-        if found.len() > before + 1 {
-            found.sort_unstable();
-            found.dedup(); // A text can be in a name twice.
+        if let Some(automaton) = &self.between {
+            // A text can be in a name many times, and to compare takes as long as the name is: once for each.
+            let texts = found.len();
+            let mut last = None;
+            for text in automaton.find_overlapping_iter(name).map(|text| text.pattern().as_usize())
+            {
+                if last.replace(text) != Some(text) {
+                    found.push(text);
+                }
+            }
+            let end = found.len();
+            if let Some(texts) = found.get_mut(texts..) {
+                texts.sort_unstable();
+            }
+            let mut last = None;
+            for place in texts..end {
+                let text = found.get(place).copied();
+                if last == text {
+                    continue;
+                }
+                last = text;
+                let having = text.and_then(|text| self.having.get(text));
+                let matching = having.into_iter().flatten().copied();
+                found.extend(
+                    matching.filter(|number| self.means(*number, name)).map(|number| base + number),
+                );
+            }
+            found.drain(texts..end);
+        }
+        if let Some(new) = found.get_mut(before..) {
+            new.sort_unstable();
         }
     }
 }

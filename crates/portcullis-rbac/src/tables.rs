@@ -12,6 +12,10 @@ use crate::uri::Reading;
 use crate::who::{Roles, Who};
 use crate::{Decision, PolicyBuilder, Query, Server, Warning, name, uri};
 
+/// The longest name in bytes, of a tool or prompt, that patterns speak of. To look for patterns takes longer the
+/// longer a name is, and callers may send any; MCP wants names of at most 128 characters.
+const MAX_NAME: usize = 1024;
+
 pub(crate) struct Tables {
     pub(crate) laws: Vec<Law>,
     /// The rules' ids, apart: most decisions need nothing else of a rule.
@@ -164,7 +168,7 @@ impl Tables {
         if let Some(entry) = index.exact(name) {
             return judge(&self.laws, who, case, std::iter::once(entry));
         }
-        if name::is_deceptive(name) {
+        if name.len() > MAX_NAME || name::is_deceptive(name) {
             return Verdict::Nothing(Reason::DefaultDeny, None);
         }
         index.matching(name, |entries| judge(&self.laws, who, case, entries))

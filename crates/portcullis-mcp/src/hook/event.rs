@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use portcullis_core::{Caller, McpRequest, Method, Target, Text, Version};
+use portcullis_core::{Caller, McpRequest, Method, Target, TargetKind, Text, Version};
 
 /// On which way an event is.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -53,10 +53,11 @@ impl HookEvent {
     }
 
     /// What the request is about: a tool, a prompt, a resource. `None` where it is about none, or
-    /// about several.
+    /// about several. A request for the result of a task is about the tool that the task runs; its
+    /// [`method`](Self::method) is `tasks/result`.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
-        let mut targets = self.request.targets();
+        let mut targets = self.request.targets().filter(|target| target.kind() != TargetKind::Task);
         targets.next().filter(|_| targets.next().is_none())
     }
 

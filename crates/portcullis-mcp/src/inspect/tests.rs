@@ -169,6 +169,10 @@ fn a_target_that_is_missing_or_wrong_is_refused() {
         ("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": "a"}})),
         ("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": ["a", 1]}})),
         ("subscriptions/listen", json!({"notifications": {"taskIds": ["t"]}})),
+        (
+            "subscriptions/listen",
+            json!({"notifications": {"resourceSubscriptions": vec!["a:b"; 1001]}}),
+        ),
     ];
     for (method, params) in rows {
         let name = format!("{method} {params}");

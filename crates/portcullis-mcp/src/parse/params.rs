@@ -201,7 +201,7 @@ fn listen<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Listen<'a>
             other => {
                 listen.wrong |= other == "resourceSubscriptions";
                 listen.tasks |= other == "taskIds";
-                refuse_variant(other, names::NOTIFICATIONS, fault);
+                refuse_unclear(other, names::NOTIFICATIONS, fault);
                 scanner.pass()?;
             }
         }

@@ -171,7 +171,11 @@ fn folds_to(name: &str, wanted: &str) -> bool {
         return name.eq_ignore_ascii_case(wanted);
     }
     // By way of the upper case, where the long s and the Kelvin sign are plain letters too.
-    let fold = |c: char| c.to_uppercase().flat_map(char::to_lowercase);
+    // The capital sharp s is one letter with the small one to some, whose upper case is two.
+    let fold = |c: char| {
+        let c = if c == '\u{1e9e}' { '\u{df}' } else { c };
+        c.to_uppercase().flat_map(char::to_lowercase)
+    };
     name.chars().flat_map(fold).eq(wanted.chars().flat_map(fold))
 }
 
@@ -211,6 +215,7 @@ mod tests {
             ("task", "{\"task\":1,\"ta\u{17f}k\":2}"),
             ("task", r#"{"task":1,"tas\u212A":2}"#),
             ("gr\u{f6}\u{df}e", "{\"GR\u{d6}SSE\":2}"),
+            ("gr\u{f6}\u{df}e", "{\"GR\u{d6}\u{1e9e}E\":2}"),
             ("/a/b", r#"{"a":{"B":1}}"#),
             ("/a/b", r#"{"A":{"b":1},"a":{"b":1}}"#),
             ("/a/0/b", r#"{"a":[{"b":1,"B":2}]}"#),

@@ -874,3 +874,19 @@ fn a_policy_spells_out_its_tools() {
     let both = policy().standing().and(other.build().unwrap().standing());
     assert_eq!(both.tools, ["a", "create_note", "deploy", "list_notes", "reset", "search"]);
 }
+
+/// Callers choose how long a name is, and to look for texts in it takes time.
+#[test]
+fn endless_names_are_nobodys() {
+    let long = "a".repeat(1025);
+    let policy = yaml(&format!(
+        "roles: {{r: {{groups: [staff]}}}}\nrules:\n- {{id: all, roles: [r], allow: {{tools: ['*', '*aa*b*', '{long}']}}}}\n"
+    ));
+    let alice = verified(alice().groups(vec!["staff".to_owned()]));
+    let ask = |name: &str| ask(&policy, &alice, TargetKind::Tool, name);
+    assert_eq!(ask(&"b".repeat(1024)), "allow all");
+    assert_eq!(ask(&long), "allow all", "spelt out");
+    assert_eq!(ask(&"b".repeat(1025)), "deny - default_deny");
+    // Would take minutes if every place in it were tried.
+    assert_eq!(ask(&"a".repeat(4 << 20)), "deny - default_deny");
+}

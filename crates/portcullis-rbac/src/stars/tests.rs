@@ -47,6 +47,9 @@ fn each_is_found_once_and_in_order() {
     let patterns = ["*", "*run*", "a*", "ab*", "*n", "a*n", "*un*", "*", "x*", "*run", "ab*run*"];
     assert_eq!(matching(&patterns, "ab_run_run"), [0, 1, 2, 3, 4, 5, 6, 7, 9, 10]);
     assert_eq!(matching(&patterns, "c"), [0, 7]);
+    let patterns = ["*aa*", "*aa*b*", "*aa*", "*aaaa*b*", "*b*"];
+    assert_eq!(matching(&patterns, &("a".repeat(1000) + "b")), [0, 1, 2, 3, 4]);
+    assert_eq!(matching(&patterns, &"a".repeat(1000)), [0, 2]);
     let set = StarSet::new(vec![Stars::all()]);
     let mut found = vec![5];
     set.matching("a", 10, &mut found);

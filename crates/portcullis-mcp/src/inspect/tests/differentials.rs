@@ -56,6 +56,7 @@ fn ambiguous_bodies_are_refused() {
         ("X-76 root", root(r#""method":"ping","__proto__":{"name":"danger"}"#), RPC),
         ("X-76 params", call(r#""name":"t","__proto__":{"name":"danger"}"#), RPC),
         ("X-76 constructor", call(r#""name":"t","constructor":{}"#), RPC),
+        ("X-76 in listen", call(r#""name":"t","notifications":{"__proto__":{}}"#), RPC),
         ("X-77 byte order mark", format!("\u{FEFF}{good}"), JSON),
         ("X-78 surrogate", call(r#""name":"\ud800""#), JSON),
         ("X-80 twice", format!("{good}{good}"), JSON),
