@@ -16,7 +16,7 @@ use crate::blocks::Blocks;
 use crate::event::Hooks;
 use crate::person::Kept;
 use crate::tally::Tally;
-use crate::worker::{Order, Shared, Worker};
+use crate::worker::{Asked, Failing, Order, Shared, Worker};
 use crate::{
     Block, ConfigError, Person, PersonId, RosterEvent, RosterLayer, RosterStore, UserList, Watch,
 };
@@ -61,7 +61,8 @@ pub struct RosterBuilder {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RosterStatus {
-    /// Whether the last call to the store failed.
+    /// Whether the store fails: it does not say who is blocked, takes no sightings, or has refused the last call
+    /// of another kind.
     pub failing: bool,
     /// How old the list of blocks is.
     pub blocks_age: Duration,
@@ -152,7 +153,7 @@ impl Roster {
     pub async fn blocks(&self) -> io::Result<Vec<Block>> {
         self.call(|worker| {
             let list = worker.store.blocks();
-            worker.heard(list)
+            worker.heard(Asked::Other, list)
         })
         .await
     }
@@ -232,7 +233,7 @@ impl Roster {
     ) -> io::Result<T> {
         self.call(move |worker| {
             let changed = change(worker.store.as_mut());
-            let changed = worker.heard(changed)?;
+            let changed = worker.heard(Asked::Other, changed)?;
             worker.poll()?;
             Ok(changed)
         })
@@ -246,7 +247,7 @@ impl Roster {
         self.call(move |worker| {
             worker.flush()?;
             let done = call(worker.store.as_mut());
-            worker.heard(done)
+            worker.heard(Asked::Other, done)
         })
         .await
     }
@@ -279,7 +280,8 @@ impl fmt::Debug for Roster {
 
 impl RosterBuilder {
     /// How often the store is asked who is blocked, and so how late a block that another replica was told of
-    /// takes force here: every 2 seconds by default, between 100 milliseconds and 1 minute.
+    /// takes force here: every 2 seconds by default, between 100 milliseconds and 1 minute. A call to the store that
+    /// is under way when the time comes is waited for.
     pub fn poll_every(mut self, time: Duration) -> Self {
         self.poll_every = time;
         self
@@ -366,6 +368,7 @@ impl RosterBuilder {
             waiting: std::collections::HashMap::new(),
             next_poll: now,
             next_flush: now + self.flush_every,
+            failing: Failing::default(),
         };
         let (orders, received) = channel();
         let (start, started) = channel();

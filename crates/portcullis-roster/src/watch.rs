@@ -22,9 +22,8 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn new(shared: Arc<Shared>, principal: Arc<Principal>) -> Self {
-        // The caller was let in by the list of this version, or an older one: look again at the next change.
-        let version = shared.blocks.load().version;
-        Self { shared, principal, version }
+        // Of no list: the caller may have been let in by an older one than is in force by now.
+        Self { shared, principal, version: u64::MAX }
     }
 
     /// Whether the caller is blocked by now. Costs next to nothing while the list is the same.

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) blocks: ArcSwap<Blocks>,
     /// The version of `blocks`, for those who look often.
     pub(crate) version: AtomicU64,
-    /// Whether the last call to the store failed.
+    /// Whether the store fails at anything.
     pub(crate) failing: AtomicBool,
     /// Requests whose sighting was given up.
     pub(crate) lost: AtomicU64,
@@ -46,6 +46,25 @@ pub(crate) enum Order {
     End,
 }
 
+/// What the store was asked for.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// Who is blocked, when it is time to.
+    Blocks,
+    /// To take sightings.
+    Record,
+    /// What somebody called for.
+    Other,
+}
+
+/// What the store last failed at.
+#[derive(Default, Eq, PartialEq)]
+pub(crate) struct Failing {
+    blocks: bool,
+    record: bool,
+    other: bool,
+}
+
 pub(crate) struct Worker {
     pub(crate) store: Box<dyn RosterStore>,
     pub(crate) shared: Arc<Shared>,
@@ -58,6 +77,7 @@ pub(crate) struct Worker {
     pub(crate) waiting: HashMap<PersonId, Person>,
     pub(crate) next_poll: Instant,
     pub(crate) next_flush: Instant,
+    pub(crate) failing: Failing,
 }
 
 impl Worker {
@@ -73,13 +93,12 @@ impl Worker {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let now = self.shared.timer.instant();
-            if now >= self.next_flush {
-                let _ = self.flush();
-            }
-            // Last, so that what was ordered above is in force at once.
-            if now >= self.next_poll {
+            // First, for a store that takes no sightings may take long to say so.
+            if self.shared.timer.instant() >= self.next_poll {
                 let _ = self.poll();
+            }
+            if self.shared.timer.instant() >= self.next_flush {
+                let _ = self.flush();
             }
         }
     }
@@ -94,9 +113,9 @@ impl Worker {
     /// Reads who is blocked.
     pub(crate) fn poll(&mut self) -> io::Result<()> {
         let list = self.store.blocks();
-        let list = self.heard(list)?;
         let read = self.shared.timer.instant();
         self.next_poll = read + self.poll_every;
+        let list = self.heard(Asked::Blocks, list)?;
         let before = self.shared.blocks.load_full();
         let changed = before.list != list;
         let version = before.version + u64::from(changed);
@@ -139,30 +158,34 @@ impl Worker {
         }
         let seen: Vec<Person> = self.waiting.values().cloned().collect();
         let stored = self.store.record(&seen);
-        self.heard(stored)?;
+        self.next_flush = self.shared.timer.instant() + self.flush_every;
+        self.heard(Asked::Record, stored)?;
         self.waiting.clear();
         Ok(())
     }
 
-    /// Notes whether the store works.
-    pub(crate) fn heard<T>(&mut self, answer: io::Result<T>) -> io::Result<T> {
-        let failing = answer.is_err();
+    /// Notes whether the store works. What fails goes on failing until the same works again: a list that can
+    /// be read says nothing of sightings that cannot be stored.
+    pub(crate) fn heard<T>(&mut self, asked: Asked, answer: io::Result<T>) -> io::Result<T> {
+        match asked {
+            Asked::Blocks => self.failing.blocks = answer.is_err(),
+            Asked::Record => self.failing.record = answer.is_err(),
+            Asked::Other => {}
+        }
+        // Nobody may ask for the rest again, so that any answer will do.
+        self.failing.other = asked == Asked::Other && answer.is_err();
+        let failing = self.failing != Failing::default();
         let failed = self.shared.failing.swap(failing, Ordering::Relaxed);
         match &answer {
-            Err(error) => {
-                // Also a poll that fails waits for its turn.
-                let next = self.shared.timer.instant() + self.poll_every;
-                self.next_poll = self.next_poll.max(next);
-                if !failed {
-                    tracing::error!(target: "portcullis", error = ?error.kind(), "roster store failed");
-                    self.hooks.tell(&RosterEvent::StoreFailed(error.kind()));
-                }
+            Err(error) if !failed => {
+                tracing::error!(target: "portcullis", error = ?error.kind(), "roster store failed");
+                self.hooks.tell(&RosterEvent::StoreFailed(error.kind()));
             }
-            Ok(_) if failed => {
+            Ok(_) if failed && !failing => {
                 tracing::info!(target: "portcullis", "roster store works again");
                 self.hooks.tell(&RosterEvent::StoreRecovered);
             }
-            Ok(_) => {}
+            _ => {}
         }
         answer
     }

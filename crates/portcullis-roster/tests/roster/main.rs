@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod faults;
 mod requests;
 mod stores;
 mod support;

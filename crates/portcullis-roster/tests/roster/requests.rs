@@ -22,7 +22,7 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 use crate::support::{block, id, seconds};
 
-fn caller(subject: &str) -> Caller {
+pub(crate) fn caller(subject: &str) -> Caller {
     let principal = Principal::builder("https://id.example", subject).client_id("ide").group("g");
     Caller::Verified(principal.build().into())
 }
@@ -157,7 +157,7 @@ fn futures<T>(
 }
 
 /// Events of a roster, one after the other.
-fn events(
+pub(crate) fn events(
     builder: portcullis_roster::RosterBuilder,
 ) -> (portcullis_roster::RosterBuilder, mpsc::UnboundedReceiver<RosterEvent>) {
     let (sender, receiver) = mpsc::unbounded_channel();
