@@ -114,6 +114,9 @@ impl AuthZenBuilder {
 
     /// Sends the argument `key` of calls, with all that is in it. None is sent by default: arguments
     /// may hold what the decision point need not see.
+    ///
+    /// Calls with an argument that a server may take for `key`, which differs in letter case alone or is
+    /// `__proto__`, are then denied without a question.
     pub fn send_argument(mut self, key: impl Into<String>) -> Self {
         self.mapping.arguments.push(key.into());
         self

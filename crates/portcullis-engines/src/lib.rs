@@ -53,6 +53,7 @@
 //! | a policy or rule that cannot be evaluated, of either kind | denial, `pdp_unavailable` |
 //! | arguments of the wrong type, or too large for the engine | denial, `pdp_unavailable` |
 //! | a token that lists only some groups, where groups matter | denial |
+//! | an argument whose name a server may take for one that is looked at, such as `Path` for `path` | denial |
 //! | a caller or target that the engine has no name for | denial, `default_deny` |
 //!
 //! Lists are filtered by the same questions, many items in one request.
@@ -83,7 +84,7 @@ mod cel;
 mod digest;
 #[cfg(any(feature = "http-client", feature = "policies"))]
 mod error;
-#[cfg(feature = "policies")]
+#[cfg(any(feature = "authzen", feature = "policies"))]
 mod lookalike;
 #[cfg(any(feature = "http-client", feature = "cedar"))]
 mod naming;

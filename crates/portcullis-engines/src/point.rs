@@ -8,7 +8,7 @@ mod question;
 use std::fmt;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use portcullis_core::Clock;
 
 use crate::ConfigError;
@@ -163,9 +163,28 @@ impl DecisionPoint {
     }
 }
 
-// By hand: the credential stays out of it.
+// By hand: the credential stays out of it, and so does one that somebody put into the URL.
 impl fmt::Debug for DecisionPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DecisionPoint").field("url", &self.url).finish_non_exhaustive()
+        let url: Option<Uri> = self.url.parse().ok();
+        f.debug_struct("DecisionPoint")
+            .field("host", &url.as_ref().and_then(Uri::host))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_credential_is_shown() {
+        for url in ["https://user:hush@pdp.example.com/", "https://user:hush@[pdp"] {
+            let point = DecisionPoint::new(url).bearer_token("hush");
+            let shown = format!("{point:?}");
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+        let shown = format!("{:?}", DecisionPoint::new("https://pdp.example.com/x"));
+        assert!(shown.contains("pdp.example.com"), "{shown}");
     }
 }

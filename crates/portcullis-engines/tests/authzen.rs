@@ -228,6 +228,28 @@ async fn arguments_are_sent_when_asked_for() {
 }
 
 #[tokio::test]
+async fn an_argument_that_passes_for_one_that_is_sent_is_a_denial() {
+    let point = Point::new(by_name).await;
+    let authzen = builder(&point).send_argument("path").build().unwrap();
+    let caller = verified(alice());
+    let rows = [
+        (r#"{"path":"/docs/a","paths":"/b"}"#, yes(), 1),
+        (r#"{"path":"/docs/a","Path":"/etc/shadow"}"#, Decision::default_deny(), 1),
+        (r#"{"Path":"/etc/shadow"}"#, Decision::default_deny(), 1),
+        (r#"{"path":"/docs/a","__proto__":{"path":"/etc"}}"#, Decision::default_deny(), 1),
+        (r#"{"other":1}"#, yes(), 2),
+    ];
+    for (arguments, expected, asked) in rows {
+        let sent = Arguments::new(Bytes::from_static(arguments.as_bytes()));
+        let decision = ask(&authzen, &call(&caller, "ok").with_arguments(&sent)).await;
+        assert_eq!((decision, point.count()), (expected, asked), "{arguments}");
+    }
+    let none = builder(&point).build().unwrap();
+    let sent = Arguments::new(Bytes::from_static(br#"{"Path":1}"#));
+    assert_eq!(ask(&none, &call(&caller, "ok").with_arguments(&sent)).await, yes());
+}
+
+#[tokio::test]
 async fn whatever_goes_wrong_is_a_denial() {
     let body = |status, kind: &str, body: &str| Reply {
         status,

@@ -4,6 +4,7 @@ use portcullis_core::{Principal, TargetKind};
 use portcullis_rbac::Query;
 use serde_json::{Map, Value, json};
 
+use crate::lookalike::may_pass_for;
 use crate::naming::Naming;
 use crate::point::Question;
 
@@ -70,6 +71,10 @@ impl Mapping {
         let mut arguments = Map::new();
         if let Some(sent) = query.arguments() {
             let mut sent: Map<String, Value> = serde_json::from_slice(sent.json()).ok()?;
+            // The server may read another member than the decision point is shown.
+            if self.arguments.iter().any(|key| sent.keys().any(|name| may_pass_for(name, key))) {
+                return None;
+            }
             for key in &self.arguments {
                 sent.remove(key).map(|value| arguments.insert(key.clone(), value));
             }

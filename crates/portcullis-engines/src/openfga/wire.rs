@@ -1,10 +1,11 @@
 //! The bodies of OpenFGA requests and answers.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use http::Uri;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::point::Wire;
 
@@ -22,13 +23,42 @@ struct Checked {
 
 #[derive(Deserialize)]
 struct AllChecked {
-    result: HashMap<String, OneOfAll>,
+    result: Results,
 }
+
+/// Results by number. A number that is there twice is an error: neither of the two answers counts.
+struct Results(HashMap<String, OneOfAll>);
 
 #[derive(Deserialize)]
 struct OneOfAll {
     allowed: Option<bool>,
     error: Option<IgnoredAny>,
+}
+
+impl<'de> Deserialize<'de> for Results {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Results;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of results")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Results, A::Error> {
+                let mut results = HashMap::new();
+                while let Some((number, result)) = map.next_entry()? {
+                    if results.insert(number, result).is_some() {
+                        return Err(A::Error::custom("a number is there twice"));
+                    }
+                }
+                Ok(Results(results))
+            }
+        }
+
+        deserializer.deserialize_map(Each)
+    }
 }
 
 impl Wire for OpenFgaWire {
@@ -57,12 +87,38 @@ impl Wire for OpenFgaWire {
 
     /// Answers come in any order, under the numbers that were given.
     fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<Option<bool>>, &'static str> {
-        let AllChecked { result } =
+        let AllChecked { result: Results(result) } =
             serde_json::from_slice(body).map_err(|_| "the answer is not a map of results")?;
         let answer = |number: usize| match result.get(number.to_string().as_str())? {
             OneOfAll { allowed, error: None } => *allowed,
             OneOfAll { error: Some(_), .. } => None,
         };
         Ok((0..count).map(answer).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_two_things_says_nothing() {
+        let wire = OpenFgaWire { check: Uri::default(), batch_check: Uri::default(), batch: 50 };
+        let rows = [
+            (
+                r#"{"result":{"1":{"allowed":true},"0":{"allowed":false}}}"#,
+                Some([Some(false), Some(true)]),
+            ),
+            (r#"{"result":{"0":{"allowed":true}}}"#, Some([Some(true), None])),
+            (r#"{"result":{"0":{"allowed":false},"0":{"allowed":true}}}"#, None),
+            (r#"{"result":{"0":{"allowed":false},"\u0030":{"allowed":true}}}"#, None),
+            (r#"{"result":{"0":{"allowed":false,"allowed":true}}}"#, None),
+            (r#"{"result":{},"result":{"0":{"allowed":true}}}"#, None),
+            (r#"{"result":[{"allowed":true}]}"#, None),
+        ];
+        for (body, expected) in rows {
+            let read = wire.read_several(body.as_bytes(), 2).ok();
+            assert_eq!(read, expected.map(Vec::from), "{body}");
+        }
     }
 }
