@@ -210,7 +210,8 @@ impl<C: Carrier> Courier<C> {
                 return Err(fault.error);
             }
             now = self.clock.instant();
-            let pause = fault.after.unwrap_or(self.pause).min(LONGEST_REQUEST);
+            // One who asks for less than our own pause, such as none at all, does not get more requests.
+            let pause = fault.after.unwrap_or_default().max(self.pause).min(LONGEST_REQUEST);
             self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
             let until = now + pause;
             self.resting = Some(until);
@@ -306,6 +307,15 @@ mod tests {
         courier.deliver(&()).unwrap_err();
         let rest = courier.resting.unwrap().saturating_duration_since(courier.clock.instant());
         assert!(rest > Duration::from_secs(200) && rest <= LONGEST_REQUEST, "{rest:?}");
+    }
+
+    #[test]
+    fn a_request_for_no_time_is_no_reason_to_hurry() {
+        let hurry = Fault { after: Some(Duration::ZERO), ..down().unwrap_err() };
+        let mut courier = courier([Err(hurry)], 0);
+        courier.deliver(&()).unwrap_err();
+        assert!(courier.resting.unwrap() > courier.clock.instant());
+        assert_eq!(courier.carrier.1, 1);
     }
 
     #[test]

@@ -179,7 +179,13 @@ pub(super) fn judge(answer: &Answer) -> Result<(), Fault> {
         | StatusCode::GATEWAY_TIMEOUT => return Err(answer.fault()),
         _ => return Err(Fault { again: false, after: None, ..answer.fault() }),
     }
-    let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said = match answer.body.trim_ascii() {
+        [] => Said::default(),
+        // Whatever else answers, such as a proxy's page to sign in, has taken nothing.
+        body => serde_json::from_slice(body).ok().filter(|_| body.starts_with(b"{")).ok_or_else(
+            || Fault::last(io::ErrorKind::InvalidData, "the answer is not one of a collector"),
+        )?,
+    };
     let rejected = said.partial_success.and_then(|partial| partial.rejected_log_records);
     match rejected {
         None | Some(Value::Null) => Ok(()),
@@ -205,6 +211,18 @@ mod tests {
             (200, r#"{"partialSuccess":{"rejectedLogRecords":0}}"#, Ok(())),
             (200, r#"{"partialSuccess":{"rejectedLogRecords":"2"}}"#, Err(false)),
             (200, r#"{"partialSuccess":{"rejectedLogRecords":2}}"#, Err(false)),
+            (200, " \n", Ok(())),
+            (200, r#"{"partialSuccess":null}"#, Ok(())),
+            (200, "<html>sign in</html>", Err(false)),
+            (200, r#"{"partialSuccess":{"#, Err(false)),
+            (200, r#"{"partialSuccess":"x"}"#, Err(false)),
+            (
+                200,
+                r#"{"partialSuccess":{"rejectedLogRecords":"2"},"partialSuccess":{}}"#,
+                Err(false),
+            ),
+            (200, "[]", Err(false)),
+            (200, "null", Err(false)),
             (202, "{}", Err(false)),
             (400, "", Err(false)),
             (408, "", Err(false)),
