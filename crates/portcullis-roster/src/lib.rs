@@ -63,7 +63,8 @@
 //! Who is blocked (403); requests that no sign-in layer has seen (500); to start without its store.
 //!
 //! # What it does not do
-//! It takes nobody's word for a name: it is told by the layer that signs callers in. It grants nothing. Requests
+//! A block is of callers, not of who acts for them (`act`, RFC 8693): an agent that is blocked still comes in
+//! with a token of somebody else. The roster takes nobody's word for a name: it is told by the layer that signs callers in. It grants nothing. Requests
 //! are counted before policy decides, allowed and denied alike. It does not revoke tokens elsewhere. Numbers of
 //! requests are for orientation: a crash loses those since the last flush, and a store that fails after it has
 //! committed counts some twice.

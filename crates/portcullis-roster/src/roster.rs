@@ -133,7 +133,7 @@ impl Roster {
     /// notice when they next look there.
     ///
     /// # Errors
-    /// The store refuses, and nothing has changed.
+    /// The store refuses, or does not answer. What it has changed all the same takes force when it is next read.
     pub async fn block(&self, block: Block) -> io::Result<()> {
         self.change(move |store| store.block(&block)).await
     }
@@ -141,7 +141,7 @@ impl Roster {
     /// Lifts a block. Whether there was one.
     ///
     /// # Errors
-    /// The store refuses, and nothing has changed.
+    /// The store refuses, or does not answer. What it has changed all the same takes force when it is next read.
     pub async fn unblock(&self, id: PersonId) -> io::Result<bool> {
         self.change(move |store| store.unblock(&id)).await
     }

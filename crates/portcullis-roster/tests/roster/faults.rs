@@ -1,6 +1,8 @@
 //! Stores that work in part, and what comes between two looks.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::Reason;
@@ -74,7 +76,12 @@ async fn a_store_that_takes_no_sightings_is_still_asked_who_is_blocked() {
     for (name, delay) in [("at once", 0), ("after longer than it is left alone", 150)] {
         let store = MemoryStore::new();
         let mut odd = Odd::new(&store);
+        let room = Arc::new(AtomicBool::new(false));
+        let has_room = Arc::clone(&room);
         odd.record = Box::new(move || {
+            if has_room.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             std::thread::sleep(ms(delay));
             Err(io::ErrorKind::StorageFull.into())
         });
@@ -94,6 +101,9 @@ async fn a_store_that_takes_no_sightings_is_still_asked_who_is_blocked() {
             assert_eq!(denial.reason(), Reason::Blocked, "{name}");
             assert!(roster.status().failing, "{name}: nothing is stored");
         }
+        room.store(true, Ordering::Relaxed);
+        let recovered = soon(events.recv()).await;
+        assert!(matches!(recovered, Some(RosterEvent::StoreRecovered)), "{name}: {recovered:?}");
     }
 }
 
