@@ -2,7 +2,7 @@
 //!
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis_core::Clock;
 use portcullis_crypto::sha256;
@@ -35,7 +35,7 @@ pub(crate) struct Head {
     /// Records since the last checkpoint.
     unsigned: u64,
     /// When the last checkpoint was made.
-    signed_at: Duration,
+    signed_at: Instant,
     /// Whether the last record says that the writer ended in order.
     ended: bool,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Chain {
     part: u64,
     /// The key that the last checkpoint named.
     key: Option<String>,
-    failed_at: Option<Duration>,
+    failed_at: Option<Instant>,
     /// Checkpoints that are written and not yet told, once they are flushed.
     told: Vec<String>,
     line: Vec<u8>,
@@ -72,11 +72,12 @@ impl Chain {
         let ids = Ids::new()?;
         let now = clock.unix();
         let id = ids.at(now);
+        let signed_at = clock.instant();
         Ok(Self {
             settings,
             ids,
             id,
-            head: Head { seq: 0, prev: [0; 32], unsigned: 0, signed_at: now, ended: false },
+            head: Head { seq: 0, prev: [0; 32], unsigned: 0, signed_at, ended: false },
             clock,
             part: 1,
             key: None,
@@ -97,7 +98,8 @@ impl Chain {
         let at = self.clock.unix();
         self.id = self.ids.at(at);
         let prev = left.map_or([0; 32], |left| left.hash);
-        self.head = Head { seq: 0, prev, unsigned: 0, signed_at: at, ended: false };
+        let signed_at = self.clock.instant();
+        self.head = Head { seq: 0, prev, unsigned: 0, signed_at, ended: false };
         self.told.clear();
         self.part = 1;
         let key = self.settings.signer.as_ref().map(|signer| signer.key_id());
@@ -133,7 +135,7 @@ impl Chain {
         if self.head.unsigned >= self.settings.records {
             return Some(Occasion::Records);
         }
-        let waited = self.clock.unix().saturating_sub(self.head.signed_at);
+        let waited = self.clock.instant().saturating_duration_since(self.head.signed_at);
         (waited >= self.settings.every).then_some(Occasion::Time)
     }
 
@@ -144,12 +146,13 @@ impl Chain {
         occasion: Occasion,
         out: &mut Vec<u8>,
     ) -> io::Result<Option<Record>> {
-        let at = self.clock.unix();
+        let (at, now) = (self.clock.unix(), self.clock.instant());
         let unsigned = self.settings.signer.is_none();
         if unsigned && occasion != Occasion::Shutdown {
             return Ok(None);
         }
-        let late = self.failed_at.is_some_and(|failed| at.saturating_sub(failed) < PATIENCE);
+        let late =
+            self.failed_at.is_some_and(|failed| now.saturating_duration_since(failed) < PATIENCE);
         if late && occasion != Occasion::Shutdown {
             return Ok(None);
         }
@@ -172,7 +175,7 @@ impl Chain {
                 );
                 out.truncate(from);
                 self.head = before;
-                self.failed_at = Some(at);
+                self.failed_at = Some(now);
                 return Ok(None);
             }
             self.head = before;
@@ -185,7 +188,7 @@ impl Chain {
             }
         }
         self.head.unsigned = 0;
-        self.head.signed_at = at;
+        self.head.signed_at = now;
         self.head.ended = occasion == Occasion::Shutdown;
         Ok(Some(record))
     }
@@ -242,15 +245,16 @@ impl Chain {
     pub(crate) fn resume(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         let at = self.clock.unix();
         self.part = self.part.saturating_add(1);
+        let key = self.settings.signer.as_ref().map(|signer| signer.key_id());
         let start = Start {
             at,
             event_id: self.ids.at(at),
             continues: None,
             torn: 0,
             part: Some(self.part),
-            key: self.settings.signer.as_ref().map(|signer| signer.key_id()),
-            checkpoint_records: None,
-            checkpoint_seconds: None,
+            checkpoint_records: key.as_ref().map(|_| self.settings.records),
+            checkpoint_seconds: key.as_ref().map(|_| self.settings.every.as_secs()),
+            key,
         };
         self.put(&Record::Chain(start), out)
     }

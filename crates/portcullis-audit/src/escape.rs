@@ -31,18 +31,39 @@ impl Formatter for OneLine {
     }
 }
 
+#[cfg(test)]
+#[test]
+fn what_cannot_be_seen_is_deceptive() {
+    let blank = "\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{180d}\u{180e}\u{180f}\u{2800}\u{3164}\
+                 \u{fe00}\u{fe0f}\u{ffa0}\u{fff0}\u{fff8}\u{fffb}\u{1d173}\u{1d17a}\u{200b}\u{feff}";
+    for character in blank.chars() {
+        assert!(is_deceptive(character), "{character:?}");
+    }
+    assert!(!"a é 漢字 🦀".contains(is_deceptive));
+}
+
 /// Controls, line and paragraph separators, and characters that are invisible or reorder the text
 /// around them.
 pub(crate) fn is_deceptive(character: char) -> bool {
     matches!(character,
         '\u{7f}'..='\u{9f}'
         | '\u{ad}'
+        | '\u{34f}'
         | '\u{61c}'
-        | '\u{180e}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
 use portcullis_core::Clock;
@@ -76,13 +76,13 @@ pub struct FileSink {
     /// When its oldest record was written.
     began: Duration,
     unsynced: bool,
-    synced: Duration,
+    synced: Instant,
     /// A record that was taken since the last flush is lost.
     broken: bool,
     /// Nobody knows what the file holds.
     lost_track: bool,
     /// Until when a file that could not be set aside is not tried again.
-    rotate_again: Duration,
+    rotate_again: Option<Instant>,
     /// Told at the next tick: it cost no record.
     trouble: Option<io::Error>,
 }
@@ -148,10 +148,10 @@ impl FileSink {
             length: tail.length,
             began: tail.began.unwrap_or(now),
             unsynced: false,
-            synced: now,
+            synced: clock.instant(),
             broken: false,
             lost_track: false,
-            rotate_again: Duration::ZERO,
+            rotate_again: None,
             trouble: None,
             settings: Settings { path: settings.path.clone(), ..settings },
             clock,
@@ -174,6 +174,13 @@ impl FileSink {
         self.chain.start(tail.left.as_ref(), torn, &mut self.buffer)?;
         self.checkpoint(Occasion::Start)?;
         self.drain()?;
+        if self.settings.sync != SyncPolicy::Never {
+            self.sync()?;
+            // A disk that has a file's data need not have its name.
+            if tail.length == 0 {
+                self.place.sync_folder()?;
+            }
+        }
         self.chain.tell();
         Ok(())
     }
@@ -220,7 +227,7 @@ impl FileSink {
             self.file.sync().inspect_err(|_| self.lost_track = true)?;
             self.unsynced = false;
         }
-        self.synced = self.clock.unix();
+        self.synced = self.clock.instant();
         Ok(())
     }
 
@@ -229,16 +236,18 @@ impl FileSink {
             SyncPolicy::Never => Ok(()),
             SyncPolicy::EachGroup => self.sync(),
             SyncPolicy::Interval(every) => {
-                let waited = self.clock.unix().saturating_sub(self.synced);
+                let waited = self.clock.instant().saturating_duration_since(self.synced);
                 if waited >= every { self.sync() } else { Ok(()) }
             }
         }
     }
 
-    fn is_full(&self) -> bool {
+    fn is_full(&mut self) -> bool {
         let now = self.clock.unix();
+        // The clock may have gone back since.
+        self.began = self.began.min(now);
         let age = now.saturating_sub(self.began);
-        if now < self.rotate_again {
+        if self.rotate_again.is_some_and(|again| self.clock.instant() < again) {
             return false;
         }
         self.settings.max_bytes.is_some_and(|max| self.length >= max)
@@ -310,7 +319,7 @@ impl Sink for FileSink {
             // The records are safe where they are, so this costs none of them.
             if let Err(cause) = self.rotate() {
                 self.trouble = Some(cause);
-                self.rotate_again = self.clock.unix().saturating_add(RETRY);
+                self.rotate_again = self.clock.instant().checked_add(RETRY);
             }
         }
         Ok(())

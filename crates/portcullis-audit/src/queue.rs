@@ -308,7 +308,8 @@ impl Queue {
         Err(error)
     }
 
-    /// Keeps a record until there is room. Those with a ticket are as many as there are requests;
+    /// Keeps a record until there is room. Those with a ticket are as many as there are requests,
+    /// with those whose client went away;
     /// the others have as much room as the queue.
     fn overflow(&self, item: Item) -> Pushed {
         let waiting = item.ticket.is_some();

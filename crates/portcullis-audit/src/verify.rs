@@ -26,6 +26,8 @@ const LINE_MAX: usize = 1024 * 1024;
 const FINDINGS: usize = 1000;
 /// How many pieces of chains are kept in mind: one for each chain in each file.
 const SEGMENTS: usize = 100_000;
+/// How long after the settled time a checkpoint may be due, before it is noted.
+const LATE: Duration = Duration::from_secs(60);
 /// What a clock may go back without a note.
 const BACK: Duration = Duration::from_secs(5);
 
@@ -53,6 +55,7 @@ const BACK: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Verifier {
     keys: Vec<VerifyingKey>,
+    from_middle: bool,
     anchors: Vec<Anchor>,
     sources: Vec<String>,
     segments: Vec<Segment>,
@@ -90,6 +93,15 @@ impl Verifier {
     pub fn trust(mut self, key: VerifyingKey) -> Self {
         self.report.signatures_checked = true;
         self.keys.push(key);
+        self
+    }
+
+    /// Lets chains lack their first files, or the chain before them, although older chains are here:
+    /// that is a note then ([`FindingKind::BeginsLate`]), and a finding by default
+    /// ([`FindingKind::FilesMissing`]). It is for several writers whose old files are deleted after
+    /// some time. The oldest chain may always lack what was before it.
+    pub fn from_middle(mut self) -> Self {
+        self.from_middle = true;
         self
     }
 
@@ -231,6 +243,8 @@ impl Verifier {
             }
             segment.torn = torn;
             segment.begins_file = facts.is_start();
+            segment.checkpoint_records = facts.checkpoint_records();
+            segment.checkpoint_seconds = facts.checkpoint_seconds();
             reading.open.insert(trailer.chain.to_owned(), self.segments.len());
             self.segments.push(segment);
             self.checkpoint(reading, trailer, facts);

@@ -13,13 +13,20 @@ use crate::CheckpointSigner;
 ///
 /// # What can be lost unseen
 /// Whoever can write to the file and has no key cannot change, remove, reorder or insert anything
-/// before the last checkpoint without being found. The records *behind* the last checkpoint are
-/// only chained: their end can be cut off, or replaced, unseen. That is at most
-/// [`every`](Self::every)'s number of records and time.
+/// before the last checkpoint that is there without being found. The records *behind* it are only
+/// chained: they can be cut off, or replaced, unseen.
 ///
-/// The same attacker can also cut off a file at an earlier checkpoint. A chain that did not end with
-/// a `shutdown` checkpoint, and that no chain continues, is reported as open: it was killed, is being
-/// written, or was cut. To tell these apart, keep checkpoints out of the attacker's reach with
+/// The same attacker can also cut off the end of a chain at an earlier checkpoint, delete the files
+/// after it, and put records of their own in place of all that was cut. Up to [`every`](Self::every)'s
+/// number of records, and up to a minute more than its time after that checkpoint, nothing shows it;
+/// beyond, there is a note ([`FindingKind::Overdue`](crate::FindingKind::Overdue)). When the writer
+/// starts again, its new chain goes on from what it finds. Look at the time up to which signatures
+/// prove a chain ([`ChainReport::signed_to`](crate::ChainReport::signed_to)): behind it, nothing is
+/// proved. A chain that did not end with a signed `shutdown` checkpoint, and that no chain continues,
+/// is reported as open: it was killed, is being written, or was cut.
+///
+/// Whole chains at the end can be deleted, and whole files at the beginning: old files are deleted
+/// some day. Where files between others are gone, that is found. To tell these apart, keep checkpoints out of the attacker's reach with
 /// [`anchor`](Self::anchor), and hand them to [`Verifier::expect`](crate::Verifier::expect):
 /// then a cut before the last anchored checkpoint is found, and so is a whole file that is gone.
 ///

@@ -453,6 +453,34 @@ fn checkpoints_come_by_number_by_time_and_reach_the_anchor() {
     assert!(verifier.finish().is_intact());
 }
 
+/// A clock that is set back a day keeps nothing from the disk, unsigned, or in the same file.
+#[test]
+fn a_clock_that_goes_back_holds_nothing_up() {
+    let mut rig = Rig::new();
+    let every = Duration::from_secs(10);
+    let mut sink =
+        rig.builder().sync(SyncPolicy::Interval(every)).rotate_every(3 * every).open().unwrap();
+    rig.hand.jump(-86_400_000);
+    rig.write_all(&mut sink, 1);
+    rig.hand.advance(every);
+    rig.write_all(&mut sink, 1);
+    assert!(!sink.unsynced);
+    assert_eq!(rig.text().matches("\"occasion\":\"time\"").count(), 1);
+    rig.hand.advance(2 * every);
+    sink.tick().unwrap();
+    assert_eq!(rig.files(), ["audit.000001.jsonl", "audit.jsonl"]);
+}
+
+#[test]
+fn a_new_file_and_its_start_are_on_disk_at_once() {
+    let rig = Rig::new();
+    for (policy, unsynced) in [(SyncPolicy::EachGroup, false), (SyncPolicy::Never, true)] {
+        let sink = rig.builder().sync(policy).open().unwrap();
+        assert_eq!(sink.unsynced, unsynced, "{policy:?}");
+        drop(sink);
+    }
+}
+
 #[test]
 fn an_anchor_hears_of_no_checkpoint_that_was_not_written() {
     let mut rig = Rig::new();

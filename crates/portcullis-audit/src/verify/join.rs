@@ -1,9 +1,10 @@
 //! How the pieces of chains fit together.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use crate::verify::segment::Segment;
-use crate::verify::{Verifier, shown};
+use crate::verify::{LATE, Verifier, shown};
 use crate::{ChainEnd, ChainReport, Finding, FindingKind};
 
 /// A chain put together from its pieces.
@@ -26,7 +27,7 @@ impl Verifier {
         let mut starts = Vec::new();
         for (id, mut segments) in chains {
             segments.sort_by_key(|segment| (segment.first_seq, segment.last_seq));
-            let chain = self.chain(&segments);
+            let chain = self.chain(&segments, joined.is_empty());
             starts.extend(segments.into_iter().next());
             joined.insert(id, chain);
         }
@@ -39,16 +40,16 @@ impl Verifier {
         self.report.chains = joined.into_values().map(|joined| joined.report).collect();
     }
 
-    /// Puts one chain together.
-    fn chain(&mut self, segments: &[Segment]) -> Joined {
+    /// Puts one chain together. `oldest`: no older one is here.
+    fn chain(&mut self, segments: &[Segment], oldest: bool) -> Joined {
         let mut report = ChainReport::default();
         let mut last: Option<&Segment> = None;
-        let mut limit = None;
+        let (mut limit, mut seconds, mut signed_at) = (None, None, None);
         for segment in segments {
             let about = |kind| (segment.first_line, segment.first_seq, kind);
             let finding = match last {
                 None if segment.first_seq > 0 && segment.begins_file => {
-                    Some(about(FindingKind::BeginsLate))
+                    Some(about(self.begins_late(oldest)))
                 }
                 None if segment.first_seq > 0 => {
                     Some(about(FindingKind::Missing { count: segment.first_seq }))
@@ -80,6 +81,7 @@ impl Verifier {
                 report.continues = segment.continues.as_ref().map(|before| before.chain.clone());
                 report.from = segment.from.map(shown);
                 limit = segment.checkpoint_records;
+                seconds = segment.checkpoint_seconds;
             }
             report.records += segment.records;
             for key in &segment.keys {
@@ -90,6 +92,7 @@ impl Verifier {
             if let Some((seq, at)) = segment.signed {
                 report.signed_seq = Some(seq);
                 report.signed_to = at.map(shown);
+                signed_at = at;
             }
             if last.is_none_or(|last| last.last_seq < segment.last_seq) {
                 last = Some(segment);
@@ -112,7 +115,10 @@ impl Verifier {
             if report.signed_seq.is_none() {
                 let kind = if only_start { FindingKind::OnlyStart } else { FindingKind::Unsigned };
                 self.report_at(last, last.last_line, last.last_seq, kind);
-            } else if limit.is_some_and(|limit| report.unsigned > limit) {
+            } else if report.unsigned > 0
+                && (limit.is_some_and(|limit| report.unsigned > limit)
+                    || is_late(signed_at, last.to, seconds))
+            {
                 self.report_at(last, last.last_line, last.last_seq, FindingKind::Overdue);
             }
         }
@@ -127,8 +133,9 @@ impl Verifier {
             }
             return;
         };
+        let oldest = joined.first_key_value().is_none_or(|(first, _)| *first >= start.chain);
         let Some(chain) = joined.get_mut(&before.chain) else {
-            self.report_at(start, start.first_line, 0, FindingKind::BeginsLate);
+            self.report_at(start, start.first_line, 0, self.begins_late(oldest));
             return;
         };
         let fits = chain.report.last_seq == before.seq
@@ -195,6 +202,13 @@ impl Verifier {
         }
     }
 
+    /// What it is that a chain has no beginning here. Old files are deleted some day, those between
+    /// others are not.
+    fn begins_late(&self, oldest: bool) -> FindingKind {
+        // The ids of chains begin with their time.
+        if oldest || self.from_middle { FindingKind::BeginsLate } else { FindingKind::FilesMissing }
+    }
+
     fn report_at(&mut self, segment: &Segment, line: u64, seq: u64, kind: FindingKind) {
         let finding = Finding {
             source: self.name(segment.source),
@@ -210,4 +224,12 @@ impl Verifier {
             _ => self.found(finding),
         }
     }
+}
+
+/// Whether the time between the last good signature and the last record is longer than agreed.
+fn is_late(signed: Option<Duration>, last: Option<Duration>, seconds: Option<u64>) -> bool {
+    let waited = last.zip(signed).map(|(last, signed)| last.saturating_sub(signed));
+    waited
+        .zip(seconds)
+        .is_some_and(|(waited, seconds)| waited > Duration::from_secs(seconds).saturating_add(LATE))
 }

@@ -20,6 +20,7 @@ pub(crate) struct Facts<'a> {
     continues: Option<Continues>,
     torn: Option<u64>,
     checkpoint_records: Option<u64>,
+    checkpoint_seconds: Option<u64>,
     dropped: Option<u64>,
     #[serde(borrow)]
     unmapped: Option<Unmapped<'a>>,
@@ -89,6 +90,10 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn checkpoint_records(&self) -> Option<u64> {
         self.checkpoint_records
+    }
+
+    pub(crate) fn checkpoint_seconds(&self) -> Option<u64> {
+        self.checkpoint_seconds
     }
 
     /// Records that a gap reports missing.

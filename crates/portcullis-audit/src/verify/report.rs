@@ -137,6 +137,9 @@ pub enum FindingKind {
         /// How many.
         count: u64,
     },
+    /// Older chains are here, and earlier files of this chain, or the chain before it, are not: see
+    /// [`Verifier::from_middle`](crate::Verifier::from_middle).
+    FilesMissing,
     /// There are more chains than a verifier keeps in mind.
     TooMany,
     /// A note: the last line is not finished. Its writer was killed, or is at work.
@@ -144,10 +147,11 @@ pub enum FindingKind {
     /// A note: the chain is a start alone, without a signature. Its writer was killed at once, its
     /// signer failed, or it was put in. It holds no record of anything.
     OnlyStart,
-    /// A note: more records are unsigned than the chain's settings allow. Its signer failed, or
-    /// its end is not genuine.
+    /// A note: more records are unsigned than the chain's settings allow, or for longer by more than
+    /// a minute. Its signer failed, its writer was killed at a rare instant, or its end is not genuine.
     Overdue,
-    /// A note: earlier files of the chain, or the chain before it, were not given.
+    /// A note: earlier files of the chain, or the chain before it, were not given. It is the oldest
+    /// chain here, or the verifier was told that it may be so.
     BeginsLate,
     /// A note: the clock went back by more than 5 seconds.
     ClockBack,
@@ -177,10 +181,11 @@ impl fmt::Display for FindingKind {
                      records at least are missing"
                 );
             }
+            Self::FilesMissing => "files between older records and this one are missing",
             Self::TooMany => "there are too many chains",
             Self::Torn => "the last line is not finished",
             Self::OnlyStart => "this start stands alone and is not signed",
-            Self::Overdue => "more records than usual are not signed",
+            Self::Overdue => "the end is not signed, and is longer than the settings allow",
             Self::BeginsLate => "earlier files were not given",
             Self::ClockBack => "the clock went back",
         })

@@ -32,7 +32,9 @@ pub(crate) struct Segment {
     /// It begins with a record that says that a file begins.
     pub(crate) begins_file: bool,
     pub(crate) continues: Option<Continues>,
+    /// What its first record says of the settings.
     pub(crate) checkpoint_records: Option<u64>,
+    pub(crate) checkpoint_seconds: Option<u64>,
     pub(crate) torn: Option<TornLines>,
     /// The last record says that it is a shutdown.
     pub(crate) shutdown: bool,
@@ -66,6 +68,7 @@ impl Segment {
             begins_file: false,
             continues: None,
             checkpoint_records: None,
+            checkpoint_seconds: None,
             torn: None,
             shutdown: false,
             clean: false,
@@ -78,7 +81,6 @@ impl Segment {
     pub(crate) fn start(&mut self, facts: &Facts<'_>) {
         self.starts = true;
         self.continues = facts.continues().cloned();
-        self.checkpoint_records = facts.checkpoint_records();
     }
 
     /// Goes on with a line. Whether the clock went back.

@@ -252,6 +252,82 @@ fn only_a_signed_shutdown_ends_a_chain() {
 }
 
 #[test]
+fn a_missing_beginning_is_found_behind_older_chains() {
+    use FindingKind::*;
+    let chain = |minute: u64, left: Option<&[String]>| {
+        let mut writer = Writer::signed();
+        let left = left.map(|lines| {
+            let line = lines.last().unwrap();
+            let trailer = trailer::read(line.as_bytes()).unwrap();
+            let (chain, seq) = (trailer.chain.to_owned(), trailer.seq);
+            crate::chain::Left { chain, seq, hash: sha256(line.as_bytes()), clean: true }
+        });
+        // A later one has a later id.
+        writer.hand.advance(Duration::from_secs(60 * minute));
+        writer.chain.start(left.as_ref(), 0, &mut writer.out).unwrap();
+        writer.checkpoint(Occasion::Start);
+        writer = writer.write(12);
+        writer.checkpoint(Occasion::Rotation);
+        let first = writer.out.iter().filter(|&&byte| byte == b'\n').count();
+        writer.chain.resume(&mut writer.out).unwrap();
+        let lines = writer.write(9).end();
+        (lines, first)
+    };
+    let (one, at) = chain(0, None);
+    let (two, _) = chain(1, Some(&one));
+    let (three, _) = chain(2, Some(&two));
+    type Row<'a> = (&'a str, &'a [&'a [String]], bool, &'a [FindingKind], &'a [FindingKind]);
+    let rows: [Row<'_>; 7] = [
+        ("all", &[&one, &two, &three], false, &[], &[]),
+        ("the oldest file gone", &[&one[at..], &two, &three], false, &[], &[BeginsLate]),
+        ("the oldest chain gone", &[&two, &three], false, &[], &[BeginsLate]),
+        ("a later first file", &[&one, &two[at..]], false, &[FilesMissing], &[]),
+        ("the one in the middle", &[&one, &three], false, &[FilesMissing], &[]),
+        ("the same, allowed", &[&one, &three], true, &[], &[BeginsLate]),
+        ("its first file, allowed", &[&one, &two[at..]], true, &[], &[BeginsLate]),
+    ];
+    for (name, files, allowed, found, notes) in rows {
+        let mut verifier = trusting();
+        if allowed {
+            verifier = verifier.from_middle();
+        }
+        for lines in files {
+            verifier.read("audit", text(lines).as_bytes()).unwrap();
+        }
+        let report = verifier.finish();
+        assert_eq!(kinds(&report.findings), found, "{name}");
+        assert_eq!(kinds(&report.notes), notes, "{name}");
+    }
+}
+
+#[test]
+fn an_end_that_is_not_signed_for_too_long_is_noted() {
+    // Five records or an hour are agreed; the minute is for slow signers.
+    for (name, records, seconds, late) in [
+        ("in time", 4, 3600, false),
+        ("with a minute", 4, 3655, false),
+        ("too long", 1, 3700, true),
+        ("too many", 6, 1, true),
+    ] {
+        let mut lines = genuine();
+        lines.truncate(7 + 1);
+        let signed = lines.iter().rposition(|line| line.contains("\"signature")).unwrap();
+        lines.truncate(signed + 1);
+        let at = Duration::from_secs(1_795_000_000 + seconds);
+        for _ in 0..records {
+            let mut line = lines[2].clone();
+            let from = line.find("\"ts\":\"").unwrap() + 6;
+            line.replace_range(from..from + 24, &shown(at));
+            lines.push(line);
+        }
+        let report = verify(&rechained_from(&lines, signed + 1));
+        assert!(report.is_intact(), "{name}: {:?}", report.findings);
+        let expected: &[FindingKind] = if late { &[FindingKind::Overdue] } else { &[] };
+        assert_eq!(kinds(&report.notes), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_finding_says_which_record() {
     let mut lines = genuine();
     lines[4] = lines[4].replace("\"count\":", "\"count\":1");

@@ -32,6 +32,10 @@ pub(crate) struct VerifyArgs {
     /// A file with checkpoints that were kept elsewhere, a line each: the records must hold them
     #[arg(long, value_name = "FILE", requires = "key")]
     expect: Vec<PathBuf>,
+    /// Chains may lack their first files although older ones are here: several writers, whose old
+    /// files are deleted
+    #[arg(long)]
+    from_middle: bool,
     /// Complain about notes as well: files that are missing at the start, unfinished ends, …
     #[arg(long)]
     deny_notes: bool,
@@ -120,6 +124,9 @@ struct Chain {
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<Said, Problem> {
     let mut verifier = Verifier::new();
+    if args.from_middle {
+        verifier = verifier.from_middle();
+    }
     for path in &args.key {
         let key = VerifyingKey::parse(&input::text(path)?);
         verifier = verifier.trust(key.map_err(|error| fail(path, &error.to_string()))?);
@@ -143,7 +150,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Said, Problem> {
         !report.is_intact() || report.records == 0 || args.deny_notes && !report.notes.is_empty();
     let report = told(&report);
     let mut page = Page::new();
-    show(&report, &mut page);
+    show(&report, !args.expect.is_empty(), &mut page);
     Ok(Said::new(page, &report, complaint))
 }
 
@@ -212,7 +219,7 @@ fn chain(chain: &ChainReport) -> Chain {
     }
 }
 
-fn show(report: &VerifyReport, page: &mut Page) {
+fn show(report: &VerifyReport, expected: bool, page: &mut Page) {
     let what = match (report.intact, report.signatures_checked) {
         (true, true) => span(GOOD.bold(), "INTACT"),
         (true, false) => span(CARE.bold(), "CONSISTENT"),
@@ -252,6 +259,12 @@ fn show(report: &VerifyReport, page: &mut Page) {
             "{chains}: what a writer wrote after it would not be missed here. Checkpoints that \
              were kept elsewhere (--expect) would tell."
         ));
+    } else if report.records > 0 && !expected {
+        remark(
+            "Whole chains after the last one would not be missed here. Checkpoints that were kept \
+             elsewhere (--expect) would tell."
+                .to_owned(),
+        );
     }
     for key in &report.unknown_keys {
         remark(format!("A key that is not trusted has signed: {key}"));
