@@ -96,6 +96,8 @@ pub trait View: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The future of [`View::look`].
+///
+/// Boxed: once per list that must ask outside the process.
 pub type Look = Pin<Box<dyn Future<Output = Vec<bool>> + Send>>;
 
 /// An answer of [`View::glance`].

@@ -77,7 +77,7 @@ where
     }
 }
 
-/// What an interceptor has yet to say.
+/// What an interceptor has yet to say. Boxed: hooks of any type stand in one list, and most gates have none.
 type Saying = Pin<Box<dyn Future<Output = Result<HookVerdict, Failure>> + Send>>;
 
 /// An interceptor of whatever type.

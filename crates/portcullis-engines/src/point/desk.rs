@@ -275,6 +275,7 @@ fn chunks(open: Vec<Open>, most: usize) -> Vec<Vec<Open>> {
 type Heard = Vec<(usize, Option<bool>)>;
 
 enum Part {
+    // Boxed: beside it is a request over a network.
     Open(Pin<Box<dyn Future<Output = Heard> + Send>>),
     Known(Heard),
 }
@@ -310,7 +311,7 @@ impl<W: Wire> Drop for Landing<W> {
     }
 }
 
-/// The answer of a decision point outside the process.
+/// The answer of a decision point outside the process. Boxed: a request over a network costs far more.
 #[must_use = "futures do nothing unless polled"]
 pub struct Asking(Pin<Box<dyn Future<Output = Decision> + Send>>);
 
