@@ -4,6 +4,7 @@ use crate::common::{Folder, run, run_with, sample};
 fn what_is_enforced_is_said() {
     let ran = run(&["validate", &sample("policy.yaml")]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    let said = unspaced(&ran.out);
     for part in [
         "valid",
         "version  example@",
@@ -14,13 +15,18 @@ fn what_is_enforced_is_said() {
         "if      argument price is at most 500",
         "deny    tools purge_*",
     ] {
-        assert!(ran.out.contains(part), "{part:?} is not in\n{}", ran.out);
+        assert!(said.contains(&unspaced(part)), "{part:?} is not in\n{}", ran.out);
     }
     let text = std::fs::read_to_string(sample("policy.yaml")).unwrap();
     let number = text.lines().position(|line| line.contains("id: never-purge")).unwrap() + 1;
-    assert!(ran.out.contains(&format!("policy.yaml:{number}\n")), "{}", ran.out);
+    assert!(said.contains(&format!("policy.yaml:{number}deny")), "{}", ran.out);
     let quiet = run(&["validate", "--quiet", &sample("policy.yaml")]);
     assert_eq!((quiet.code, quiet.out.as_str()), (0, ""));
+}
+
+/// Where lines are wrapped depends on how long the path of this checkout is.
+fn unspaced(text: &str) -> String {
+    text.split_whitespace().collect()
 }
 
 #[test]
