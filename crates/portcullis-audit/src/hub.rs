@@ -73,7 +73,9 @@ impl Hub {
     pub(crate) fn event(&self, mut event: Event) {
         event.at = self.clock.unix();
         event.event_id = self.ids.at(event.at);
-        event.resource.clone_from(&self.resource);
+        if event.resource.is_none() {
+            event.resource.clone_from(&self.resource);
+        }
         self.offer(Record::Event(event));
     }
 

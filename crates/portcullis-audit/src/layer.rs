@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use crate::error::{ConfigError, ConfigErrorKind};
 use crate::hub::Hub;
+use crate::text::FIELD_MAX;
 use crate::{Audit, AuditLayerBuilder, AuditLog, SinkStatus};
 
 /// Records every decision and every outcome; see the [crate docs](crate).
@@ -16,6 +18,8 @@ use crate::{Audit, AuditLayerBuilder, AuditLog, SinkStatus};
 #[must_use = "nothing is recorded until the layer is applied"]
 pub struct AuditLayer {
     hub: Option<Arc<Hub>>,
+    /// In place of the hub's own.
+    resource: Option<Arc<str>>,
 }
 
 impl AuditLayer {
@@ -26,11 +30,26 @@ impl AuditLayer {
 
     /// A layer that records nothing: no one will know who did what.
     pub const fn danger_off() -> Self {
-        Self { hub: None }
+        Self { hub: None, resource: None }
     }
 
     pub(crate) fn with(hub: Hub) -> Self {
-        Self { hub: Some(Arc::new(hub)) }
+        Self { hub: Some(Arc::new(hub)), resource: None }
+    }
+
+    /// The same trail for another protected resource: its records name `resource`, and go through the same
+    /// queues into the same sinks, one chain for all. For several gates of one process.
+    ///
+    /// # Errors
+    /// When `resource` is longer than 1024 bytes.
+    pub fn for_resource(&self, resource: &str) -> Result<Self, ConfigError> {
+        if resource.len() > FIELD_MAX {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Setting,
+                "the resource is longer than 1024 bytes",
+            ));
+        }
+        Ok(Self { hub: self.hub.clone(), resource: Some(resource.into()) })
     }
 
     /// Waits until every record queued before this call was written. `false`: a sink failed
@@ -51,7 +70,7 @@ impl AuditLayer {
     /// A handle that puts events on record: a policy that changed, an issuer that was added.
     #[must_use]
     pub fn log(&self) -> AuditLog {
-        AuditLog::new(self.hub.as_ref())
+        AuditLog::new(self.hub.as_ref(), self.resource.clone())
     }
 
     /// How it stands with each sink, in the order in which they were added.
@@ -72,6 +91,6 @@ impl<S> Layer<S> for AuditLayer {
     type Service = Audit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Audit::new(inner, self.hub.clone())
+        Audit::new(inner, self.hub.clone(), self.resource.clone())
     }
 }

@@ -12,11 +12,13 @@ use crate::{Event, SinkStatus};
 #[derive(Clone, Debug, Default)]
 pub struct AuditLog {
     hub: Weak<Hub>,
+    /// In place of the hub's own.
+    resource: Option<Arc<str>>,
 }
 
 impl AuditLog {
-    pub(crate) fn new(hub: Option<&Arc<Hub>>) -> Self {
-        Self { hub: hub.map(Arc::downgrade).unwrap_or_default() }
+    pub(crate) fn new(hub: Option<&Arc<Hub>>, resource: Option<Arc<str>>) -> Self {
+        Self { hub: hub.map(Arc::downgrade).unwrap_or_default(), resource }
     }
 
     /// Whether auditing is off or has ended.
@@ -26,8 +28,9 @@ impl AuditLog {
     }
 
     /// Queues the event for every sink, without waiting. `false`: auditing is off or has ended.
-    pub fn record(&self, event: Event) -> bool {
+    pub fn record(&self, mut event: Event) -> bool {
         let Some(hub) = self.hub.upgrade() else { return false };
+        event.resource.clone_from(&self.resource);
         hub.event(event);
         true
     }

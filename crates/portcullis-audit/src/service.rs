@@ -19,11 +19,12 @@ use crate::{AuditBody, ResponseFuture};
 pub struct Audit<S> {
     inner: S,
     hub: Option<Arc<Hub>>,
+    resource: Option<Arc<str>>,
 }
 
 impl<S> Audit<S> {
-    pub(crate) fn new(inner: S, hub: Option<Arc<Hub>>) -> Self {
-        Self { inner, hub }
+    pub(crate) fn new(inner: S, hub: Option<Arc<Hub>>, resource: Option<Arc<str>>) -> Self {
+        Self { inner, hub, resource }
     }
 }
 
@@ -46,7 +47,8 @@ where
         };
         let (parts, body) = request.into_parts();
         let source_ip = hub.peer.as_ref().and_then(|peer| peer(&parts));
-        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), &parts, source_ip));
+        let resource = self.resource.as_ref().or(hub.resource.as_ref()).cloned();
+        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), resource, &parts, source_ip));
         let mut request = Request::from_parts(parts, body);
         // Before `call`: should the inner service panic, the debt is paid all the same.
         let debt = Debt::new(Some(Arc::clone(&trail)));

@@ -25,6 +25,8 @@ use crate::{Event, EventKind};
 /// exactly one decision and one outcome, per element of a batch.
 pub(crate) struct RequestTrail {
     hub: Arc<Hub>,
+    /// What the request is for.
+    resource: Option<Arc<str>>,
     request_id: EventId,
     started: Instant,
     source_ip: Option<IpAddr>,
@@ -60,7 +62,12 @@ struct Head {
 }
 
 impl RequestTrail {
-    pub(crate) fn start(hub: Arc<Hub>, parts: &Parts, source_ip: Option<IpAddr>) -> Self {
+    pub(crate) fn start(
+        hub: Arc<Hub>,
+        resource: Option<Arc<str>>,
+        parts: &Parts,
+        source_ip: Option<IpAddr>,
+    ) -> Self {
         let headers = &parts.headers;
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let authorization = lines.next().filter(|_| lines.next().is_none()).cloned();
@@ -80,6 +87,7 @@ impl RequestTrail {
             started: hub.clock.instant(),
             source_ip: source_ip.map(|address| address.to_canonical()),
             state: Mutex::new(State { head, ..State::default() }),
+            resource,
             hub,
         }
     }
@@ -128,6 +136,11 @@ impl RequestTrail {
         if let Some(principal) = state.caller.as_ref().and_then(Caller::principal) {
             event = event.by(principal);
         }
+        self.event(event);
+    }
+
+    fn event(&self, mut event: Event) {
+        event.resource.clone_from(&self.resource);
         self.hub.event(event);
     }
 
@@ -144,7 +157,7 @@ impl RequestTrail {
             return;
         };
         if let Some(event) = self.hub.elevations.step(principal, request, asked) {
-            self.hub.event(event);
+            self.event(event);
         }
     }
 
@@ -216,7 +229,7 @@ impl RequestTrail {
             event_id,
             request_id: self.request_id,
             element: (state.batch || index > 0).then_some(index),
-            resource: self.hub.resource.clone(),
+            resource: self.resource.clone(),
             transport: self.hub.transport,
             version: None,
             method: None,

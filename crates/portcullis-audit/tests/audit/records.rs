@@ -14,6 +14,7 @@ use portcullis_core::{
     NoMessage, Note, Principal, Reason, RequestFacts as _, TargetKind, Text, Version,
 };
 use serde_json::{Value, json};
+use tower::{Layer as _, ServiceExt as _};
 
 use crate::common::*;
 
@@ -801,4 +802,25 @@ async fn events_go_to_every_sink_and_start_and_stop_are_among_them() {
     };
     assert_eq!(kinds(&audited.sink), ["audit.started", "policy.changed", "audit.stopped"]);
     assert_eq!(kinds(&second), kinds(&audited.sink));
+}
+
+/// Several gates of one process, one trail: each record names the resource that it is about.
+#[tokio::test]
+async fn one_trail_for_several_resources() {
+    let audited = audit(|builder| builder.resource("https://mcp.example.com/first"));
+    let other = "https://mcp.example.com/second";
+    let second = audited.layer.for_resource(other).unwrap();
+    assert!(second.log().record(Event::new(EventKind::Other)));
+    assert!(audited.layer.log().record(Event::new(EventKind::Other)));
+    let service = second.layer(tower::service_fn(async |mut request: Request<()>| {
+        sign_in(&mut request, &call("read"));
+        let _ = allow(&request, 0, &call("read"));
+        Ok::<_, std::convert::Infallible>(ok("{}"))
+    }));
+    drop(service.oneshot(request()).await.unwrap());
+    let records = audited.records().await;
+    let resources: Vec<_> =
+        records.iter().filter_map(|record| record["resource"].as_str()).collect();
+    assert_eq!(resources, [other, "https://mcp.example.com/first", other]);
+    assert!(audited.layer.for_resource(&"x".repeat(1025)).is_err());
 }
