@@ -56,13 +56,13 @@
 //! | an argument whose name a server may take for one that is looked at, such as `Path` for `path` | denial |
 //! | a caller or target that the engine has no name for | denial, `default_deny` |
 //!
-//! Lists are filtered by the same questions, many items in one request.
+//! Lists are filtered by the same questions, many items in one request; so are the calls of a batch, and the
+//! resources of a subscription, decided.
 //!
 //! # What it does not do
 //! It does not run a decision point, load policies into one, or hear of changes there: an answer may be
-//! used for as long as `DecisionPoint::cache_for` says. It sends no client certificate. A message with
-//! several targets, and a batch, ask about one after the other. No engine sees the address of the caller, or
-//! what a server says about its tools.
+//! used for as long as `DecisionPoint::cache_for` says. It sends no client certificate. No engine
+//! sees the address of the caller, or what a server says about its tools.
 //!
 //! # Where to put it
 //! In the [`RbacLayer`](portcullis_rbac::RbacLayer), or in the builder of the `portcullis` crate, in the

@@ -5,6 +5,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_core::{TargetKind, Text};
 use portcullis_rbac::{Answer, Authorizer, Decision, Query, Together};
@@ -13,7 +14,7 @@ use crate::naming::Naming;
 use crate::point::{Asking, Client, Desk};
 use crate::{ConfigError, DecisionPoint};
 use mapping::{Groups, Mapping, Relation};
-use wire::OpenFgaWire;
+use wire::{ListObjects, OpenFgaWire};
 
 /// How many checks a server takes in one request, unless it is configured otherwise.
 const BATCH: usize = 50;
@@ -55,11 +56,12 @@ const BATCH: usize = 50;
 /// * Names are percent-encoded, except letters and digits of ASCII and `-._~/@|`. So no name is a
 ///   wildcard, or a set of users.
 ///
-/// Arguments are not sent: a list and a call ask the same. `ListObjects` is not used: its answer may
-/// be cut short by number or time, and does not say so.
+/// Arguments are not sent: a list and a call ask the same. `ListObjects` is used for long lists where
+/// [`list_objects`](OpenFgaBuilder::list_objects) says so.
 ///
 /// # What it takes for a yes
-/// `"allowed": true`, and for lists no `error` beside it. Everything else is a denial. Nobody is asked
+/// `"allowed": true`, and for lists no `error` beside it, or the object's name in the answer of
+/// `ListObjects`. Everything else is a denial. Nobody is asked
 /// about callers who have not signed in, names too long for the protocol (512 bytes for a user, 256 for an
 /// object), tasks, and, where groups are sent, callers with more than 100 groups or whose token lists only
 /// some.
@@ -80,7 +82,15 @@ pub struct OpenFgaBuilder {
     model: String,
     higher_consistency: bool,
     batch: usize,
+    list_objects: Option<Limits>,
     mapping: Mapping,
+}
+
+/// What a server sets itself for `ListObjects`; zero is no limit.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    most: usize,
+    deadline: Duration,
 }
 
 impl OpenFga {
@@ -97,6 +107,7 @@ impl OpenFga {
             model: model.into(),
             higher_consistency: false,
             batch: BATCH,
+            list_objects: None,
             mapping: Mapping::default(),
         }
     }
@@ -151,6 +162,26 @@ impl OpenFgaBuilder {
         self
     }
 
+    /// Asks `ListObjects` about a list that would take more than one `BatchCheck`: one request in place of
+    /// many, for callers who may use few of very many tools. Off by default: the server has to find all
+    /// that the caller may use, of every server that shares the store, and this costs it more than the
+    /// checks do where that is much.
+    ///
+    /// A server ends its answer where it has named `most` objects
+    /// (`OPENFGA_LIST_OBJECTS_MAX_RESULTS`, 1000 unless configured) or has looked for `deadline`
+    /// (`OPENFGA_LIST_OBJECTS_DEADLINE`, 3 seconds), and does not say that it did. Say here what the server
+    /// is configured with; zero is no limit, as it is there. Names that are missing from an answer of
+    /// `most` objects are then checked one by one, and the
+    /// [timeout](DecisionPoint::timeout), which must be shorter, ends the wait before the
+    /// server cuts its answer. So what is visible is what is callable, as without this. If the server's
+    /// limits are lower than it says here, a list may lack something that can be called; it never shows
+    /// what cannot.
+    pub fn list_objects(mut self, most: usize, deadline: Duration) -> Self {
+        self.list_objects = Some(Limits { most, deadline });
+        self.mapping.list_objects = true;
+        self
+    }
+
     /// Checks the settings. Asks nobody yet.
     ///
     /// # Errors
@@ -165,10 +196,22 @@ impl OpenFgaBuilder {
             }
         }
         let client = Client::new(&self.point)?;
+        let cut_unseen =
+            |limits: Limits| !limits.deadline.is_zero() && limits.deadline <= self.point.patience();
+        if self.list_objects.is_some_and(cut_unseen) {
+            return Err(ConfigError::new(
+                "the timeout of the decision point is shorter than the deadline of its ListObjects",
+            ));
+        }
+        let list_objects = self.list_objects.map(|limits| {
+            let url = client.url(&format!("stores/{}/list-objects", self.store))?;
+            Ok(ListObjects { url, most: (limits.most > 0).then_some(limits.most) })
+        });
         let wire = OpenFgaWire {
             check: client.url(&format!("stores/{}/check", self.store))?,
             batch_check: client.url(&format!("stores/{}/batch-check", self.store))?,
             batch: self.batch,
+            list_objects: list_objects.transpose()?,
         };
         let version = Text::from(format!("openfga@{}", self.model));
         let mapping = self.mapping.checked(&self.model, self.higher_consistency)?;

@@ -3,6 +3,7 @@
 mod cache;
 mod client;
 mod desk;
+mod lists;
 mod question;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use crate::ConfigError;
 pub(crate) use client::Client;
 pub use desk::Asking;
 pub(crate) use desk::Desk;
-pub(crate) use question::{Question, Wire};
+pub(crate) use question::{Listed, Names, Question, Wire};
 
 /// The longest that an answer is used.
 const MAX_CACHE: Duration = Duration::from_secs(60);
@@ -105,7 +106,9 @@ impl DecisionPoint {
     }
 
     /// How many requests may be under way at once: 32 by default. Eight times as many questions may
-    /// wait for their turn; further ones are denied at once.
+    /// wait for their turn; further ones are denied at once. Lists and batches, of all callers, have at most
+    /// half of the requests, so that calls get through beside them; they wait for their turn, each request
+    /// as long as [`timeout`](Self::timeout) says.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.in_flight = requests;
         self
@@ -132,7 +135,6 @@ impl DecisionPoint {
     }
 
     /// How long a question may take.
-    #[cfg(feature = "authzen")]
     pub(crate) fn patience(&self) -> Duration {
         self.timeout
     }

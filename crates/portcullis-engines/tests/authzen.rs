@@ -191,6 +191,59 @@ async fn a_list_takes_few_requests() {
     assert_eq!(first["evaluations"][0], one);
 }
 
+/// However long a list is, calls of others get their turn, and nothing of the list is lost.
+#[tokio::test]
+async fn a_long_list_leaves_room_for_calls() {
+    for batch in [0, 2] {
+        let point = Point::held(by_name).await;
+        let settings =
+            DecisionPoint::new(&point.url).max_in_flight(4).timeout(Duration::from_secs(30));
+        let authzen = AuthZen::builder(settings).batch_size(batch).build().unwrap();
+        let tools: Vec<String> = (0..300).map(|n| format!("ok{n}")).collect();
+        let listing = {
+            let authzen = authzen.clone();
+            tokio::spawn(async move {
+                let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+                list(&authzen, &verified(alice()), &tools).await
+            })
+        };
+        point.wait_for(2).await;
+        let calling = {
+            let authzen = authzen.clone();
+            tokio::spawn(async move {
+                let caller = verified(Principal::builder(ISSUER, "bob").build());
+                ask(&authzen, &call(&caller, "ok call")).await
+            })
+        };
+        point.wait_for(3).await;
+        let last = point.asked().pop().unwrap();
+        assert_eq!(last.body["resource"]["id"], "ok call", "half of the places are for calls");
+        point.release();
+        assert_eq!(calling.await.unwrap(), yes());
+        assert_eq!(listing.await.unwrap(), vec![yes(); 300], "{batch}: more than may wait");
+    }
+}
+
+/// A question asked after all was forgotten does not get the answer to one asked before.
+#[tokio::test]
+async fn forgetting_counts_for_questions_under_way() {
+    let point = Point::held(by_name).await;
+    let authzen = AuthZen::builder(DecisionPoint::new(&point.url)).build().unwrap();
+    let asking = || {
+        let authzen = authzen.clone();
+        tokio::spawn(async move { ask(&authzen, &call(&verified(alice()), "ok")).await })
+    };
+    let first = asking();
+    point.wait_for(1).await;
+    authzen.forget();
+    let second = asking();
+    point.wait_for(2).await;
+    point.release();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (yes(), yes()));
+    assert_eq!(ask(&authzen, &call(&verified(alice()), "ok")).await, yes());
+    assert_eq!(point.count(), 2, "the later answer is remembered");
+}
+
 /// What is visible is callable: the question of a list is that of a call.
 #[tokio::test]
 async fn a_list_and_a_call_share_their_answers() {

@@ -259,6 +259,141 @@ async fn whatever_is_not_a_yes_is_a_denial() {
     assert_eq!(ask(&fga, &call(&verified(alice()), "ok")).await, gone(), "a status");
 }
 
+/// Answers `ListObjects` with the tools that start with `ok`, `most` of them; and checks as usual.
+fn with_lists(most: usize) -> impl Fn(&point::Asked) -> Reply + Send + Sync + 'static {
+    move |asked| {
+        if !asked.path.ends_with("/list-objects") {
+            return by_name(asked);
+        }
+        let objects: Vec<_> = (0..200).step_by(10).map(|n| format!("tool:ok{n}")).collect();
+        let objects: Vec<_> = objects.into_iter().chain(["tool:ok-elsewhere".into()]).collect();
+        json(value!({ "objects": objects[..objects.len().min(most)] }).to_string())
+    }
+}
+
+/// 200 tools, of which each tenth is allowed.
+fn many() -> (Vec<String>, Vec<Decision>) {
+    let allowed = |n: &usize| n.is_multiple_of(10);
+    let name = |n| if allowed(&n) { format!("ok{n}") } else { format!("no{n}") };
+    let decision = |n| if allowed(&n) { yes() } else { no() };
+    ((0..200).map(name).collect(), (0..200).map(decision).collect())
+}
+
+/// What a list shows is what can be called, whether the server cuts its answer or not (R-203).
+#[tokio::test]
+async fn long_lists_are_asked_for_at_once() {
+    let caller = verified(Principal::builder(ISSUER, "alice").group("staff").build());
+    let (tools, expected) = many();
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    let three = Duration::from_secs(3);
+    // What the server cuts at, what we think it does, the size of batches; the requests of each kind.
+    let rows = [
+        ("a whole answer", 1000, 1000, 50, (1, 0, 0)),
+        ("no limit", 1000, 0, 50, (1, 0, 0)),
+        ("cut: what is missing is checked", 10, 10, 50, (1, 4, 0)),
+        ("nearly cut", 21, 22, 50, (1, 0, 0)),
+        ("just cut", 21, 21, 50, (1, 4, 0)),
+        ("without batches", 10, 10, 0, (1, 0, 190)),
+        ("one batch is enough", 1000, 1000, 200, (0, 1, 0)),
+    ];
+    for (name, cut, most, batch, requests) in rows {
+        let point = Point::new(with_lists(cut)).await;
+        let fga = builder(&point).groups("group", "member").batch_size(batch);
+        let fga = fga.list_objects(most, three).build().unwrap();
+        assert_eq!(list(&fga, &caller, &tools).await, expected, "{name}");
+        let count = |path: &str| point.asked().iter().filter(|a| a.path.ends_with(path)).count();
+        assert_eq!(
+            (count("/list-objects"), count("/batch-check"), count("/check")),
+            requests,
+            "{name}"
+        );
+    }
+    let point = Point::new(with_lists(1000)).await;
+    let fga = builder(&point).groups("group", "member").list_objects(1000, three).build().unwrap();
+    list(&fga, &caller, &tools).await;
+    let user = "user:https%3A//id.example.com|alice";
+    let expected = value!({
+        "type": "tool",
+        "relation": "can_call",
+        "user": user,
+        "contextual_tuples": { "tuple_keys": [{
+            "user": user,
+            "relation": "member",
+            "object": "group:https%3A//id.example.com|staff",
+        }] },
+        "authorization_model_id": MODEL,
+        "consistency": "MINIMIZE_LATENCY",
+    });
+    let asked = &point.asked()[0];
+    assert_eq!(asked.path, format!("/stores/{STORE}/list-objects"));
+    assert_eq!(asked.body, expected);
+}
+
+/// A server with a lower limit than we were told shows less in lists; it takes no call away.
+#[tokio::test]
+async fn a_cut_answer_that_nobody_notices_hides_and_does_not_deny() {
+    let point = Point::new(with_lists(10)).await;
+    let fga = OpenFga::builder(DecisionPoint::new(&point.url), STORE, MODEL);
+    let fga = fga.list_objects(1000, Duration::from_secs(3)).build().unwrap();
+    let caller = verified(alice());
+    let (tools, _) = many();
+    let names: Vec<&str> = tools.iter().map(String::as_str).collect();
+    let shown = list(&fga, &caller, &names).await;
+    assert_eq!(shown[90], yes());
+    assert_eq!(point.count(), 1);
+    assert_eq!(ask(&fga, &call(&caller, "ok90")).await, yes());
+    assert_eq!(point.count(), 1, "a yes is remembered");
+    assert_eq!(shown[100], no());
+    assert_eq!(ask(&fga, &call(&caller, "ok100")).await, yes(), "a no of a list is not");
+}
+
+#[tokio::test]
+async fn a_listing_that_is_none_hides_all() {
+    let caller = verified(alice());
+    let (tools, _) = many();
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    let replies = [
+        ("nothing", json("{}")),
+        ("a map", json(r#"{"objects":{"tool:ok0":true}}"#)),
+        ("twice", json(r#"{"objects":[],"objects":["tool:ok0"]}"#)),
+        ("a check", json(r#"{"allowed":true}"#)),
+        ("too large", json(format!(r#"{{"objects":["{}"]}}"#, "x".repeat(1024 * 1024)))),
+        ("a status", Reply { status: 500, ..json(r#"{"objects":["tool:ok0"]}"#) }),
+    ];
+    for (name, reply) in replies {
+        let point = Point::new(move |_| reply.clone()).await;
+        let fga = builder(&point).list_objects(1000, Duration::from_secs(3)).build().unwrap();
+        assert_eq!(list(&fga, &caller, &tools).await, vec![Decision::unavailable(); 200], "{name}");
+        assert_eq!(point.count(), 1, "{name}");
+    }
+}
+
+/// Only lists may be answered so: a call, and a call in a batch, are checked.
+#[tokio::test]
+async fn calls_are_checked_even_together() {
+    let point = Point::new(with_lists(1000)).await;
+    let fga = builder(&point).batch_size(1).list_objects(1000, Duration::from_secs(3));
+    let fga = fga.build().unwrap();
+    let caller = verified(alice());
+    let calls = ["ok0", "no", "ok9"].map(|tool| call(&caller, tool));
+    assert_eq!(fga.authorize_list(&calls).await, [yes(), no(), yes()]);
+    assert!(point.asked().iter().all(|asked| asked.path.ends_with("/batch-check")));
+    // Different kinds and callers share no listing.
+    let bob = verified(Principal::builder(ISSUER, "bob").build());
+    let prompt = Query::new(&caller, Version::V2026_07_28, Method::PromptsGet);
+    let mixed = [
+        call(&caller, "ok0").in_a_list(),
+        call(&caller, "ok10").in_a_list(),
+        call(&bob, "ok0").in_a_list(),
+        prompt.on(TargetKind::Prompt, "ok").in_a_list(),
+    ];
+    let before = point.count();
+    assert_eq!(fga.authorize_list(&mixed).await, [yes(), yes(), yes(), yes()]);
+    let asked = point.asked();
+    let listings = asked[before..].iter().filter(|a| a.path.ends_with("/list-objects"));
+    assert_eq!((listings.count(), asked.len() - before), (1, 3));
+}
+
 #[test]
 fn settings_that_cannot_be_honoured() {
     let point = || DecisionPoint::new("https://fga.example.com");
@@ -273,6 +408,9 @@ fn settings_that_cannot_be_honoured() {
         ("a set for a type", on(STORE, MODEL).groups("group:x", "member"), false),
         ("a relation too long", on(STORE, MODEL).groups("group", "m".repeat(51)), false),
         ("too many", on(STORE, MODEL).batch_size(1001), false),
+        ("a list", on(STORE, MODEL).list_objects(1000, Duration::from_millis(2001)), true),
+        ("a list without end", on(STORE, MODEL).list_objects(0, Duration::ZERO), true),
+        ("a cut unseen", on(STORE, MODEL).list_objects(1000, Duration::from_secs(2)), false),
         ("plain", OpenFga::builder(DecisionPoint::new("http://a.example"), STORE, MODEL), false),
     ];
     for (name, builder, expected) in rows {

@@ -53,8 +53,9 @@ pub trait Authorizer: Send + Sync + 'static {
     /// notifications, streams, session ends and answers to the server.
     fn authorize(&self, query: &Query<'_>) -> Answer<Self::Later>;
 
-    /// Answers about the items of a list that [`authorize`](Self::authorize) did not answer at once:
-    /// for each query its decision, in order. A shorter answer hides the rest.
+    /// Answers about several questions that [`authorize`](Self::authorize) did not answer at once: the items
+    /// of a list, the elements of a batch, the targets of one message. For each query its decision, in
+    /// order. A shorter answer is a denial of the rest.
     ///
     /// By default they are asked about with `authorize`, 16 at a time. A decision point that takes
     /// many questions in one request does better; its decisions must be those of `authorize`.

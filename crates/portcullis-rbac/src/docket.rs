@@ -1,11 +1,14 @@
-//! Asks the authorizer about everything a message wants, one question at a time.
+//! Asks the authorizer about everything a message wants: one question after the other where answers come at
+//! once, and together where they take their time.
 
-use portcullis_core::{Caller, McpMessage, McpRequest, Method, TargetKind, Text};
+use std::collections::VecDeque;
+
+use portcullis_core::{Caller, McpMessage, McpRequest, Method, Target, TargetKind, Text};
 
 use crate::policy::PROTOCOL;
 use crate::reduce::is_reducible;
 use crate::seen::Seen;
-use crate::{Answer, Authorizer, Decision, Query};
+use crate::{Answer, Authorizer, Decision, Query, Together};
 
 /// What was found out so far, and what to ask next.
 #[derive(Debug, Default)]
@@ -23,7 +26,12 @@ pub(crate) struct Docket {
     /// The finding of a message that is not a batch: no list needed.
     first: Option<Finding>,
     more: Vec<Finding>,
+    /// The questions that were asked together, and their answers once there are any, in order.
+    together: VecDeque<(Place, Option<Decision>)>,
 }
+
+/// The numbers of an element and of a target in it.
+type Place = (usize, usize);
 
 /// What was found about one message.
 #[derive(Debug)]
@@ -35,10 +43,11 @@ pub(crate) enum Finding {
 }
 
 /// Where the questions stand.
-#[derive(Debug)]
 pub(crate) enum Step<L> {
     /// Wait for this answer, and hand it to [`Docket::hear`].
     Wait(L),
+    /// Wait for these answers, and hand them to [`Docket::hear_all`].
+    WaitForAll(Together),
     /// Every element of the message has its finding.
     Done,
 }
@@ -84,28 +93,78 @@ impl Docket {
                     continue;
                 }
             }
-            let mut query = Query::new(caller, request.version(), request.method());
-            if let Some(target) = target {
-                query = query.on(target.kind(), target.name());
-            }
-            if let Some(target) = target.filter(|_| is_about_task(request)) {
-                if target.kind() == TargetKind::Task {
-                    self.target += 1; // Whose it is, inspection has found out.
-                    continue;
-                }
-                // With which arguments it was called is past.
-                let call = Query::new(caller, request.version(), Method::ToolsCall);
-                query = call.on(target.kind(), target.name()).in_a_list();
-            }
-            if let Some(arguments) = request.arguments() {
-                query = query.with_arguments(arguments);
+            let Some(query) = query(caller, request, target) else {
+                self.target += 1; // Whose it is, inspection has found out.
+                continue;
+            };
+            if let Some(decision) = self.answered() {
+                self.hear(decision);
+                continue;
             }
             match authorizer.authorize(&seen.complete(authorizer, query)) {
                 Answer::Now(decision) => self.hear(decision),
-                Answer::Later(later) => return Step::Wait(later),
+                Answer::Later(later) => {
+                    return match self.ask_together(authorizer, seen, caller, message) {
+                        Some(all) => Step::WaitForAll(all),
+                        None => Step::Wait(later),
+                    };
+                }
             }
         }
         Step::Done
+    }
+
+    /// Asks all questions from the present one on that take their time, if there are several: who waits
+    /// for one after the other waits for the sum. Some may turn out to be without need, because another
+    /// answer is a denial.
+    fn ask_together<A: Authorizer>(
+        &mut self,
+        authorizer: &A,
+        seen: &Seen,
+        caller: &Caller,
+        message: &McpMessage,
+    ) -> Option<Together> {
+        let mut queries = Vec::new();
+        self.together.clear();
+        let mut first = self.target;
+        for number in self.element.. {
+            let Some(element) = element(message, number) else { break };
+            let Asked::About(request) = asked(element) else { continue };
+            // One without targets has a question as well.
+            let none = request.targets().next().is_none().then_some(None);
+            let targets = request.targets().map(Some).chain(none).enumerate();
+            for (place, target) in targets.skip(std::mem::take(&mut first)) {
+                let Some(query) = query(caller, request, target) else { continue };
+                let query = seen.complete(authorizer, query);
+                if let Answer::Later(_) = authorizer.authorize(&query) {
+                    self.together.push_back(((number, place), None));
+                    queries.push(query);
+                }
+            }
+        }
+        if queries.len() > 1 {
+            return Some(authorizer.authorize_list(&queries));
+        }
+        self.together.clear();
+        None
+    }
+
+    /// The answer to the present question, where it was asked together with others.
+    fn answered(&mut self) -> Option<Decision> {
+        let here = (self.element, self.target);
+        while self.together.front().is_some_and(|(place, _)| *place < here) {
+            self.together.pop_front(); // No longer of interest.
+        }
+        let (place, answer) = self.together.front_mut()?;
+        if *place == here { answer.take() } else { None }
+    }
+
+    /// Takes the answers to the questions that were asked together. One that is missing is a denial.
+    pub(crate) fn hear_all(&mut self, decisions: Vec<Decision>) {
+        let decisions = decisions.into_iter().chain(std::iter::repeat_with(Decision::unavailable));
+        for ((_, answer), decision) in self.together.iter_mut().zip(decisions) {
+            *answer = Some(decision);
+        }
     }
 
     /// Takes the answer to the last question. Every target must be allowed; scopes add up.
@@ -187,6 +246,30 @@ pub(crate) fn element(message: &McpMessage, at: usize) -> Option<&McpMessage> {
         McpMessage::Batch(elements) => elements.get(at),
         message => (at == 0).then_some(message),
     }
+}
+
+/// The question that a target of a request brings up; `None` for a task, which only its owner asks about.
+fn query<'a>(
+    caller: &'a Caller,
+    request: &'a McpRequest,
+    target: Option<&'a Target>,
+) -> Option<Query<'a>> {
+    let mut query = Query::new(caller, request.version(), request.method());
+    if let Some(target) = target {
+        query = query.on(target.kind(), target.name());
+    }
+    if let Some(target) = target.filter(|_| is_about_task(request)) {
+        if target.kind() == TargetKind::Task {
+            return None;
+        }
+        // With which arguments it was called is past.
+        let call = Query::new(caller, request.version(), Method::ToolsCall);
+        query = call.on(target.kind(), target.name()).in_a_list();
+    }
+    if let Some(arguments) = request.arguments() {
+        query = query.with_arguments(arguments);
+    }
+    Some(query)
 }
 
 enum Asked<'a> {

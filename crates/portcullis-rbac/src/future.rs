@@ -10,9 +10,9 @@ use pin_project_lite::pin_project;
 use portcullis_core::{Buffered, GateBody, Permit, ResponseFacts as _};
 use tower_service::Service;
 
-use crate::Authorizer;
 use crate::docket::Docket;
 use crate::gate::{Gate, Next, Recording, Refusal};
+use crate::{Authorizer, Together};
 
 pin_project! {
     /// Response future of [`Rbac`](crate::Rbac): `L` is the authorizer's
@@ -28,6 +28,7 @@ pin_project! {
     #[project = StateProj]
     enum State<S, A, L, F> {
         Deciding { #[pin] later: L, held: Option<Held<S, A>> },
+        DecidingAll { all: Together, held: Option<Held<S, A>> },
         Recording { held: Option<(S, Recording)> },
         Calling { #[pin] future: F, permit: Option<Permit> },
         Refused { refusal: Option<Refusal> },
@@ -43,6 +44,29 @@ struct Held<S, A> {
     docket: Docket,
 }
 
+impl<S, A, ResBody> Held<S, A>
+where
+    S: Service<Request<Buffered>, Response = Response<ResBody>>,
+    A: Authorizer,
+{
+    /// What comes after an answer.
+    fn go_on(mut self) -> State<S, A, A::Later, S::Future> {
+        match self.gate.next(self.request, self.docket) {
+            Next::Ask(later, request, docket) => {
+                State::Deciding { later, held: Some(Self { request, docket, ..self }) }
+            }
+            Next::AskAll(all, request, docket) => {
+                State::DecidingAll { all, held: Some(Self { request, docket, ..self }) }
+            }
+            Next::Record(recording) => State::Recording { held: Some((self.inner, recording)) },
+            Next::Call(request, permit) => {
+                State::Calling { future: self.inner.call(request), permit: Some(permit) }
+            }
+            Next::Refuse(refusal) => State::Refused { refusal: Some(refusal) },
+        }
+    }
+}
+
 impl<S, A, L, F> ResponseFuture<S, A, L, F> {
     pub(crate) fn asking(
         later: L,
@@ -53,6 +77,17 @@ impl<S, A, L, F> ResponseFuture<S, A, L, F> {
     ) -> Self {
         let held = Some(Held { inner, gate, request, docket });
         Self { state: State::Deciding { later, held } }
+    }
+
+    pub(crate) fn asking_all(
+        all: Together,
+        inner: S,
+        gate: Arc<Gate<A>>,
+        request: Request<Buffered>,
+        docket: Docket,
+    ) -> Self {
+        let held = Some(Held { inner, gate, request, docket });
+        Self { state: State::DecidingAll { all, held } }
     }
 
     pub(crate) fn recording(inner: S, recording: Recording) -> Self {
@@ -83,20 +118,13 @@ where
                     let decision = ready!(later.poll(cx));
                     let mut held = taken(held);
                     held.docket.hear(decision);
-                    match held.gate.next(held.request, held.docket) {
-                        Next::Ask(later, request, docket) => {
-                            let held = Some(Held { request, docket, ..held });
-                            State::Deciding { later, held }
-                        }
-                        Next::Record(recording) => {
-                            State::Recording { held: Some((held.inner, recording)) }
-                        }
-                        Next::Call(request, permit) => State::Calling {
-                            future: held.inner.call(request),
-                            permit: Some(permit),
-                        },
-                        Next::Refuse(refusal) => State::Refused { refusal: Some(refusal) },
-                    }
+                    held.go_on()
+                }
+                StateProj::DecidingAll { all, held } => {
+                    let decisions = ready!(all.as_mut().poll(cx));
+                    let mut held = taken(held);
+                    held.docket.hear_all(decisions);
+                    held.go_on()
                 }
                 StateProj::Recording { held } => {
                     let recorded = match held {

@@ -8,13 +8,13 @@ use portcullis_core::{
     Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
 };
 
-use crate::Authorizer;
 use crate::batch::{self, Outcome};
 use crate::docket::{Docket, Step, element};
 use crate::reduce::without;
 use crate::seen::Seen;
 use crate::settle::{Circumstances, settle};
 use crate::view::Sight;
+use crate::{Authorizer, Together};
 
 /// What a layer and its services share.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Gate<A> {
 pub(crate) enum Next<L> {
     /// Wait for the answer, hand it to the docket and come back.
     Ask(L, Request<Buffered>, Docket),
+    /// The same with several answers.
+    AskAll(Together, Request<Buffered>, Docket),
     /// Wait until the decision is on record, then call.
     Record(Recording),
     /// Call the inner service.
@@ -100,6 +102,7 @@ impl<A: Authorizer> Gate<A> {
             let version = docket.version(&*self.authorizer);
             match docket.advance(&*self.authorizer, &self.seen, caller, message) {
                 Step::Wait(later) => return Next::Ask(later, request, docket),
+                Step::WaitForAll(all) => return Next::AskAll(all, request, docket),
                 Step::Done => match docket.anew(&*self.authorizer) {
                     // The answers may be of two policies.
                     Some(afresh) => docket = afresh,

@@ -53,6 +53,10 @@ where
                 let gate = Arc::clone(&self.gate);
                 ResponseFuture::asking(later, self.take_ready(), gate, request, docket)
             }
+            Next::AskAll(all, request, docket) => {
+                let gate = Arc::clone(&self.gate);
+                ResponseFuture::asking_all(all, self.take_ready(), gate, request, docket)
+            }
         }
     }
 }

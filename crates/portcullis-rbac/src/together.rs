@@ -11,7 +11,7 @@ const AT_ONCE: usize = 16;
 
 /// The future of [`Authorizer::authorize_list`]: a decision for each question, in order.
 ///
-/// Boxed because only lists that a decision point outside the process must see come here.
+/// Boxed because only what a decision point outside the process must see comes here.
 pub type Together = Pin<Box<dyn Future<Output = Vec<Decision>> + Send>>;
 
 /// Asks about each, a few at a time.

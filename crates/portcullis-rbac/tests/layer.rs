@@ -992,6 +992,109 @@ async fn a_list_is_asked_about_together() {
     assert_eq!(shown, [vec![true; 39], vec![false]].concat(), "what is not answered is hidden");
 }
 
+/// Answers like [`Remote`], now or later, and notes how many questions came together.
+struct Counted(bool, Arc<Mutex<Vec<usize>>>);
+
+impl Authorizer for Counted {
+    type Later = Wait;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Wait> {
+        match Remote.authorize(query) {
+            Answer::Later(Wait(_, decision)) if !self.0 => Answer::Now(decision.unwrap()),
+            answer => answer,
+        }
+    }
+
+    fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
+        self.1.lock().unwrap().push(queries.len());
+        Remote.authorize_list(queries)
+    }
+
+    fn version(&self) -> Text {
+        Remote.version()
+    }
+}
+
+async fn outcome(later: bool, message: McpMessage) -> (Vec<String>, usize, u16, Vec<usize>) {
+    let (inner, asked) = (Inner::default(), Arc::default());
+    let mut request =
+        recorded(&inner, verified(staff()), message.clone(), || Acknowledgement::Recorded);
+    if let McpMessage::Request(message) = &message {
+        *request.body_mut() = Buffered::new(message.raw().clone());
+    }
+    let layer = RbacLayer::new(Counted(later, Arc::clone(&asked)), challenge());
+    let response = layer.layer(inner.clone()).oneshot(request).await.unwrap();
+    let log = inner.log.lock().unwrap().clone();
+    let asked = asked.lock().unwrap().clone();
+    (log, inner.calls(), response.status().as_u16(), asked)
+}
+
+/// A message with several questions waits for them once.
+#[tokio::test]
+async fn several_questions_are_asked_together() {
+    let listen = |uris: &[&'static str]| {
+        let targets: Vec<_> = uris.iter().map(|uri| (TargetKind::Resource, *uri)).collect();
+        message(MODERN, Method::SubscriptionsListen, "2", &targets)
+    };
+    let calls = |tools: &[&str]| batch(tools.iter().map(|tool| element("1", tool)).collect());
+    let rows: [(&str, McpMessage, &[usize]); 8] = [
+        ("one", calls(&["ok"]), &[]),
+        ("one of several", calls(&["now", "ok", "now"]), &[]),
+        ("several", calls(&["ok", "now", "no", "ok 2"]), &[3]),
+        ("the first is known", calls(&["now", "ok", "ok"]), &[2]),
+        ("scopes", calls(&["ok", "scoped", "no"]), &[3]),
+        ("a subscription", listen(&["ok", "no", "now", "ok"]), &[3]),
+        ("most are denied", listen(&["no", "no", "no", "ok"]), &[4]),
+        (
+            "others between them",
+            batch(vec![
+                element("1", "ok"),
+                notification(Method::NotificationsProgress),
+                message(BATCHES, Method::Ping, "2", &[]),
+                element("3", "ok"),
+                element("4", "no"),
+            ]),
+            &[3],
+        ),
+    ];
+    for (name, message, together) in rows {
+        let (log, calls, status, asked) = outcome(true, message.clone()).await;
+        assert_eq!(asked, together, "{name}");
+        let one_by_one = outcome(false, message).await;
+        assert_eq!((log, calls, status), (one_by_one.0, one_by_one.1, one_by_one.2), "{name}");
+    }
+}
+
+/// Gives no answers at all to what is asked together.
+struct Silent;
+
+impl Authorizer for Silent {
+    type Later = Wait;
+
+    fn authorize(&self, query: &Query<'_>) -> Answer<Wait> {
+        Remote.authorize(query)
+    }
+
+    fn authorize_list(&self, _: &[Query<'_>]) -> Together {
+        Box::pin(ready(Vec::new()))
+    }
+
+    fn version(&self) -> Text {
+        Remote.version()
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_answered_is_denied() {
+    let inner = Inner::default();
+    let elements = batch(vec![element("1", "ok"), element("2", "ok")]);
+    let request = recorded(&inner, verified(staff()), elements, || Acknowledgement::Recorded);
+    let service = RbacLayer::new(Silent, challenge()).layer(inner.clone());
+    service.oneshot(request).await.unwrap();
+    let denied = |at| format!("{at} deny default-deny pdp_unavailable");
+    assert_eq!(*inner.log.lock().unwrap(), [denied(0), denied(1)]);
+}
+
 // --- Batches ---
 
 fn batch(elements: Vec<McpMessage>) -> McpMessage {

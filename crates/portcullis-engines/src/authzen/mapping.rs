@@ -29,6 +29,7 @@ impl Mapping {
             shared: format!(r#""subject":{subject}"#).into(),
             own: format!(r#""action":{action},"resource":{resource},"context":{context}"#),
             ends: principal.expires_at(),
+            listed: None,
         })
     }
 

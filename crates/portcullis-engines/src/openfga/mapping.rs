@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::ConfigError;
 use crate::naming::Naming;
-use crate::point::Question;
+use crate::point::{Listed, Question};
 
 /// The longest names, in bytes, and how many groups a question may hold.
 const MAX_USER: usize = 512;
@@ -21,6 +21,8 @@ pub(super) struct Mapping {
     pub(super) naming: Naming,
     pub(super) targets: Vec<(TargetKind, Relation)>,
     pub(super) groups: Option<Groups>,
+    /// Whether items of lists may be asked about all together.
+    pub(super) list_objects: bool,
     /// What all questions have in common, once checked.
     shared: Arc<str>,
 }
@@ -54,6 +56,7 @@ impl Default for Mapping {
                 (TargetKind::ResourceTemplate, relation("resource_template", "can_read")),
             ],
             groups: None,
+            list_objects: false,
             shared: "".into(),
         }
     }
@@ -99,13 +102,26 @@ impl Mapping {
         let (object, relation) = self.object(query)?;
         let tuple = json!({ "user": user, "relation": relation, "object": object });
         let groups = self.memberships(principal, &user)?;
-        let own = if groups.is_empty() {
-            format!(r#""tuple_key":{tuple}"#)
+        let groups = if groups.is_empty() {
+            String::new()
         } else {
-            let groups = Value::from(groups);
-            format!(r#""tuple_key":{tuple},"contextual_tuples":{{"tuple_keys":{groups}}}"#)
+            format!(r#","contextual_tuples":{{"tuple_keys":{}}}"#, Value::from(groups))
         };
-        Some(Question { shared: Arc::clone(&self.shared), own, ends: principal.expires_at() })
+        let listed = (self.list_objects && query.is_listing()).then(|| {
+            let kind = Value::from(object.split_once(':').map_or("", |(kind, _)| kind));
+            let (user, relation) = (Value::from(user.as_str()), Value::from(relation));
+            let shared = &self.shared;
+            let body = format!(
+                r#"{{"type":{kind},"relation":{relation},"user":{user}{groups},{shared}}}"#
+            );
+            Listed { body: body.into(), name: object.clone() }
+        });
+        Some(Question {
+            shared: Arc::clone(&self.shared),
+            own: format!(r#""tuple_key":{tuple}{groups}"#),
+            ends: principal.expires_at(),
+            listed,
+        })
     }
 
     fn object(&self, query: &Query<'_>) -> Option<(String, &str)> {

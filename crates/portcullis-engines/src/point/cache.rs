@@ -91,7 +91,7 @@ mod tests {
 
     fn question(ends: Option<u64>) -> Question {
         let ends = ends.map(Duration::from_secs);
-        Question { shared: "".into(), own: String::new(), ends }
+        Question { shared: "".into(), own: String::new(), ends, listed: None }
     }
 
     #[test]

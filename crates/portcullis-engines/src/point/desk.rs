@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::cache::Answers;
+use super::lists::Open;
 use super::{Client, DecisionPoint, Question, Wire};
 
 /// The least time between two lines about failures.
@@ -25,16 +25,22 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// What the question under way brought: nothing yet, or an answer, or that there is none.
 type Outcome = Option<Option<bool>>;
 
+/// A question under way, and how often all had been forgotten before it was asked: what is asked after
+/// that must not get the answer to what was asked before.
+type Flight = (u64, Arc<str>);
+
 /// One decision point, and all that is known about it.
 pub(crate) struct Desk<W> {
-    wire: W,
+    pub(super) wire: W,
     client: Client,
-    answers: Answers,
-    flights: Mutex<HashMap<Arc<str>, watch::Receiver<Outcome>>>,
+    pub(super) answers: Answers,
+    flights: Mutex<HashMap<Flight, watch::Receiver<Outcome>>>,
     /// How many questions may be under way or wait.
     most: usize,
     turns: Semaphore,
-    timeout: Duration,
+    /// Those of the turns that lists may have.
+    pub(super) lists: Semaphore,
+    pub(super) timeout: Duration,
     clock: Clock,
     /// The rule in records.
     rule: Text,
@@ -51,6 +57,7 @@ impl<W: Wire> Desk<W> {
             flights: Mutex::default(),
             most: point.in_flight.saturating_mul(8),
             turns: Semaphore::new(point.in_flight),
+            lists: Semaphore::new((point.in_flight / 2).max(1)),
             timeout: point.timeout,
             clock: point.clock.clone(),
             rule,
@@ -121,7 +128,7 @@ impl<W: Wire> Desk<W> {
     }
 
     /// The answer, which all who ask the same at the same time share.
-    async fn ask(self: &Arc<Self>, key: Arc<str>, question: Question) -> Option<bool> {
+    pub(super) async fn ask(self: &Arc<Self>, key: Arc<str>, question: Question) -> Option<bool> {
         // The same question may have been answered since.
         if let Some(allowed) = self.answers.get(&key, self.clock.unix()) {
             return Some(allowed);
@@ -138,19 +145,20 @@ impl<W: Wire> Desk<W> {
     ) -> Option<watch::Receiver<Outcome>> {
         let runtime = Handle::try_current().ok()?;
         let mut flights = self.flights();
-        if let Some(flight) = flights.get(&key) {
+        let id: Flight = (self.answers.revision(), Arc::clone(&key));
+        if let Some(flight) = flights.get(&id) {
             return Some(flight.clone());
         }
         if flights.len() >= self.most {
             return None;
         }
         let (sender, flight) = watch::channel(None);
-        flights.insert(Arc::clone(&key), flight.clone());
-        let landing = Landing { desk: Arc::clone(self), key: Arc::clone(&key) };
+        flights.insert(id.clone(), flight.clone());
+        let landing = Landing { desk: Arc::clone(self), id };
         // A task of its own: whoever asked first may go away.
         runtime.spawn(async move {
             let desk = Arc::clone(&landing.desk);
-            let (asked, revision) = (desk.clock.unix(), desk.answers.revision());
+            let (asked, revision) = (desk.clock.unix(), landing.id.0);
             let body = key.to_string();
             let read = |body: &[u8]| desk.wire.read_single(body);
             let answer = desk.exchange(desk.wire.single(), body, read).await;
@@ -163,59 +171,8 @@ impl<W: Wire> Desk<W> {
         Some(flight)
     }
 
-    async fn ask_all(self: &Arc<Self>, open: Vec<Open>) -> Vec<(usize, Option<bool>)> {
-        let mut parts: Vec<Part> = match self.wire.several() {
-            Some((_, most)) => chunks(open, most)
-                .into_iter()
-                .map(|some| Part::Open(Box::pin(Arc::clone(self).ask_several(some))))
-                .collect(),
-            None => open
-                .into_iter()
-                .map(|Open { place, key, question }| {
-                    let desk = Arc::clone(self);
-                    let asking = async move { vec![(place, desk.ask(key, question).await)] };
-                    Part::Open(Box::pin(asking))
-                })
-                .collect(),
-        };
-        poll_fn(|cx| {
-            let mut open = false;
-            for part in &mut parts {
-                open |= part.poll(cx).is_pending();
-            }
-            if open { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
-        parts.into_iter().flat_map(Part::answers).collect()
-    }
-
-    /// The answers to what fits into one request.
-    async fn ask_several(self: Arc<Self>, some: Vec<Open>) -> Vec<(usize, Option<bool>)> {
-        let (asked, revision) = (self.clock.unix(), self.answers.revision());
-        let shared = some.first().map(|open| Arc::clone(&open.question.shared)).unwrap_or_default();
-        let own: Vec<&str> = some.iter().map(|open| open.question.own.as_str()).collect();
-        let answers = match self.wire.several() {
-            Some((url, _)) => {
-                let body = self.wire.ask_several(&shared, &own);
-                let read = |body: &[u8]| self.wire.read_several(body, own.len());
-                self.exchange(url, body, read).await
-            }
-            None => None,
-        };
-        let mut answers = answers.unwrap_or_default().into_iter();
-        let mut heard = Vec::with_capacity(some.len());
-        for Open { place, key, question } in some {
-            let answer = answers.next().flatten();
-            if let Some(allowed) = answer {
-                self.answers.keep(key, &question, allowed, asked, revision);
-            }
-            heard.push((place, answer));
-        }
-        heard
-    }
-
     /// One request and its answer, when it is our turn and all within the time limit.
-    async fn exchange<T>(
+    pub(super) async fn exchange<T>(
         &self,
         url: &Uri,
         body: String,
@@ -242,72 +199,26 @@ impl<W: Wire> Desk<W> {
         }
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<Arc<str>, watch::Receiver<Outcome>>> {
+    /// Now, and how often all was forgotten until now: to keep an answer with.
+    pub(super) fn moment(&self) -> (Duration, u64) {
+        (self.clock.unix(), self.answers.revision())
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Flight, watch::Receiver<Outcome>>> {
         // No code panics while it holds the lock, and any state is a safe one.
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A question of a list, and its place there.
-struct Open {
-    place: usize,
-    key: Arc<str>,
-    question: Question,
-}
-
-/// Runs of at most `most` questions that have the same in common.
-fn chunks(open: Vec<Open>, most: usize) -> Vec<Vec<Open>> {
-    let mut chunks: Vec<Vec<Open>> = Vec::new();
-    for one in open {
-        match chunks.last_mut() {
-            Some(last)
-                if last.len() < most
-                    && last.first().is_some_and(|o| o.question.shared == one.question.shared) =>
-            {
-                last.push(one);
-            }
-            _ => chunks.push(vec![one]),
-        }
-    }
-    chunks
-}
-
-type Heard = Vec<(usize, Option<bool>)>;
-
-enum Part {
-    // Boxed: beside it is a request over a network.
-    Open(Pin<Box<dyn Future<Output = Heard> + Send>>),
-    Known(Heard),
-}
-
-impl Part {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Open(asking) = self {
-            match asking.as_mut().poll(cx) {
-                Poll::Ready(heard) => *self = Self::Known(heard),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn answers(self) -> Heard {
-        match self {
-            Self::Known(heard) => heard,
-            Self::Open(_) => Vec::new(),
-        }
     }
 }
 
 /// Ends a flight when dropped, whatever became of the question.
 struct Landing<W: Wire> {
     desk: Arc<Desk<W>>,
-    key: Arc<str>,
+    id: Flight,
 }
 
 impl<W: Wire> Drop for Landing<W> {
     fn drop(&mut self) {
-        self.desk.flights().remove(&self.key);
+        self.desk.flights().remove(&self.id);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One question, in the words of a protocol, and what a protocol makes of several.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,25 @@ pub(crate) struct Question {
     pub(crate) own: String,
     /// When the caller's token ends.
     pub(crate) ends: Option<Duration>,
+    /// How it is asked about together with all others like it, where it may be.
+    pub(crate) listed: Option<Listed>,
+}
+
+/// A question about an item of a list, for a protocol that can name all that the caller may use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Listed {
+    /// The body that asks for all names of the kind: the same for the questions of one list.
+    pub(crate) body: Arc<str>,
+    /// The name that stands in the answer if this one may be used.
+    pub(crate) name: String,
+}
+
+/// What a caller may use, by name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Names {
+    pub(crate) names: HashSet<String>,
+    /// Whether these are all, so that other names are known to be a no.
+    pub(crate) complete: bool,
 }
 
 /// A protocol of questions and answers.
@@ -32,6 +52,16 @@ pub(crate) trait Wire: Send + Sync + 'static {
 
     /// The answers to `count` questions, in order; `None` to those that could not be answered.
     fn read_several(&self, body: &[u8], count: usize) -> Result<Vec<Option<bool>>, &'static str>;
+
+    /// Where one asks for the names of all that a caller may use.
+    fn listing(&self) -> Option<&Uri> {
+        None
+    }
+
+    /// The names that a listing brought.
+    fn read_listing(&self, _: &[u8]) -> Result<Names, &'static str> {
+        Err("the protocol has no listings")
+    }
 }
 
 impl Question {
