@@ -87,12 +87,12 @@ impl Answer {
     }
 }
 
-type Script = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
+pub type Script = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
 
 /// Records what it gets and answers from its script.
 #[derive(Clone)]
 pub struct Upstream {
-    script: Script,
+    pub script: Script,
     pub seen: Arc<Mutex<Vec<Seen>>>,
 }
 

@@ -161,13 +161,12 @@ async fn calls_are_decided_as_the_tool_they_run() {
     assert_eq!(rig.upstream.count(), 0);
 }
 
-/// What nobody can attribute stays behind: lists of tasks, notices about them, other revisions.
+/// What nobody can attribute stays behind, and so do other revisions.
 #[tokio::test]
 async fn what_is_not_offered() {
     let rig = Rig::new(server()).await;
     let id = begun(&rig).await;
     let before = rig.upstream.count();
-    assert_eq!(rig.ask(request("tasks/list", &json!({}))).await.code(), -32601);
     assert_eq!(rig.ask(request("tasks/update", &json!({ "taskId": id }))).await.code(), -32601);
     for version in [Version::V2025_06_18, Version::V2025_03_26] {
         let ask = about("tasks/get", &id).set("mcp-protocol-version", version.as_str());
@@ -229,4 +228,201 @@ async fn streams() {
     assert_eq!(messages[0]["params"]["_meta"][RELATED]["taskId"], id.as_str());
     assert_eq!(messages[1]["result"]["_meta"][RELATED]["taskId"], id.as_str());
     assert!(!reply.text().contains(ID));
+}
+
+fn related(id: &Value) -> Value {
+    json!({ "name": "ping_tool", "arguments": {}, "_meta": { RELATED: id, "progressToken": 1 } })
+}
+
+/// R-211: some servers act on the task that a message says it belongs to.
+#[tokio::test]
+async fn messages_belong_to_tasks_of_their_sender() {
+    let rig = Rig::new(server()).await;
+    let id = begun(&rig).await;
+    let before = rig.upstream.count();
+    let foreign = rig.staff().subject("mallory").sign();
+    let own = rig.token();
+    let rows = [
+        ("the server's own id", &own, json!({ "taskId": ID })),
+        ("another person's", &foreign, json!({ "taskId": id })),
+        ("made up", &own, json!({ "taskId": "AAAA" })),
+        ("a number", &own, json!({ "taskId": 7 })),
+        ("no id", &own, json!({})),
+        ("no object", &own, json!(id)),
+    ];
+    for (name, token, value) in &rows {
+        for version in ["2025-11-25", "2025-06-18", "2025-03-26"] {
+            let ask = request("tools/call", &related(value)).set("mcp-protocol-version", version);
+            let reply = h1(rig.addr, &ask.bearer(token)).await;
+            assert_eq!((reply.status, reply.code()), (200, -32602), "{name}, {version}");
+            assert_eq!(reply.json()["error"]["message"], "Task not found", "{name}, {version}");
+        }
+        let notice = json!({"jsonrpc": "2.0", "method": "notifications/progress",
+            "params": {"progressToken": 1, "progress": 1, "_meta": {RELATED: value}}});
+        let ask = Ask::post(notice.to_string()).header("mcp-protocol-version", "2025-11-25");
+        assert_eq!(h1(rig.addr, &ask.bearer(token)).await.status, 202, "{name}: dropped");
+        let batch =
+            json!([{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": related(value)}]);
+        assert_eq!(h1(rig.addr, &Ask::post(batch.to_string()).bearer(token)).await.status, 400);
+        let meta = format!(r#""{RELATED}":{value},"#);
+        let mut modern = Ask::call("ping_tool");
+        modern.body = String::from_utf8(modern.body.to_vec())
+            .unwrap()
+            .replace(r#""_meta":{"#, &format!(r#""_meta":{{{meta}"#))
+            .into();
+        assert_eq!(h1(rig.addr, &modern.bearer(token)).await.code(), -32602, "{name}");
+    }
+    let variant = related(&json!({ "taskId": id, "TaskId": ID }));
+    assert_eq!(rig.ask(request("tools/call", &variant)).await.status, 400);
+    assert_eq!(rig.upstream.count(), before);
+
+    rig.ask(request("tools/call", &related(&json!({ "taskId": id, "more": 1 })))).await;
+    let meta = &sent(&rig)["params"]["_meta"];
+    assert_eq!(meta, &json!({ RELATED: { "taskId": ID }, "progressToken": 1 }));
+}
+
+/// R-211: of a list its owner sees what is known to be theirs, under the names that they know.
+#[tokio::test]
+async fn lists_show_own_tasks() {
+    let upstream = Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let result = match asked["method"].as_str().unwrap() {
+            "tools/call" => json!({"task": {"taskId": asked["params"]["arguments"]["id"]}}),
+            _ => json!({"tasks": [
+                {"taskId": "t-1", "status": "working"}, {"taskId": "t-2"}, {"taskId": "t-3"},
+                {"taskId": 5}, {"TaskId": "t-1", "taskId": "t-1"}, null, {"taskId": "t-4"},
+            ], "nextCursor": "c"}),
+        };
+        Answer::json(json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string())
+    });
+    let rig = Rig::new(upstream).await;
+    let bob = rig.staff().subject("bob").claim("groups", json!(["staff", "writers"])).sign();
+    let begin = |tool: &str, id: &str, token: &str| {
+        let params = json!({"name": tool, "arguments": {"id": id}, "task": {}});
+        let ask = request("tools/call", &params).bearer(token);
+        async move {
+            let reply = h1(rig.addr, &ask).await;
+            reply.json()["result"]["task"]["taskId"].as_str().unwrap().to_owned()
+        }
+    };
+    let alice = rig.token();
+    let first = begin("get_weather", "t-1", &alice).await;
+    let bobs = begin("get_weather", "t-2", &bob).await;
+    let secret = begin("delete_user", "t-4", &bob).await;
+    let list = |token: &str| {
+        let ask = request("tasks/list", &json!({})).bearer(token);
+        async move { h1(rig.addr, &ask).await.json()["result"].take() }
+    };
+    assert_eq!(
+        list(&alice).await,
+        json!({"tasks": [{"taskId": first, "status": "working"}], "nextCursor": "c"})
+    );
+    assert_eq!(list(&bob).await["tasks"], json!([{ "taskId": bobs }, { "taskId": secret }]));
+    let reduced = rig.staff().subject("bob").sign();
+    assert_eq!(list(&reduced).await["tasks"], json!([{ "taskId": bobs }]), "the tool is gone");
+    let stranger = rig.mint.token().subject("carol").sign();
+    assert_eq!(list(&stranger).await["tasks"], json!([]));
+}
+
+/// What a server says about tasks on streams that are not the task's own.
+#[tokio::test]
+async fn streams_of_other_things() {
+    let status = |id: &str| {
+        json!({"jsonrpc": "2.0", "method": "notifications/tasks/status",
+               "params": {"taskId": id, "status": "completed"}})
+    };
+    let progress = |id: &str| {
+        json!({"jsonrpc": "2.0", "method": "notifications/progress", "params":
+               {"progressToken": 1, "progress": 1, "_meta": {RELATED: {"taskId": id}, "a": 1}}})
+    };
+    let ping = json!({"jsonrpc": "2.0", "id": "s1", "method": "ping",
+                      "params": {"_meta": {RELATED: {"taskId": "theirs"}}}});
+    let events = [
+        status(ID),
+        status("theirs"),
+        json!({"jsonrpc": "2.0", "method": "notifications/tasks/status"}),
+        progress(ID),
+        progress("theirs"),
+        ping,
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [],
+               "_meta": {RELATED: {"taskId": "theirs"}}}}),
+    ];
+    let server = server();
+    let upstream = Upstream::new(move |seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        if asked["params"]["name"] != "ping_tool" {
+            return (server.script)(seen);
+        }
+        Answer::sse(events.iter().map(|event| format!("data: {event}\n\n")).collect::<Vec<_>>())
+    });
+    let rig = Rig::new(upstream).await;
+    let id = begun(&rig).await;
+    let reply = rig.ask(request("tools/call", &json!({"name": "ping_tool"}))).await;
+    let messages = reply.messages();
+    assert!(!reply.text().contains("theirs") && !reply.text().contains(ID), "{}", reply.text());
+    assert_eq!(messages.len(), 5, "{}", reply.text());
+    assert_eq!(messages[0]["params"], json!({"taskId": id, "status": "completed"}));
+    assert_eq!(messages[1]["params"]["_meta"], json!({RELATED: {"taskId": id}, "a": 1}));
+    assert_eq!(messages[2]["params"]["_meta"], json!({ "a": 1 }));
+    assert_eq!(messages[3]["params"]["_meta"], json!({}));
+    assert_eq!(messages[4]["result"]["_meta"], json!({}));
+}
+
+/// An answer that begins a task and comes again on a resumed stream is nobody's.
+#[tokio::test]
+async fn replayed_answers() {
+    let upstream = Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+        if asked["method"] == "initialize" {
+            let result =
+                json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}});
+            let text = json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string();
+            return Answer::json(text).with("mcp-session-id", "up-1");
+        }
+        let of = json!({ RELATED: { "taskId": ID } });
+        let answers =
+            [json!({"task": {"taskId": ID}, "_meta": of}), json!({"content": [], "_meta": of})];
+        let events = answers.map(|result| {
+            format!("data: {}\n\n", json!({"jsonrpc": "2.0", "id": 9, "result": result}))
+        });
+        Answer::sse(events)
+    });
+    let rig = Rig::new(upstream).await;
+    let begins = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}});
+    let session = rig.ask(request("initialize", &begins)).await;
+    let session = session.header("mcp-session-id").unwrap().to_owned();
+    let resume = Ask::get("/mcp")
+        .header("accept", "text/event-stream")
+        .header("mcp-protocol-version", "2025-11-25")
+        .header("mcp-session-id", &session)
+        .header("last-event-id", "3");
+    let messages = rig.ask(resume).await.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0]["result"], json!({"content": [], "_meta": {}}));
+}
+
+/// The words of an error may hold the id that only the server knows.
+#[tokio::test]
+async fn errors_that_name_the_task() {
+    let upstream = Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let answer = match asked["method"].as_str() {
+            Some("tools/call") => {
+                json!({"jsonrpc": "2.0", "id": 1, "result": {"task": {"taskId": ID}}})
+            }
+            Some("tasks/get") => json!({"jsonrpc": "2.0", "id": 1,
+                "error": {"code": -32000, "message": format!("worker of {ID} is down")}}),
+            _ => json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "down"}}),
+        };
+        Answer::json(answer.to_string())
+    });
+    let rig = Rig::new(upstream).await;
+    let reply = rig.ask(begin("get_weather")).await;
+    let id = reply.json()["result"]["task"]["taskId"].as_str().unwrap().to_owned();
+    let said = |method: &'static str| rig.ask(about(method, &id));
+    assert_eq!(
+        said("tasks/get").await.json()["error"],
+        json!({"code": -32000, "message": "Upstream error"})
+    );
+    assert_eq!(said("tasks/cancel").await.json()["error"]["message"], "down", "it names nothing");
 }

@@ -56,10 +56,9 @@ pub(crate) fn message(
     }
 }
 
-/// Whose the tasks of a list are, and of a notice about one, their ids do not say: these methods are
-/// unknown to the gate.
+/// Tasks that clients run for servers are not offered: notices about them go no further.
 fn is_enabled(method: Method) -> bool {
-    !matches!(method, Method::TasksUpdate | Method::TasksList | Method::NotificationsTasksStatus)
+    !matches!(method, Method::TasksUpdate | Method::NotificationsTasksStatus)
 }
 
 /// The task, as the client calls it, and the tool that it runs, whose right it needs.

@@ -7,6 +7,7 @@ use portcullis_core::{Clock, Era, Version};
 use crate::crowd::Crowd;
 use crate::custom::Catalogue;
 use crate::hook::Hooks;
+use crate::task_book::TaskBook;
 use crate::{Limits, RateLimits, SessionKeys};
 
 /// The settings of inspection, shared by every clone of the service.
@@ -35,6 +36,8 @@ pub(crate) struct InspectConfig {
     /// Whether what results point at is checked like what is read.
     pub(crate) check_links: bool,
     pub(crate) hide_instructions: bool,
+    /// Whose tasks are whose, as far as that was proved here.
+    pub(crate) tasks: TaskBook,
     /// What the deployment adds.
     pub(crate) hooks: Hooks,
 }
@@ -64,6 +67,7 @@ impl Default for InspectConfig {
             hide_unknown: true,
             check_links: false,
             hide_instructions: false,
+            tasks: TaskBook::default(),
             hooks: Hooks::default(),
         }
     }

@@ -303,6 +303,7 @@ impl Exchange {
                 && matches!(method, Some(Method::Initialize | Method::ServerDiscover)),
             catalogue: (modern && method == Some(Method::ToolsList))
                 .then_some(&self.config.catalogue),
+            tasks: self.own_tasks(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::judge::Judge;
 use crate::listen::Listen;
 use crate::names;
 use crate::splice::Splice;
+use crate::task_book::OwnTasks;
 use crate::violation::{BAD_RPC, Violation};
 
 mod links;
@@ -48,6 +49,8 @@ pub(crate) struct Facets<'a> {
     pub(crate) no_instructions: bool,
     /// For a modern `tools/list`: what earlier ones declared.
     pub(crate) catalogue: Option<&'a Catalogue>,
+    /// Where the revision has lists of tasks and notices about them: which are the caller's.
+    pub(crate) tasks: Option<OwnTasks<'a>>,
 }
 
 /// A document.
@@ -168,7 +171,8 @@ fn message<'a>(
 ) -> Result<Message<'a>, Violation> {
     let start = scanner.at();
     let hidden = judge.hidden();
-    let mut pass = Pass { facets, judge, splice: Splice::new(source, start), declared: Vec::new() };
+    let splice = Splice::new(source, start);
+    let mut pass = Pass { facets, judge, splice, declared: Vec::new(), renames: Vec::new() };
     let mut is_rpc = false;
     let mut method = None;
     let mut params = None;

@@ -113,6 +113,10 @@ fn one(
                 return Err(Denial::invalid_request(Reason::UnexpectedResponse));
             }
             mirror::check(headers, message, id)?;
+            if message.params.meta.related.is_some() {
+                // In this revision no message belongs to a task, but some servers would believe it.
+                return Err(task::foreign(body, message, Reason::TaskNotOwned));
+            }
             let built = build::message(version, message, body, None)?;
             if let Some(McpMessage::Request(request)) = &built {
                 custom::check(&config.catalogue, headers, request, config.limits.json())?;
@@ -153,7 +157,8 @@ fn legacy(
     let questions = questions(config, caller, &session);
     let task = task::of(config, caller, version, body, message)?;
     let only = std::slice::from_ref(message);
-    let Some(rewritten) = rewrite::legacy(config, body, only, questions, task.as_ref())? else {
+    let Some(rewritten) = rewrite::legacy(config, caller, body, only, questions, task.as_ref())?
+    else {
         let built = build::message(version, message, body, None)?;
         return Ok(inspected(version, session, body.clone(), built));
     };
@@ -197,6 +202,8 @@ fn batch(
     if header.is_some_and(|header| header != ONLY.as_str())
         || !config.supports(ONLY)
         || messages.iter().any(|message| modern(message) || is_initialize(message))
+        // This revision has no tasks: nothing in it belongs to one.
+        || messages.iter().any(|message| message.params.meta.related.is_some())
     {
         return Err(refused());
     }
@@ -222,7 +229,7 @@ fn batch(
 
     let session = session_use(session);
     let questions = questions(config, caller, &session);
-    let rewritten = rewrite::legacy(config, body, messages, questions, None)?;
+    let rewritten = rewrite::legacy(config, caller, body, messages, questions, None)?;
     let body = rewritten.as_ref().unwrap_or(body);
     let parsed = rewritten.as_ref().map(|new| parse::parse(new, &config.limits)).transpose()?;
     let messages = match &parsed {

@@ -70,13 +70,17 @@ impl<'a> Judge<'a> {
     /// Whether the caller may see the item. One that nobody can decide at once is left out of this
     /// pass and noted for the next.
     pub(crate) fn shows(&mut self, kind: TargetKind, name: Str<'_>) -> bool {
+        self.shows_name(kind, &name.decoded())
+    }
+
+    /// As [`shows`](Self::shows), for a name that does not stand in the document.
+    pub(crate) fn shows_name(&mut self, kind: TargetKind, name: &str) -> bool {
         let Some(view) = &self.eyes.view else { return true };
-        let decoded = name.decoded();
-        let shown = match view.glance(&self.eyes.caller, self.eyes.version, kind, &decoded) {
+        let shown = match view.glance(&self.eyes.caller, self.eyes.version, kind, name) {
             Glance::Shown => true,
             Glance::Hidden => false,
             Glance::Later => {
-                let item = (kind, Text::from(&*decoded));
+                let item = (kind, Text::from(name));
                 match &mut self.answers {
                     None => {
                         self.later.push(item);
@@ -93,16 +97,20 @@ impl<'a> Judge<'a> {
             }
         };
         if !shown {
-            self.hide(kind, Some(name));
+            self.hide_name(kind, name);
         }
         shown
     }
 
     /// Records an item that was left out.
     pub(crate) fn hide(&mut self, kind: TargetKind, name: Option<Str<'_>>) {
+        let name = name.map(|name| name.decoded()).unwrap_or_default();
+        self.hide_name(kind, &name);
+    }
+
+    fn hide_name(&mut self, kind: TargetKind, name: &str) {
         if self.record {
-            let name = name.map(|name| Text::from(&*name.decoded()));
-            self.hidden.push((kind, name.unwrap_or_default()));
+            self.hidden.push((kind, Text::from(name)));
         }
     }
 

@@ -69,8 +69,8 @@
 //!   content codings, media types other than JSON.
 //! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,
 //!   batches outside 2025-03-26, responses outside a session, sessions and tasks of somebody else.
-//!   Extension methods count as unknown, tasks of 2026-07-28 among them, and so does `tasks/list`:
-//!   whose the tasks of a list are, nobody could say.
+//!   Extension methods count as unknown, tasks of 2026-07-28 among them. What names a task of
+//!   somebody else as the one it belongs to is refused like the task itself.
 //! * From callers without credentials, where a sign-in layer lets them in for some methods: every
 //!   message of another method, and whatever is not a message, with 401.
 //! * More than 64 requests in flight or 32 open streams of one caller ([`Limits`]). Rates are limited
@@ -141,6 +141,7 @@ mod session;
 mod splice;
 mod sse;
 mod task;
+mod task_book;
 mod throttle;
 mod unknown;
 mod violation;

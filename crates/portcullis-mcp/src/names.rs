@@ -2,6 +2,8 @@
 
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(crate) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The key in `_meta` of the task that a message belongs to.
+pub(crate) const META_RELATED: &str = "io.modelcontextprotocol/related-task";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
@@ -52,7 +54,7 @@ pub(crate) const META: &[&str] = &[
     META_CAPABILITIES,
     META_CLIENT,
     META_LOG_LEVEL,
-    "io.modelcontextprotocol/related-task",
+    META_RELATED,
     "io.modelcontextprotocol/subscriptionId",
     "progressToken",
     "traceparent",

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use portcullis_core::{Denial, Era, McpMessage, Reason, Version};
+use portcullis_core::{Caller, Denial, Era, McpMessage, Reason, Version};
 
 use crate::config::InspectConfig;
-use crate::json::{JsonError, Scanner};
+use crate::json::Scanner;
 use crate::names;
 use crate::parse::{Member, Message, Shape};
 use crate::questions::Questions;
-use crate::task::{self, RELATED, Task};
+use crate::task::{self, Task};
 
 /// What must change in a legacy body, or `None` when it can go on as it came.
 ///
@@ -20,9 +20,10 @@ use crate::task::{self, RELATED, Task};
 /// the ids that the server knows.
 ///
 /// # Errors
-/// A response to what nobody asked in this session.
+/// A response to what nobody asked in this session; what belongs to a task of somebody else.
 pub(crate) fn legacy(
     config: &InspectConfig,
+    caller: &Caller,
     body: &Bytes,
     messages: &[Message<'_>],
     questions: Option<Questions<'_>>,
@@ -36,15 +37,18 @@ pub(crate) fn legacy(
             let id = name.zip(questions).and_then(|(name, questions)| questions.id(name));
             let id = id.ok_or_else(|| Denial::invalid_request(Reason::UnexpectedResponse))?;
             edits.push((range, id));
-            edits.extend(questions.and_then(|questions| related(questions, body, message)));
+            edits.extend(answered(config, caller, body, message)?);
         }
         if let (Some(task), Member::Text(id)) = (task, message.params.task_id) {
             // Nothing in it needs escaping: that is why it was sealed.
             edits.push((id.range(), task.upstream_id.clone()));
         }
         let params = &message.params;
-        if let (true, Some(range)) = (params.meta.modern, params.meta.range.clone()) {
-            edits.push((range.clone(), without_modern(config, body, range)));
+        let related = task::related(config, caller, body, message)?;
+        if let (true, Some(range)) =
+            (params.meta.modern || related.is_some(), params.meta.range.clone())
+        {
+            edits.push((range.clone(), meta(config, body, range, related.as_deref())));
         }
         if let (Member::Text(version), Some(newest)) =
             (params.protocol_version, config.newest_legacy())
@@ -61,20 +65,23 @@ pub(crate) fn legacy(
     Ok((!edits.is_empty()).then(|| apply(body, edits)))
 }
 
-/// The task that a response belongs to, under the name that the server knows. One of which nobody
-/// knows it keeps the name it has: it is a note beside the answer.
-fn related(
-    questions: Questions<'_>,
+/// The task that a response says it belongs to, under the name that the server knows.
+fn answered(
+    config: &InspectConfig,
+    caller: &Caller,
     body: &Bytes,
     message: &Message<'_>,
-) -> Option<(Range<usize>, String)> {
-    let Questions { config, caller, .. } = questions;
-    let raw = body.get(message.range.clone())?;
-    let path = &["result", "_meta", RELATED, "taskId"];
-    let (range, id) = task::find(raw, path, config.limits.json()).ok()??;
-    let task = config.sessions.open_task(&id, caller, &config.resource).ok()?;
+) -> Result<Option<(Range<usize>, String)>, Denial> {
+    let raw = body.get(message.range.clone()).unwrap_or_default();
+    let refused = || Denial::invalid_request(Reason::TaskNotOwned);
+    let own = |id: &str| match config.sessions.open_task(id, caller, &config.resource) {
+        Ok(task) => Ok(Some(task.upstream_id)),
+        Err(_) => Err(crate::violation::BAD_RPC),
+    };
+    let edit = task::relate(raw, &["result", "_meta"], config.limits.json(), own);
+    let edit = edit.map_err(|_| refused())?;
     let start = message.range.start;
-    Some((start + range.start..start + range.end, task.upstream_id))
+    Ok(edit.map(|(range, meta)| (start + range.start..start + range.end, meta)))
 }
 
 fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
@@ -90,21 +97,22 @@ fn apply(body: &Bytes, mut edits: Vec<(Range<usize>, String)>) -> Bytes {
     new.into()
 }
 
-/// The object at `range` without the members of modern requests; all others byte for byte.
-fn without_modern(config: &InspectConfig, body: &Bytes, range: Range<usize>) -> String {
-    let mut kept = Vec::new();
+/// The `_meta` object at `range` without the members of modern requests, and with the task that it
+/// belongs to under the name `related`; all others byte for byte.
+fn meta(
+    config: &InspectConfig,
+    body: &Bytes,
+    range: Range<usize>,
+    related: Option<&str>,
+) -> String {
     let object = body.get(range).unwrap_or_default();
-    let scanned = Scanner::new(object, config.limits.json()).and_then(|mut scanner| {
-        scanner.object(|scanner, name| {
-            let value = scanner.skip()?;
-            if !names::MODERN_META.contains(&&*name.decoded()) {
-                kept.push(format!("\"{}\":{}", name.raw(), scanner.slice(value)));
-            }
-            Ok::<_, JsonError>(())
-        })
+    let rebuilt = task::members(object, config.limits.json(), |name, value| match related {
+        _ if names::MODERN_META.contains(&name) => None,
+        Some(id) if name == names::META_RELATED => Some(task::related_object(id)),
+        _ => Some(value.to_owned()),
     });
     // The object was scanned before; if it could not be read now, nothing of it may pass.
-    if scanned.is_ok() { format!("{{{}}}", kept.join(",")) } else { "{}".to_owned() }
+    rebuilt.unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// A batch of exactly these messages.

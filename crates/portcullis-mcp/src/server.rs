@@ -29,7 +29,9 @@ pub(crate) fn may_notify(version: Version, method: &str) -> bool {
         | "notifications/resources/list_changed"
         | "notifications/tools/list_changed"
         | "notifications/prompts/list_changed" => legacy,
-        "notifications/elicitation/complete" => version == Version::V2025_11_25,
+        "notifications/elicitation/complete" | "notifications/tasks/status" => {
+            version == Version::V2025_11_25
+        }
         _ => false,
     }
 }
@@ -62,7 +64,8 @@ mod tests {
 
     #[test]
     fn unknown_notifications_stay_behind() {
-        assert!(!may_notify(Version::V2025_11_25, "notifications/tasks/status"));
+        assert!(may_notify(Version::V2025_11_25, "notifications/tasks/status"));
+        assert!(!may_notify(Version::V2025_06_18, "notifications/tasks/status"));
         assert!(!may_notify(Version::V2025_11_25, "vendor/tools"));
         assert!(!may_notify(Version::V2026_07_28, "notifications/tools/list_changed"));
         assert!(may_notify(Version::V2026_07_28, "notifications/progress"));

@@ -134,6 +134,11 @@ impl SessionKeys {
         })
     }
 
+    /// What stands for the caller at this resource, as long as the keys do not change.
+    pub(crate) fn owner(&self, caller: &Caller, resource: &str) -> [u8; BINDING] {
+        self.current.binding(caller, resource)
+    }
+
     /// What proves that the server's request `id` was sent to this caller in `session`.
     pub(crate) fn mark(
         &self,

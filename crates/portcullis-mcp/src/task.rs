@@ -3,18 +3,17 @@
 use std::ops::Range;
 
 use portcullis_core::{
-    Caller, Denial, HiddenAs, McpRequest, McpRequestParts, Method, TargetKind, Text, Version,
+    Caller, Denial, HiddenAs, McpRequest, McpRequestParts, Method, Reason, TargetKind, Text,
+    Version,
 };
 
 use crate::config::InspectConfig;
-use crate::json::{JsonLimits, Kind, Scanner};
+use crate::json::{JsonError, JsonLimits, Kind, Scanner};
+use crate::names::META_RELATED;
 use crate::parse::{Member, Message, Shape};
 pub(crate) use crate::session::Task;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
-
-/// The key in `_meta` of the task that a message belongs to.
-pub(crate) const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 /// Whether `method` is about one task.
 pub(crate) fn is_about_task(method: Method) -> bool {
@@ -40,19 +39,146 @@ pub(crate) fn of(
         return Ok(None);
     };
     let task = config.sessions.open_task(&id.decoded(), caller, &config.resource);
-    task.map(Some).map_err(|reason| {
-        let id = message.id.clone().and_then(|range| Text::slice_of(body, range));
-        let request = McpRequest::from(McpRequestParts {
-            version,
-            method,
-            id: id.unwrap_or_default(),
-            target: None,
-            more_targets: Vec::new(),
-            arguments: None,
-            raw: bytes::Bytes::new(),
-        });
-        Denial::hidden(&request, HiddenAs::Unknown(TargetKind::Task, ""), reason)
-    })
+    let task = task.map_err(|reason| not_found(version, method, body, message, reason))?;
+    config.tasks.note(config, caller, &task.upstream_id, &task.tool);
+    Ok(Some(task))
+}
+
+/// The id, as the server knows it, of the task that a message says it belongs to (R-211). `None` when
+/// it says nothing of the kind.
+///
+/// # Errors
+/// A task of somebody else, or of nobody: servers may act on the task that is named there. A notification
+/// is dropped.
+pub(crate) fn related(
+    config: &InspectConfig,
+    caller: &Caller,
+    body: &bytes::Bytes,
+    message: &Message<'_>,
+) -> Result<Option<String>, Denial> {
+    let Some(related) = message.params.meta.related else { return Ok(None) };
+    let task = match related {
+        Member::Text(id) => config.sessions.open_task(&id.decoded(), caller, &config.resource),
+        Member::Absent | Member::Wrong => Err(Reason::TaskNotOwned),
+    };
+    task.map(|task| Some(task.upstream_id)).map_err(|reason| foreign(body, message, reason))
+}
+
+/// The answer to a message that says it belongs to a task which the caller has not.
+pub(crate) fn foreign(body: &bytes::Bytes, message: &Message<'_>, reason: Reason) -> Denial {
+    match message.shape {
+        Shape::Request => not_found(Version::V2025_11_25, Method::TasksGet, body, message, reason),
+        Shape::Notification => Denial::dropped(reason),
+        Shape::Response => Denial::invalid_request(reason),
+    }
+}
+
+/// The answer to a request about a task that the caller has not.
+fn not_found(
+    version: Version,
+    method: Method,
+    body: &bytes::Bytes,
+    message: &Message<'_>,
+    reason: Reason,
+) -> Denial {
+    let id = message.id.clone().and_then(|range| Text::slice_of(body, range));
+    let request = McpRequest::from(McpRequestParts {
+        version,
+        method,
+        id: id.unwrap_or_default(),
+        target: None,
+        more_targets: Vec::new(),
+        arguments: None,
+        raw: bytes::Bytes::new(),
+    });
+    Denial::hidden(&request, HiddenAs::Unknown(TargetKind::Task, ""), reason)
+}
+
+/// What says in `_meta` that a message belongs to the task `id`. Nothing in an id needs escaping: that
+/// is why it was sealed.
+pub(crate) fn related_object(id: &str) -> String {
+    format!(r#"{{"taskId":"{id}"}}"#)
+}
+
+/// Whether a message may say that it belongs to a task. What looks so and does not costs another
+/// reading.
+fn may_relate(message: &[u8]) -> bool {
+    memchr::memmem::find(message, b"related-task").is_some()
+        || memchr::memmem::find(message, b"\\u").is_some()
+}
+
+/// Where the `_meta` at `path` in `message` is, and what to put there so that the task it belongs to
+/// has the name that `new` gives it. Where there is none, nobody is told that it belongs to a task.
+/// `None` when it does not say that.
+pub(crate) fn relate(
+    message: &[u8],
+    path: &[&str],
+    limits: JsonLimits,
+    new: impl FnOnce(&str) -> Result<Option<String>, Violation>,
+) -> Result<Option<(Range<usize>, String)>, Violation> {
+    if !may_relate(message) {
+        return Ok(None);
+    }
+    let mut found = None;
+    object_at(&mut Scanner::new(message, limits)?, path, &mut found)?;
+    let Some(range) = found else { return Ok(None) };
+    let object = message.get(range.clone()).unwrap_or_default();
+    let mut id = None;
+    Scanner::new(object, limits)?.object(|scanner, name| {
+        if !name.eq(META_RELATED) {
+            return scanner.pass().map_err(Violation::from);
+        }
+        let mut said = None;
+        walk(scanner, &["taskId"], &mut said)?;
+        id = Some(said.ok_or(BAD_RPC)?.1);
+        Ok(())
+    })?;
+    let Some(id) = id else { return Ok(None) };
+    let new = new(&id)?.map(|id| related_object(&id));
+    let members = members(object, limits, |name, value| match name {
+        META_RELATED => new.clone(),
+        _ => Some(value.to_owned()),
+    })?;
+    Ok(Some((range, members)))
+}
+
+/// The members of `object`, each with the value that `value` gives it; those without one are left
+/// out.
+pub(crate) fn members(
+    object: &[u8],
+    limits: JsonLimits,
+    mut value: impl FnMut(&str, &str) -> Option<String>,
+) -> Result<String, JsonError> {
+    let mut kept = Vec::new();
+    Scanner::new(object, limits)?.object(|scanner, name| {
+        let range = scanner.skip()?;
+        if let Some(value) = value(&name.decoded(), scanner.slice(range)) {
+            kept.push(format!("\"{}\":{value}", name.raw()));
+        }
+        Ok::<_, JsonError>(())
+    })?;
+    Ok(format!("{{{}}}", kept.join(",")))
+}
+
+/// Finds the object at `path`.
+fn object_at(
+    scanner: &mut Scanner<'_>,
+    path: &[&str],
+    found: &mut Option<Range<usize>>,
+) -> Result<(), Violation> {
+    match (path, scanner.peek()?) {
+        ([first, rest @ ..], Kind::Object) => scanner.object(|scanner, name| {
+            if name.eq(first) {
+                return object_at(scanner, rest, found);
+            }
+            scanner.pass().map_err(Violation::from)
+        }),
+        ([], Kind::Object) => {
+            *found = Some(scanner.skip()?);
+            Ok(())
+        }
+        _ => scanner.pass().map_err(Violation::from),
+    }
 }
 
 /// Where the string at `path` in `message` is, between its quotes, and what it says.

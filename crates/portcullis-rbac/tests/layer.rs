@@ -294,8 +294,8 @@ async fn refusals_byte_for_byte() {
             r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Task not found"}}"#,
         ),
         (
-            "list of tasks",
-            message(LEGACY, Method::TasksList, "2", &[]),
+            "a method that policies do not speak of",
+            message(LEGACY, Method::TasksUpdate, "2", &[]),
             r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"Method not found"}}"#,
         ),
         (

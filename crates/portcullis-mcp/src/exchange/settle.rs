@@ -170,10 +170,32 @@ impl Exchange {
                     Ok(Fate::Kept(renamed.or(edited)))
                 }
                 // Hidden, not a violation: the caller may not see what changed.
-                None if method == "notifications/resources/updated" => Ok(Fate::Dropped),
+                None if matches!(
+                    &*method,
+                    "notifications/resources/updated" | "notifications/tasks/status"
+                ) =>
+                {
+                    Ok(Fate::Dropped)
+                }
                 Some(_) | None => Ok(self.drop(Reason::UnknownMethod)),
             },
         }
+    }
+
+    /// What passes of an answer that a resumed stream repeats. What it answers is not known any more.
+    fn replayed(
+        &self,
+        source: &[u8],
+        range: Range<usize>,
+        edited: Option<Vec<u8>>,
+    ) -> Result<Fate, Violation> {
+        let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
+        if self.begins_task(message)? {
+            // Whose task that is, and which tool it runs, only the request could tell.
+            return Ok(self.drop(Reason::UnexpectedResponse));
+        }
+        let renamed = self.replayed_renamed(message)?;
+        Ok(Fate::Kept(renamed.or(edited)))
     }
 
     /// Records what was left out of the answer to a request, or of something else.
@@ -223,7 +245,7 @@ impl Exchange {
         else {
             let resumed = self.asked == Asked::Stream { resumed: true };
             let fate = match place {
-                Place::Event if resumed => Fate::Kept(edited),
+                Place::Event if resumed => self.replayed(source, range, edited)?,
                 Place::Event => self.drop(Reason::UnexpectedResponse),
                 Place::Json => return Err(Violation::new(Reason::UnexpectedResponse)),
             };
@@ -235,6 +257,12 @@ impl Exchange {
             Some(error) if adopted => {
                 let said = source.get(error.range.clone()).unwrap_or_default();
                 Some(under_id(pending.request.id(), said, edited.is_some(), error.code))
+            }
+            _ => edited,
+        };
+        let edited = match &answer.error {
+            Some(error) if self.names_task(source, error.range.clone()) => {
+                Some(under_id(pending.request.id(), b"", true, error.code))
             }
             _ => edited,
         };

@@ -1,11 +1,19 @@
 //! The ids of tasks in what comes back: clients see ids that prove whose they are.
 
+use std::ops::Range;
+
 use portcullis_core::{Method, TargetKind, Version};
 
 use super::Exchange;
 use crate::json::JsonLimits;
-use crate::task::{self, RELATED, Task};
-use crate::violation::Violation;
+use crate::splice::Splice;
+use crate::task::{self, Task};
+use crate::task_book::OwnTasks;
+use crate::violation::{BAD_RPC, Violation};
+
+/// The places where a message says which task it belongs to.
+const OF_RESULT: &[&str] = &["result", "_meta"];
+const OF_PARAMS: &[&str] = &["params", "_meta"];
 
 impl Exchange {
     /// Says which task this is about.
@@ -19,62 +27,112 @@ impl Exchange {
         index: usize,
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, Violation> {
-        if self.eyes.version != Version::V2025_11_25 {
-            return Ok(None);
-        }
         let mut all = self.one.iter().chain(&self.more);
         let Some(request) = all.nth(index).map(|pending| &pending.request) else {
             return Ok(None);
         };
+        let limits = self.json();
         match (&self.task, request.method()) {
             (Some(task), Method::TasksGet | Method::TasksCancel) => {
-                let path = &["result", "taskId"];
-                let renamed = rename(task, message, path, self.json())?;
+                let name = |id: &str| (id == task.upstream_id).then(|| task.client_id.clone());
+                let renamed = task::replace(message, &["result", "taskId"], limits, name)?;
                 let message = renamed.as_deref().unwrap_or(message);
-                let related =
-                    rename(task, message, &["result", "_meta", RELATED, "taskId"], self.json())?;
-                Ok(related.or(renamed))
+                Ok(of_own(task, message, OF_RESULT, limits)?.or(renamed))
             }
-            (Some(task), _) => {
-                rename(task, message, &["result", "_meta", RELATED, "taskId"], self.json())
-            }
-            (None, Method::ToolsCall) if may_begin(request.raw()) => {
-                let tool = request.targets().find(|target| target.kind() == TargetKind::Tool);
-                let tool = tool.map(|tool| tool.name()).unwrap_or_default();
-                let config = &self.config;
-                let seal = |id: &str| {
-                    config.sessions.seal_task(id, tool, &self.eyes.caller, &config.resource)
-                };
-                let begun =
-                    task::replace(message, &["result", "task", "taskId"], self.json(), seal)?;
+            (Some(task), _) => of_own(task, message, OF_RESULT, limits),
+            (None, Method::ToolsCall) if self.may_begin_task() => {
+                let begun = task::replace(message, &["result", "task", "taskId"], limits, |id| {
+                    self.begun(id)
+                })?;
                 let message = begun.as_deref().unwrap_or(message);
-                let path = &["result", "_meta", RELATED, "taskId"];
-                let related = task::replace(message, path, self.json(), seal)?;
-                Ok(related.or(begun))
+                Ok(self.of_known(message, OF_RESULT)?.or(begun))
             }
-            _ => Ok(None),
+            _ => self.of_known(message, OF_RESULT),
         }
     }
 
-    /// Something else that the service says while it works on a task.
+    /// Something else that the service says: what belongs to a task says so to its owner alone.
     pub(super) fn aside_renamed(&self, message: &[u8]) -> Result<Option<Vec<u8>>, Violation> {
-        let Some(task) = &self.task else { return Ok(None) };
-        rename(task, message, &["params", "_meta", RELATED, "taskId"], self.json())
+        match &self.task {
+            Some(task) => of_own(task, message, OF_PARAMS, self.json()),
+            None => self.of_known(message, OF_PARAMS),
+        }
+    }
+
+    /// An answer that a resumed stream repeats.
+    pub(super) fn replayed_renamed(&self, message: &[u8]) -> Result<Option<Vec<u8>>, Violation> {
+        self.of_known(message, OF_RESULT)
+    }
+
+    /// `message` with the task that it belongs to as the caller knows it. About a task of which nobody
+    /// here knows that it is the caller's it says nothing.
+    fn of_known(&self, message: &[u8], path: &[&str]) -> Result<Option<Vec<u8>>, Violation> {
+        let own =
+            |id: &str| Ok(self.own_tasks().and_then(|tasks| tasks.named(id)).map(|own| own.0));
+        let edit = task::relate(message, path, self.json(), own)?;
+        Ok(edit.and_then(|edit| spliced(message, edit)))
+    }
+
+    /// The caller's tasks, in the revision that has them.
+    pub(super) fn own_tasks(&self) -> Option<OwnTasks<'_>> {
+        let has_tasks = self.eyes.version == Version::V2025_11_25;
+        has_tasks.then_some(OwnTasks { config: &self.config, caller: &self.eyes.caller })
+    }
+
+    /// Whether an answer says that a task has begun.
+    pub(super) fn begins_task(&self, message: &[u8]) -> Result<bool, Violation> {
+        let found = task::find(message, &["result", "task", "taskId"], self.json())?;
+        Ok(found.is_some())
+    }
+
+    /// Whether an error names the task by the id that only the service knows.
+    pub(super) fn names_task(&self, source: &[u8], error: Range<usize>) -> bool {
+        let said = source.get(error).unwrap_or_default();
+        self.task
+            .as_ref()
+            .is_some_and(|task| memchr::memmem::find(said, task.upstream_id.as_bytes()).is_some())
+    }
+
+    /// Whether this is a call that may have asked for a task. What looks so and has not costs another
+    /// reading.
+    fn may_begin_task(&self) -> bool {
+        self.eyes.version == Version::V2025_11_25
+            && self.one.as_ref().is_some_and(|pending| {
+                let raw = pending.request.raw();
+                pending.request.method() == Method::ToolsCall
+                    && (memchr::memmem::find(raw, b"task").is_some()
+                        || memchr::memmem::find(raw, b"\\u").is_some())
+            })
+    }
+
+    /// The name of a task that the call has begun.
+    fn begun(&self, upstream_id: &str) -> Option<String> {
+        let (config, caller) = (&*self.config, &self.eyes.caller);
+        let mut targets = self.one.iter().flat_map(|pending| pending.request.targets());
+        let tool = targets.find(|target| target.kind() == TargetKind::Tool)?.name();
+        let name = config.sessions.seal_task(upstream_id, tool, caller, &config.resource)?;
+        config.tasks.note(config, caller, upstream_id, tool);
+        Some(name)
     }
 }
 
 /// Another task has no business in what is said about this one.
-fn rename(
+fn of_own(
     task: &Task,
     message: &[u8],
     path: &[&str],
     limits: JsonLimits,
 ) -> Result<Option<Vec<u8>>, Violation> {
-    let name = |id: &str| (id == task.upstream_id).then(|| task.client_id.clone());
-    task::replace(message, path, limits, name)
+    let own = |id: &str| match id == task.upstream_id {
+        true => Ok(Some(task.client_id.clone())),
+        false => Err(BAD_RPC),
+    };
+    let edit = task::relate(message, path, limits, own)?;
+    Ok(edit.and_then(|edit| spliced(message, edit)))
 }
 
-/// Whether a call may have asked for a task. What looks so and has not costs another reading.
-fn may_begin(raw: &[u8]) -> bool {
-    memchr::memmem::find(raw, b"task").is_some() || memchr::memmem::find(raw, b"\\u").is_some()
+fn spliced(message: &[u8], (range, text): (Range<usize>, String)) -> Option<Vec<u8>> {
+    let mut splice = Splice::new(message, 0);
+    splice.replace(range, &text);
+    splice.finish(message.len())
 }

@@ -10,6 +10,9 @@ use crate::json::{Kind, Scanner};
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
+/// What a server says about one of its tasks (2025-11-25).
+const TASK_STATUS: &str = "notifications/tasks/status";
+
 impl<'a> Pass<'_, '_, 'a> {
     /// Whether the notification may pass, after filtering what it says.
     pub(super) fn notification(
@@ -47,6 +50,7 @@ impl<'a> Pass<'_, '_, 'a> {
 
     fn params(&mut self, method: &str, scanner: &mut Scanner<'a>) -> Result<bool, Violation> {
         let mut uri = None;
+        let mut task = None;
         let mut id = Id::Absent;
         let mut acknowledged = false;
         scanner.object(|scanner, name| {
@@ -55,6 +59,13 @@ impl<'a> Pass<'_, '_, 'a> {
                 Some(_) => return Err(BAD_RPC),
                 None => match &*name.decoded() {
                     "uri" if scanner.peek()? == Kind::String => uri = Some(scanner.string()?),
+                    "taskId" if method == TASK_STATUS && scanner.peek()? == Kind::String => {
+                        let id = scanner.string()?;
+                        task = Some(self.own_task(id));
+                        for (range, name) in std::mem::take(&mut self.renames) {
+                            self.splice.replace(range, &name);
+                        }
+                    }
                     "_meta" if scanner.peek()? == Kind::Object => id = subscription(scanner)?,
                     "notifications" if scanner.peek()? == Kind::Object => {
                         acknowledged = true;
@@ -76,6 +87,7 @@ impl<'a> Pass<'_, '_, 'a> {
                 uri.is_some_and(|uri| self.judge.shows(TargetKind::Resource, uri))
             }
             "notifications/subscriptions/acknowledged" => acknowledged,
+            TASK_STATUS => task == Some(true),
             _ => true,
         })
     }
@@ -111,5 +123,10 @@ impl<'a> Pass<'_, '_, 'a> {
 
 /// Whether a notification without parameters leaves out what it is about.
 fn names_something(method: &str) -> bool {
-    matches!(method, "notifications/resources/updated" | "notifications/subscriptions/acknowledged")
+    matches!(
+        method,
+        "notifications/resources/updated"
+            | "notifications/subscriptions/acknowledged"
+            | TASK_STATUS
+    )
 }

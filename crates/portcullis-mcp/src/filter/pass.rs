@@ -31,6 +31,8 @@ pub(super) struct Pass<'p, 'j, 'a> {
     pub(super) judge: &'p mut Judge<'j>,
     pub(super) splice: Splice<'a>,
     pub(super) declared: Vec<(Str<'a>, Vec<Param>)>,
+    /// What changes inside the item that is being read, if it is kept.
+    pub(super) renames: Vec<(Range<usize>, String)>,
 }
 
 impl<'a> Pass<'_, '_, 'a> {
@@ -163,6 +165,9 @@ impl<'a> Pass<'_, '_, 'a> {
                 pass.judge.hide(kind, None); // It cannot be authorized.
                 return Ok(false);
             };
+            if kind == TargetKind::Task {
+                return Ok(pass.own_task(name));
+            }
             if notices {
                 pass.judge.notice(name, item.hints);
             }
@@ -171,6 +176,18 @@ impl<'a> Pass<'_, '_, 'a> {
                 || pass.is_usable(name, item.schema.map(|schema| scanner.slice(schema)));
             Ok(is_usable && pass.judge.shows(kind, name))
         })
+    }
+
+    /// Whether the task is the caller's and runs a tool that they may call; then they see it under
+    /// the id that they know.
+    pub(super) fn own_task(&mut self, id: Str<'a>) -> bool {
+        let known = self.facets.tasks.and_then(|tasks| tasks.named(&id.decoded()));
+        let Some((name, tool)) = known else {
+            self.judge.hide(TargetKind::Task, None);
+            return false;
+        };
+        self.renames.push((id.range(), name));
+        self.judge.shows_name(TargetKind::Tool, &tool)
     }
 
     /// Whether the tool's headers are declared as they must be; what they are is kept.
@@ -205,9 +222,14 @@ impl<'a> Pass<'_, '_, 'a> {
         let mut end = 0;
         scanner.array(|scanner| {
             let start = scanner.at();
-            if shown(self, scanner)? {
+            let is_shown = shown(self, scanner)?;
+            let renames = std::mem::take(&mut self.renames);
+            if is_shown {
                 if let Some(from) = gap.take() {
                     self.splice.replace(from..start, if kept { "," } else { "" });
+                }
+                for (range, name) in renames {
+                    self.splice.replace(range, &name);
                 }
                 kept = true;
             } else if gap.is_none() {

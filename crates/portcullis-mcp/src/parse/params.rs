@@ -60,6 +60,8 @@ pub(crate) struct Meta<'a> {
     pub(crate) capabilities: bool,
     /// Whether it has any member that belongs to modern requests only.
     pub(crate) modern: bool,
+    /// The task that the message says it belongs to, where it says so.
+    pub(crate) related: Option<Member<'a>>,
 }
 
 /// `params.ref` of `completion/complete`.
@@ -157,6 +159,7 @@ fn meta<'a>(
                 meta.capabilities = scanner.peek()? == Kind::Object;
                 scanner.pass()?;
             }
+            names::META_RELATED => meta.related = Some(related(scanner, fault)?),
             other => {
                 refuse_variant(other, names::META, fault);
                 scanner.pass()?;
@@ -166,6 +169,23 @@ fn meta<'a>(
     })?;
     meta.range = Some(start..scanner.at_end());
     Ok(())
+}
+
+fn related<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Member<'a>, JsonError> {
+    let mut id = Member::Wrong;
+    if scanner.peek()? != Kind::Object {
+        scanner.pass()?;
+        return Ok(id);
+    }
+    scanner.object(|scanner, name| {
+        if name.eq("taskId") {
+            id = text(scanner)?;
+            return Ok(());
+        }
+        refuse_variant(&name.decoded(), names::TASK, fault);
+        scanner.pass()
+    })?;
+    Ok(id)
 }
 
 fn reference<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Reference<'a>, JsonError> {

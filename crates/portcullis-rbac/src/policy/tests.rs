@@ -289,7 +289,8 @@ fn methods_without_a_target() {
             let expected =
                 |allowed: bool| if allowed { "allow protocol" } else { "deny - default_deny" };
             assert_eq!(ask(&anonymous()), expected(protocol), "{name}: {method}");
-            let signed_in = protocol || method == Method::LoggingSetLevel;
+            let signed_in =
+                protocol || matches!(method, Method::LoggingSetLevel | Method::TasksList);
             assert_eq!(ask(&verified(alice())), expected(signed_in), "{name}: {method}");
         }
     }

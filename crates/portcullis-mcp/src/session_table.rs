@@ -1,0 +1,233 @@
+//! Which sessions are in use, as far as this process sees them.
+//!
+//! Ids of sessions prove themselves, so that every replica can check them without a store. What they
+//! cannot say is when a session was used last and how many there are. That is counted here, by each
+//! replica for itself: one that it has not seen before counts as used now.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_core::{Clock, Version};
+
+use crate::config::InspectConfig;
+use crate::courier::Address;
+
+const SHARDS: usize = 16;
+/// How many owners a shard remembers.
+const OWNERS: usize = 4096;
+/// How many ended sessions of one owner are remembered.
+const ENDED: usize = 64;
+
+type Owner = [u8; 16];
+
+/// Shared by all clones of a layer.
+#[derive(Clone, Default)]
+pub(crate) struct SessionTable(Arc<Table>);
+
+#[derive(Default)]
+struct Table {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Sessions that ended here, and of which the service behind has yet to learn.
+    owed: Mutex<Vec<Address>>,
+    owes: AtomicBool,
+}
+
+type Shard = HashMap<Owner, Vec<Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    session: Box<str>,
+    version: Version,
+    issued: Duration,
+    used: Duration,
+    /// How many exchanges happen in it now.
+    open: u32,
+    ended: bool,
+}
+
+/// An exchange that happens in a session, which is not idle meanwhile.
+pub(crate) struct Visit {
+    table: SessionTable,
+    owner: Owner,
+    session: Box<str>,
+    clock: Clock,
+}
+
+/// How long a session may be idle, and how many there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) idle: Duration,
+    pub(crate) count: usize,
+}
+
+/// A session as its id has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) issued: Duration,
+}
+
+impl SessionTable {
+    /// Whether the session goes on. Ends it when it was idle for too long.
+    pub(crate) fn goes_on(&self, config: &InspectConfig, known: Known<'_>) -> bool {
+        let (owner, now) = (owner(config, known.address), config.clock.unix());
+        let mut shard = self.shard(&owner);
+        let Some(entry) = find(&mut shard, &owner, &known.address.session) else { return true };
+        if !entry.ended && entry.is_idle(now, config.limits.session_idle) {
+            entry.ended = true;
+            self.owe(known.address.clone());
+        }
+        !entry.ended
+    }
+
+    /// Says that something happens in the session. Ends the one used least recently when there are
+    /// too many.
+    pub(crate) fn visit(&self, config: &InspectConfig, known: Known<'_>) -> Visit {
+        let Known { address, issued } = known;
+        let (owner, now) = (owner(config, address), config.clock.unix());
+        let mut shard = self.shard(&owner);
+        match find(&mut shard, &owner, &address.session) {
+            Some(entry) => {
+                entry.open += 1;
+                entry.used = now;
+            }
+            None => {
+                let count = config.limits.sessions;
+                for (session, version) in make_room(&mut shard, &owner, count, now) {
+                    self.owe(Address { session, version, ..address.clone() });
+                }
+                make_place(&mut shard, &owner, config.limits.session_idle, now);
+                shard.entry(owner).or_default().push(Entry {
+                    session: address.session.as_str().into(),
+                    version: address.version,
+                    issued,
+                    used: now,
+                    open: 1,
+                    ended: false,
+                });
+            }
+        }
+        drop(shard);
+        Visit {
+            table: self.clone(),
+            owner,
+            session: address.session.as_str().into(),
+            clock: config.clock.clone(),
+        }
+    }
+
+    /// Says that the session has ended.
+    pub(crate) fn end(&self, config: &InspectConfig, address: &Address) {
+        let owner = owner(config, address);
+        if let Some(entry) = find(&mut self.shard(&owner), &owner, &address.session) {
+            entry.ended = true;
+        }
+    }
+
+    /// The sessions of which the service behind has yet to learn that they have ended.
+    pub(crate) fn take_owed(&self) -> Vec<Address> {
+        if !self.0.owes.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.0.owed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn owe(&self, address: Address) {
+        self.0.owed.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+        self.0.owes.store(true, Ordering::Release);
+    }
+
+    fn shard(&self, owner: &Owner) -> MutexGuard<'_, Shard> {
+        let [first, shards @ ..] = &self.0.shards;
+        let at = usize::from(owner.first().copied().unwrap_or_default()) % SHARDS;
+        let shard = at.checked_sub(1).and_then(|at| shards.get(at)).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_idle(&self, now: Duration, idle: Duration) -> bool {
+        self.open == 0 && now.saturating_sub(self.used) >= idle
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let now = self.clock.unix();
+        if let Some(entry) = find(&mut self.table.shard(&self.owner), &self.owner, &self.session) {
+            entry.open = entry.open.saturating_sub(1);
+            entry.used = entry.used.max(now);
+        }
+    }
+}
+
+fn owner(config: &InspectConfig, address: &Address) -> Owner {
+    config.sessions.owner(&address.caller, &config.resource)
+}
+
+fn find<'s>(shard: &'s mut Shard, owner: &Owner, session: &str) -> Option<&'s mut Entry> {
+    shard.get_mut(owner)?.iter_mut().find(|entry| *entry.session == *session)
+}
+
+/// Ends sessions of the owner until another one fits, those used least recently first.
+fn make_room(
+    shard: &mut Shard,
+    owner: &Owner,
+    count: usize,
+    now: Duration,
+) -> Vec<(String, Version)> {
+    let mut ended = Vec::new();
+    let Some(entries) = shard.get_mut(owner) else { return ended };
+    // Past its end an id opens no more, and nothing need be known of it.
+    let lifetime = crate::session::LIFETIME;
+    entries.retain(|entry| entry.open > 0 || now.saturating_sub(entry.issued) < lifetime);
+    while entries.iter().filter(|entry| !entry.ended).count() >= count.max(1) {
+        let oldest = entries
+            .iter_mut()
+            .filter(|entry| !entry.ended)
+            .min_by_key(|entry| (entry.open > 0, entry.used));
+        let Some(oldest) = oldest else { break };
+        oldest.ended = true;
+        ended.push((oldest.session.to_string(), oldest.version));
+    }
+    while entries.iter().filter(|entry| entry.ended).count() > ENDED {
+        let Some(at) = entries.iter().position(|entry| entry.ended) else { break };
+        entries.remove(at);
+    }
+    ended
+}
+
+/// Forgets owners of whom nothing is open, when there are too many.
+fn make_place(shard: &mut Shard, owner: &Owner, idle: Duration, now: Duration) {
+    if shard.len() < OWNERS || shard.contains_key(owner) {
+        return;
+    }
+    shard.retain(|_, entries| {
+        entries.iter().any(|entry| !entry.ended && !entry.is_idle(now, idle))
+    });
+    if shard.len() >= OWNERS {
+        let quiet = shard
+            .iter()
+            .min_by_key(|(_, entries)| entries.iter().map(|e| (e.open, e.used)).max())
+            .map(|(owner, _)| *owner);
+        if let Some(quiet) = quiet {
+            shard.remove(&quiet);
+        }
+    }
+}
+
+// By hand: a table is of no use in a log.
+impl fmt::Debug for SessionTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionTable").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visit").finish_non_exhaustive()
+    }
+}
