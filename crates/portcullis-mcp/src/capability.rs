@@ -23,7 +23,7 @@ struct Declared {
 pub(crate) fn check(
     request: &[u8],
     input_requests: &[u8],
-    allowed: ServerRequests,
+    allowed: &ServerRequests,
     limits: JsonLimits,
 ) -> Result<(), Violation> {
     let mut declared = Declared::default();
@@ -36,6 +36,7 @@ pub(crate) fn check(
         expect(scanner, Kind::Object)?;
         let mut method = None;
         let mut mode = None;
+        let mut url = None;
         scanner.object(|scanner, name| {
             match &*name.decoded() {
                 "method" => {
@@ -47,6 +48,9 @@ pub(crate) fn check(
                         if name.eq("mode") {
                             expect(scanner, Kind::String)?;
                             mode = Some(scanner.string()?.decoded());
+                        } else if name.eq("url") {
+                            expect(scanner, Kind::String)?;
+                            url = Some(scanner.string()?.decoded());
                         } else {
                             scanner.skip()?;
                         }
@@ -58,7 +62,10 @@ pub(crate) fn check(
             Ok::<_, Violation>(())
         })?;
         let is_allowed = match method.as_deref() {
-            Some("elicitation/create") => allowed.elicitation,
+            Some("elicitation/create") if mode.as_deref() == Some("url") => {
+                url.is_some_and(|url| allowed.urls.allow(&url))
+            }
+            Some("elicitation/create") => allowed.forms,
             Some("sampling/createMessage") => allowed.sampling,
             Some("roots/list") => allowed.roots,
             _ => return Err(BAD_RPC),
@@ -119,11 +126,15 @@ fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::UrlHosts;
 
-    const ALL: ServerRequests = ServerRequests { sampling: true, roots: true, elicitation: true };
+    fn all() -> ServerRequests {
+        let urls = UrlHosts::new(["idp.example.com"]).unwrap();
+        ServerRequests { urls, ..ServerRequests::default() }
+    }
 
     fn verdict(declared: &str, requests: &str) -> Result<(), Violation> {
-        verdict_of(ALL, declared, requests)
+        verdict_of(all(), declared, requests)
     }
 
     fn verdict_of(
@@ -135,13 +146,13 @@ mod tests {
             r#"{{"id":1,"params":{{"_meta":{{"{CAPABILITIES}":{declared}}},"name":"x"}},"method":"tools/call"}}"#
         );
         let limits = JsonLimits { depth: 64, values: 1_000 };
-        check(request.as_bytes(), requests.as_bytes(), allowed, limits)
+        check(request.as_bytes(), requests.as_bytes(), &allowed, limits)
     }
 
     #[test]
     fn input_is_asked_only_of_clients_that_can_give_it() {
         let form = r#"{"a":{"method":"elicitation/create","params":{"message":"?"}}}"#;
-        let url = r#"{"a":{"method":"elicitation/create","params":{"mode":"url"}}}"#;
+        let url = r#"{"a":{"method":"elicitation/create","params":{"mode":"url","url":"https://idp.example.com/"}}}"#;
         let sampling = r#"{"a":{"method":"sampling/createMessage","params":{}}}"#;
         let roots = r#"{"a":{"method":"roots/list"}}"#;
         let cases = [
@@ -167,19 +178,26 @@ mod tests {
     fn what_the_deployment_does_not_allow_is_not_asked() {
         let able = r#"{"elicitation":{},"sampling":{},"roots":{}}"#;
         let rows = [
-            ("elicitation/create", ServerRequests { elicitation: false, ..ALL }),
-            ("sampling/createMessage", ServerRequests { sampling: false, ..ALL }),
-            ("roots/list", ServerRequests { roots: false, ..ALL }),
+            ("elicitation/create", ServerRequests { forms: false, ..all() }),
+            ("sampling/createMessage", ServerRequests { sampling: false, ..all() }),
+            ("roots/list", ServerRequests { roots: false, ..all() }),
         ];
-        for (method, allowed) in rows {
+        for (method, allowed) in &rows {
             let asked = format!(r#"{{"a":{{"method":"{method}"}}}}"#);
             let refused = Err(Violation::new(Reason::PolicyDenied));
-            assert_eq!(verdict_of(allowed, able, &asked), refused, "{method}");
-            assert_eq!(verdict_of(allowed, "{}", &asked), refused, "{method}: before all else");
-            for (other, _) in rows.iter().filter(|(other, _)| *other != method) {
+            let verdict_of = |declared, asked: &str| verdict_of(allowed.clone(), declared, asked);
+            assert_eq!(verdict_of(able, &asked), refused, "{method}");
+            assert_eq!(verdict_of("{}", &asked), refused, "{method}: before all else");
+            for (other, _) in rows.iter().filter(|(other, _)| other != method) {
                 let asked = format!(r#"{{"a":{{"method":"{other}"}}}}"#);
-                assert_eq!(verdict_of(allowed, able, &asked), Ok(()), "{method}: {other}");
+                assert_eq!(verdict_of(able, &asked), Ok(()), "{method}: {other}");
             }
+        }
+        let able = r#"{"elicitation":{"url":{}}}"#;
+        for params in [r#"{"mode":"url","url":"https://evil.example/"}"#, r#"{"mode":"url"}"#] {
+            let asked = format!(r#"{{"a":{{"method":"elicitation/create","params":{params}}}}}"#);
+            let refused = Err(Violation::new(Reason::PolicyDenied));
+            assert_eq!(verdict(able, &asked), refused, "{params}");
         }
     }
 }

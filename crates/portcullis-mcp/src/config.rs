@@ -7,7 +7,10 @@ use portcullis_core::{Clock, Era, Version};
 use crate::crowd::Crowd;
 use crate::custom::Catalogue;
 use crate::hook::Hooks;
+use crate::session_table::SessionTable;
 use crate::task_book::TaskBook;
+use crate::throttle::Misses;
+use crate::web::UrlHosts;
 use crate::{Limits, RateLimits, SessionKeys};
 
 /// The settings of inspection, shared by every clone of the service.
@@ -22,7 +25,13 @@ pub(crate) struct InspectConfig {
     pub(crate) sessions: SessionKeys,
     /// The canonical resource URI, to which sessions are bound.
     pub(crate) resource: String,
-    /// Which requests a legacy server may send to its client.
+    /// Which sessions are in use.
+    pub(crate) session_table: SessionTable,
+    /// How often callers have named a session that is none.
+    pub(crate) misses: Misses,
+    /// Whether there are no sessions.
+    pub(crate) stateless: bool,
+    /// What a server may ask of its client.
     pub(crate) server_requests: ServerRequests,
     /// The longest `ttlMs` of a list.
     pub(crate) ttl_cap: Duration,
@@ -42,12 +51,21 @@ pub(crate) struct InspectConfig {
     pub(crate) hooks: Hooks,
 }
 
-/// Which requests a legacy server may send to its client (requirements 2.3). `ping` always passes.
-#[derive(Clone, Copy, Debug)]
+/// What a server may ask of its client (requirements 2.3, R-215). `ping` always passes.
+#[derive(Clone, Debug)]
 pub(crate) struct ServerRequests {
     pub(crate) sampling: bool,
     pub(crate) roots: bool,
-    pub(crate) elicitation: bool,
+    /// Elicitation by a form.
+    pub(crate) forms: bool,
+    /// Elicitation by a URL, to these hosts.
+    pub(crate) urls: UrlHosts,
+}
+
+impl Default for ServerRequests {
+    fn default() -> Self {
+        Self { sampling: true, roots: true, forms: true, urls: UrlHosts::default() }
+    }
 }
 
 impl Default for InspectConfig {
@@ -59,7 +77,10 @@ impl Default for InspectConfig {
             rate_limits: None,
             sessions: SessionKeys::random(),
             resource: String::new(),
-            server_requests: ServerRequests { sampling: true, roots: true, elicitation: true },
+            session_table: SessionTable::default(),
+            misses: Misses::default(),
+            stateless: false,
+            server_requests: ServerRequests::default(),
             ttl_cap: Duration::from_secs(60),
             clock: Clock::system(),
             catalogue: Catalogue::default(),
@@ -79,9 +100,14 @@ impl InspectConfig {
         self.versions.contains(&version)
     }
 
-    /// Whether any legacy revision is enabled: sessions, `GET` and `DELETE` exist only then.
+    /// Whether any legacy revision is enabled.
     pub(crate) fn legacy(&self) -> bool {
         self.newest_legacy().is_some()
+    }
+
+    /// Whether there are sessions, and with them `GET` and `DELETE`.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.legacy() && !self.stateless
     }
 
     /// The newest enabled legacy revision, which `initialize` offers at most.
@@ -91,6 +117,6 @@ impl InspectConfig {
 
     /// The `Allow` field of a 405.
     pub(crate) fn allow(&self) -> &'static str {
-        if self.legacy() { "GET, POST, DELETE" } else { "POST" }
+        if self.has_sessions() { "GET, POST, DELETE" } else { "POST" }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, Uri, request};
+use http::{Method, Request, Response, Uri};
 use portcullis_core::{
     Buffered, Caller, Era, McpMessage, McpResponse, NoMessage, RequestFacts as _, Text, Version,
 };
@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::config::InspectConfig;
 use crate::{head, mirror, respond};
 
 /// How many errands of one exchange may be on their way. A service that asks more than it reads gets
@@ -38,7 +39,6 @@ pub(crate) struct Route<S> {
 /// Runs the errands of one exchange.
 pub(crate) struct Courier {
     run: Box<dyn FnMut(Request<Buffered>, Arc<()>) + Send>,
-    address: Address,
     on_the_way: Arc<()>,
 }
 
@@ -52,14 +52,13 @@ pub(crate) struct Address {
 }
 
 impl<S> Route<S> {
-    /// The way that the request with these `parts` goes.
-    pub(crate) fn of(service: S, parts: &request::Parts) -> Self {
-        let host = parts.headers.get(header::HOST).cloned();
-        Self { service, uri: parts.uri.clone(), host }
+    /// The way of a request to `uri` with these `headers`.
+    pub(crate) fn new(service: S, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self { service, uri: uri.clone(), host: headers.get(header::HOST).cloned() }
     }
 
-    /// A courier for what happens in one session.
-    pub(crate) fn courier<ResBody>(self, address: Address) -> Courier
+    /// A courier for one exchange.
+    pub(crate) fn courier<ResBody>(self) -> Courier
     where
         S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
         S::Future: Send,
@@ -79,7 +78,23 @@ impl<S> Route<S> {
                 });
             }
         };
-        Courier { run: Box::new(run), address, on_the_way: Arc::new(()) }
+        Courier { run: Box::new(run), on_the_way: Arc::new(()) }
+    }
+}
+
+/// Tells the service behind of the sessions that have ended here.
+pub(crate) fn settle<S, ResBody>(config: &InspectConfig, route: impl FnOnce() -> Route<S>)
+where
+    S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let owed = config.session_table.take_owed();
+    if owed.is_empty() {
+        return;
+    }
+    let mut courier = route().courier();
+    for address in owed {
+        courier.end(address);
     }
 }
 
@@ -92,10 +107,9 @@ async fn deliver<S: Service<Request<Buffered>>>(mut service: S, request: Request
 
 impl Courier {
     /// Answers the service's own request `id`. Says whether it is on its way.
-    pub(crate) fn answer(&mut self, id: &str, json: String) -> bool {
-        let Address { caller, version, session } = self.address.clone();
+    pub(crate) fn answer(&mut self, address: Address, id: &str, json: String) -> bool {
         let body = Bytes::from(json);
-        let response = McpResponse::new(version, Text::from(id), body.clone());
+        let response = McpResponse::new(address.version, Text::from(id), body.clone());
         let mut request = Request::new(Buffered::new(body.clone()));
         *request.method_mut() = Method::POST;
         let headers = request.headers_mut();
@@ -103,27 +117,25 @@ impl Courier {
         let accept = HeaderValue::from_static("application/json, text/event-stream");
         headers.insert(header::ACCEPT, accept);
         respond::set_length(headers, body.len());
-        self.send(request, &session, version, caller, McpMessage::Response(response))
+        self.send(request, address, McpMessage::Response(response))
     }
 
-    /// Ends the session.
-    pub(crate) fn end(&mut self) -> bool {
-        let Address { caller, version, session } = self.address.clone();
+    /// Ends a session.
+    pub(crate) fn end(&mut self, address: Address) -> bool {
+        let ends = NoMessage::EndSession(address.version);
         let mut request = Request::new(Buffered::new(Bytes::new()));
         *request.method_mut() = Method::DELETE;
-        let ends = McpMessage::NoMessage(NoMessage::EndSession(version));
-        self.send(request, &session, version, caller, ends)
+        self.send(request, address, McpMessage::NoMessage(ends))
     }
 
     fn send(
         &mut self,
         mut request: Request<Buffered>,
-        session: &str,
-        version: Version,
-        caller: Caller,
+        address: Address,
         message: McpMessage,
     ) -> bool {
-        let Ok(session) = HeaderValue::from_str(session) else { return false };
+        let Address { caller, version, session } = address;
+        let Ok(session) = HeaderValue::from_str(&session) else { return false };
         if Arc::strong_count(&self.on_the_way) > MOST {
             return false;
         }

@@ -8,6 +8,7 @@ mod layer;
 mod service;
 mod strip;
 
+pub(crate) use authority::Authority;
 pub use future::EdgeFuture;
 pub use layer::EdgeLayer;
 pub use service::Edge;

@@ -45,6 +45,10 @@ impl<B> Stream<B> {
         &self.events
     }
 
+    pub(crate) fn exchange_mut(self: Pin<&mut Self>) -> &mut Exchange {
+        &mut self.project().events.exchange
+    }
+
     /// Says that the head of the answer waits for the first message.
     pub(crate) fn hold(self: Pin<&mut Self>) {
         self.project().events.peeking = true;

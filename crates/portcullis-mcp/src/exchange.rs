@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::StatusCode;
 use portcullis_core::{
     Caller, Denial, Era, Look, McpMessage, McpRequest, Method, NoMessage, Note, Permit, Reason,
     Text, Trail, Version,
 };
 
 use crate::config::InspectConfig;
+use crate::courier::{Address, Courier};
 use crate::filter::{self, Document, Facets};
 use crate::json::{JsonLimits, Scanner};
 use crate::judge::{Answers, Eyes, Item, Judge};
 use crate::listen::Listen;
 use crate::questions::Questions;
+use crate::server;
 use crate::session::Task;
+use crate::session_table::Visit;
 use crate::violation::Violation;
 
 mod intercept;
@@ -116,6 +120,10 @@ pub(crate) struct Exchange {
     trail: Option<Trail>,
     /// The session's id at the service behind.
     session: Option<String>,
+    /// Says that something happens there.
+    visit: Option<Visit>,
+    /// The way to the service behind, where it may have to be told something.
+    courier: Option<Courier>,
     /// The task that it is about.
     task: Option<Box<Task>>,
     /// Whether this is `initialize`, and what version its answer settled on.
@@ -142,6 +150,8 @@ impl Exchange {
             refused,
             trail,
             session: None,
+            visit: None,
+            courier: None,
             task: None,
             begins: false,
             negotiated: None,
@@ -181,6 +191,58 @@ impl Exchange {
     /// Says in which session this happens.
     pub(crate) fn in_session(&mut self, session: String) {
         self.session = Some(session);
+    }
+
+    /// Says that something happens in the session, which began at `issued`.
+    pub(crate) fn visit(&mut self, issued: Duration) {
+        let table = &self.config.session_table;
+        self.visit = self.address().map(|address| table.visit(&self.config, &address, issued));
+    }
+
+    /// Says that a session has begun.
+    pub(crate) fn begun(&mut self, session: String, version: Version, now: Duration) {
+        let caller = self.eyes.caller.clone();
+        let address = Address { caller, version, session };
+        drop(self.config.session_table.visit(&self.config, &address, now));
+        if let Some(courier) = &mut self.courier {
+            self.config.session_table.take_owed().into_iter().for_each(|address| {
+                courier.end(address);
+            });
+        }
+    }
+
+    /// Sees with which status the service answers: it may have ended the session.
+    pub(crate) fn see(&self, status: StatusCode) {
+        let ends = match self.asked {
+            Asked::EndSession => status.is_success() || status == StatusCode::NOT_FOUND,
+            _ => status == StatusCode::NOT_FOUND,
+        };
+        if let (true, Some(address)) = (ends, self.address()) {
+            self.config.session_table.end(&self.config, &address);
+        }
+    }
+
+    /// Whether this happens in a session.
+    pub(crate) fn is_in_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Takes a way to tell the service behind something.
+    pub(crate) fn with_courier(&mut self, courier: Courier) {
+        self.courier = Some(courier);
+    }
+
+    /// Tells the service that its request `id` was declined, where that belongs to a session.
+    fn decline(&mut self, method: &str, id: &str) {
+        if let (Some(address), Some(courier)) = (self.address(), &mut self.courier) {
+            courier.answer(address, id, server::declined(method, id));
+        }
+    }
+
+    /// The session's address at the service behind.
+    pub(crate) fn address(&self) -> Option<Address> {
+        let session = self.session.clone()?;
+        Some(Address { caller: self.eyes.caller.clone(), version: self.eyes.version, session })
     }
 
     /// What the service may ask the client here.

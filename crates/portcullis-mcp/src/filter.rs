@@ -76,7 +76,7 @@ pub(crate) struct Message<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Shape<'a> {
-    Request { method: Cow<'a, str> },
+    Request { method: Cow<'a, str>, id: Id<'a> },
     Notification { method: Cow<'a, str>, passes: bool },
     Response(Answer<'a>),
 }
@@ -121,6 +121,15 @@ impl<'a> Id<'a> {
             Kind::Number => Ok(Self::Number(scanner.number()?)),
             Kind::Null => scanner.skip().map(|_| Self::Null).map_err(Violation::from),
             Kind::Object | Kind::Array | Kind::Bool => Err(BAD_RPC),
+        }
+    }
+
+    /// The id as it stands in the document; empty where there is none.
+    pub(crate) fn raw(&self) -> Cow<'a, str> {
+        match self {
+            Self::Absent | Self::Null => Cow::Borrowed(""),
+            Self::Number(number) => Cow::Borrowed(number),
+            Self::Text(text) => Cow::Owned(format!("\"{}\"", text.raw())),
         }
     }
 
@@ -217,7 +226,7 @@ fn message<'a>(
                 Shape::Notification { method, passes }
             }
             Id::Null => return Err(BAD_RPC),
-            Id::Text(_) | Id::Number(_) => Shape::Request { method },
+            id @ (Id::Text(_) | Id::Number(_)) => Shape::Request { method, id },
         },
         (None, true, false) | (None, false, true) if params.is_none() => Shape::Response(answer),
         _ => return Err(BAD_RPC),

@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use crate::FilterBody;
 use crate::config::InspectConfig;
+use crate::courier::Route;
 use crate::crowd::Seat;
 use crate::events::Stream;
 use crate::exchange::{Exchange, Question};
@@ -54,7 +55,7 @@ pin_project! {
         /// Hooks say what becomes of the request.
         Hooked { run: incoming::Run, entering: Option<Box<Entering<S>>> },
         /// The request is inside.
-        Calling { #[pin] future: F, exchange: Option<Exchange>, in_session: bool },
+        Calling { #[pin] future: F, exchange: Option<Exchange>, route: Option<Route<S>> },
         /// A JSON answer is on its way. Its head waits, because the body may turn out bad.
         Buffering { #[pin] read: Read<ResBody>, held: Option<Held> },
         /// Hooks say what becomes of the answer.
@@ -142,7 +143,11 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         let mut seat = None;
         let state = State::enter(service, config, caller, parts, inspected, &mut seat);
@@ -152,8 +157,11 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
 
 impl<S, F, E, ReqBody, ResBody> Future for ResponseFuture<S, F, ReqBody, ResBody>
 where
-    S: Service<Request<Buffered>, Response = Response<ResBody>, Error = E, Future = F>,
-    F: Future<Output = Result<Response<ResBody>, E>>,
+    S: Service<Request<Buffered>, Response = Response<ResBody>, Error = E, Future = F>
+        + Clone
+        + Send
+        + 'static,
+    F: Future<Output = Result<Response<ResBody>, E>> + Send,
     ReqBody: Body,
     ResBody: Body<Data = Bytes>,
 {
@@ -189,13 +197,13 @@ where
                     let Some(entering) = entering.take() else { return Poll::Pending };
                     entering.heard(heard)
                 }
-                StateProj::Calling { future, exchange, in_session } => {
+                StateProj::Calling { future, exchange, route } => {
                     let response = match ready!(future.poll(cx)) {
                         Ok(response) => response,
                         Err(error) => return Poll::Ready(Err(error)),
                     };
                     let Some(exchange) = exchange.take() else { return Poll::Pending };
-                    State::answered(response, exchange, *in_session)
+                    State::answered(response, exchange, route.take())
                 }
                 StateProj::Buffering { read, held } => {
                     let body = ready!(read.poll(cx));

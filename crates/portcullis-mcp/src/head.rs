@@ -10,7 +10,7 @@ use crate::era;
 use crate::inspect::{Disposition, Inspected, Plan, SessionUse};
 use crate::media::{self, EVENTS, JSON};
 use crate::session::Session;
-use crate::{mirror, respond};
+use crate::{inspect, mirror, respond, throttle};
 
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -28,8 +28,8 @@ pub(crate) fn check_head(
     }
     match *method {
         Method::POST => post(config, headers).map(|()| Plan::ReadBody),
-        Method::GET if config.legacy() => stream(config, caller, headers).map(Plan::NoBody),
-        Method::DELETE if config.legacy() => end(config, caller, headers).map(Plan::NoBody),
+        Method::GET if config.has_sessions() => stream(config, caller, headers).map(Plan::NoBody),
+        Method::DELETE if config.has_sessions() => end(config, caller, headers).map(Plan::NoBody),
         _ => Err(Denial::method_not_allowed(config.allow())),
     }
 }
@@ -82,8 +82,7 @@ fn stream(
             return Err(Denial::invalid_request(Reason::BadRpc));
         }
     }
-    let session = session
-        .map_or(SessionUse::None, |session| SessionUse::Open { upstream_id: session.upstream_id });
+    let session = inspect::session_use(session);
     Ok(without_body(NoMessage::Stream(version), version, session))
 }
 
@@ -143,13 +142,15 @@ pub(crate) fn session(
     let Some(id) = ids.next() else { return Ok(None) };
     let now: Duration = config.clock.unix();
     // Two ids name no session.
-    let id = id.to_str().ok().filter(|_| ids.next().is_none());
+    let id = id.to_str().ok().filter(|_| ids.next().is_none() && !config.stateless);
+    let times = (now, config.limits.session_lifetime);
     let session = id
         .ok_or(Reason::SessionUnknown)
-        .and_then(|id| config.sessions.open(id, caller, &config.resource, now))
-        .map_err(Denial::session_not_found)?;
-    if !config.supports(session.version) {
-        // Negotiated before the setting changed: the client must start again.
+        .and_then(|id| config.sessions.open(id, caller, &config.resource, times))
+        .map_err(|reason| throttle::missed(config, caller, reason))?;
+    // Where the version is not enabled any more, the client must start again.
+    if !config.supports(session.version) || !config.session_table.goes_on(config, caller, &session)
+    {
         return Err(Denial::session_not_found(Reason::SessionUnknown));
     }
     Ok(Some(session))
@@ -181,7 +182,7 @@ pub(crate) fn version(
 pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
     let upstream_id = match &inspected.session {
         SessionUse::None | SessionUse::Begins => None,
-        SessionUse::Open { upstream_id } | SessionUse::Ends { upstream_id } => {
+        SessionUse::Open { upstream_id, .. } | SessionUse::Ends { upstream_id } => {
             http::HeaderValue::from_str(upstream_id).ok()
         }
     };

@@ -1,6 +1,7 @@
 //! What a request asks for: the pure decision, steps 6 to 13 of requirements 0.3.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -62,6 +63,8 @@ pub(crate) enum SessionUse {
     Open {
         /// The id that the service behind assigned.
         upstream_id: String,
+        /// When it began.
+        issued: Duration,
     },
     /// It is `initialize`: the answer may assign one.
     Begins,
@@ -264,14 +267,18 @@ fn questions<'q>(
     session: &'q SessionUse,
 ) -> Option<Questions<'q>> {
     match session {
-        SessionUse::Open { upstream_id: session } => Some(Questions { config, caller, session }),
+        SessionUse::Open { upstream_id: session, .. } => {
+            Some(Questions { config, caller, session })
+        }
         _ => None,
     }
 }
 
-fn session_use(session: Option<Session>) -> SessionUse {
-    session
-        .map_or(SessionUse::None, |session| SessionUse::Open { upstream_id: session.upstream_id })
+pub(crate) fn session_use(session: Option<Session>) -> SessionUse {
+    session.map_or(SessionUse::None, |session| SessionUse::Open {
+        upstream_id: session.upstream_id,
+        issued: session.issued,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use portcullis_core::{Clock, Version};
 use tower_layer::Layer;
 
 use crate::config::InspectConfig;
+use crate::web::UrlHosts;
 use crate::{ConfigError, Hook, Inspect, Limits, RateLimits, SessionKeys};
 
 /// Reads every MCP request strictly before anything behind sees it, and filters every answer.
@@ -80,8 +81,18 @@ impl InspectLayer {
         self.with(|config| config.ttl_cap = cap)
     }
 
+    /// Offers no sessions to legacy clients, for services that have none: `initialize` names none, and
+    /// `GET` and `DELETE` are answered with 405, `Last-Event-ID` with them. A service that assigns
+    /// one all the same will miss it.
+    pub fn stateless(self) -> Self {
+        self.with(|config| config.stateless = true)
+    }
+
     /// Whether the service may ask the client's model for a completion
     /// (`sampling/createMessage`); it may by default.
+    ///
+    /// What a service may not ask never reaches the client. In a legacy session the service is told
+    /// that it was declined; a modern one asks in its answer, in whose place the caller gets an error.
     pub fn allow_sampling(self, allow: bool) -> Self {
         self.with(|config| config.server_requests.sampling = allow)
     }
@@ -91,9 +102,26 @@ impl InspectLayer {
         self.with(|config| config.server_requests.roots = allow)
     }
 
-    /// Whether the service may ask the user (`elicitation/create`); it may by default.
+    /// Whether the service may have the user fill in a form (`elicitation/create`); it may by default
+    ///
     pub fn allow_elicitation(self, allow: bool) -> Self {
-        self.with(|config| config.server_requests.elicitation = allow)
+        self.with(|config| config.server_requests.forms = allow)
+    }
+
+    /// To which hosts the service may send the user (`elicitation/create` with a URL, and the error
+    /// `-32042` of 2025-11-25); to none by default. Only `https` URLs in plain
+    /// spelling pass: no user information, nothing but ASCII.
+    ///
+    /// A host is a name, with a port where that is not 443. Other ports and subdomains count apart.
+    ///
+    /// # Errors
+    /// What is no host.
+    pub fn allow_elicitation_at<T: Into<String>>(
+        self,
+        hosts: impl IntoIterator<Item = T>,
+    ) -> Result<Self, ConfigError> {
+        let hosts = UrlHosts::new(hosts)?;
+        Ok(self.with(|config| config.server_requests.urls = hosts))
     }
 
     /// Lets answers pass that no layer inside has authorized, unfiltered. Requests are still

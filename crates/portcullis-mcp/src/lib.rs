@@ -77,12 +77,18 @@
 //!   only when [`RateLimits`] say so.
 //! * In answers: whatever the caller may not see, and whatever is not MCP. What the service behind does
 //!   not know gets the same answer as what is hidden.
-//! * From clients in sessions: answers to what they were not asked there.
+//! * From clients in sessions: answers to what they were not asked there. Names of sessions that
+//!   are none, more often than 20 times a minute from one caller.
+//! * From the service: URLs to which it would send people, but to hosts that were allowed
+//!   ([`InspectLayer::allow_elicitation_at`]). In a session it is told that it was declined.
 //!
 //! # What it does not do
-//! It verifies no token and holds no policy. It keeps no table of sessions: ids prove themselves,
-//! so a session ends after 24 hours or when the service behind ends it, not when it is idle. Ids of
-//! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. The
+//! It verifies no token and holds no policy. It shares nothing with other replicas: ids of sessions
+//! prove themselves, so that every replica with the same keys accepts them. When a session was used
+//! last and how many a caller has, each replica counts for itself, and a session that it has not seen
+//! before counts as used now. A session that was idle for too long is ended when it is named again. Ids of
+//! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. Lists
+//! of tasks, and notices about them, show those that this replica has seen begin or be asked for. The
 //! ids of a server's requests prove themselves too: a client answers only what it was asked in that
 //! session, but whether it has answered before is for the service behind to know. It compares `Mcp-Param-…` headers
 //! with arguments once a modern tool list that declares them has passed; until then that is left to
@@ -106,6 +112,7 @@ mod build;
 mod capability;
 mod chars;
 mod config;
+mod courier;
 mod crowd;
 mod custom;
 mod edge;
@@ -138,6 +145,7 @@ mod rewrite;
 mod server;
 mod service;
 mod session;
+mod session_table;
 mod splice;
 mod sse;
 mod task;
@@ -145,6 +153,7 @@ mod task_book;
 mod throttle;
 mod unknown;
 mod violation;
+mod web;
 
 pub use body::FilterBody;
 pub use edge::{Edge, EdgeFuture, EdgeLayer};

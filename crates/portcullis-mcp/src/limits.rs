@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::json::JsonLimits;
 
+/// How long a session lives at most.
+pub(crate) const MAX_SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Bounds of everything that is read from either side, and of what one caller may have open.
 ///
 /// The defaults are those of requirements section 6.4. Raising a limit raises what one request can
@@ -25,6 +28,9 @@ pub struct Limits {
     pub(crate) mcp_header: usize,
     pub(crate) calls_in_flight: u32,
     pub(crate) open_streams: u32,
+    pub(crate) sessions: usize,
+    pub(crate) session_idle: Duration,
+    pub(crate) session_lifetime: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +49,9 @@ impl Default for Limits {
             mcp_header: 8 << 10,
             calls_in_flight: 64,
             open_streams: 32,
+            sessions: 20,
+            session_idle: Duration::from_secs(30 * 60),
+            session_lifetime: MAX_SESSION,
         }
     }
 }
@@ -137,6 +146,28 @@ impl Limits {
     /// `subscriptions/listen`), besides requests; past it 429. Default 32.
     pub fn open_streams(mut self, streams: u32) -> Self {
         self.open_streams = streams;
+        self
+    }
+
+    /// How many sessions one caller may have. Default 20. One more ends the one that was used
+    /// least recently, here and at the service behind. Each process counts what it has seen;
+    /// callers without credentials, who cannot be told apart, have 50 times as many.
+    pub fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// How long nothing may happen in a session. Default 30 minutes. What is named after that
+    /// is answered like an unknown session, and ended at the service behind. An open stream is
+    /// something that happens. Each process counts from when it has seen the session last, or first.
+    pub fn session_idle(mut self, idle: Duration) -> Self {
+        self.session_idle = idle;
+        self
+    }
+
+    /// How long a session may live. Default, and most, 24 hours.
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.session_lifetime = lifetime.min(MAX_SESSION);
         self
     }
 

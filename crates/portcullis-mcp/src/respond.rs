@@ -25,14 +25,9 @@ pub(crate) enum Treatment {
 }
 
 /// Judges an answer by its head.
-pub(crate) fn treat(
-    exchange: &Exchange,
-    in_session: bool,
-    status: StatusCode,
-    headers: &HeaderMap,
-) -> Treatment {
+pub(crate) fn treat(exchange: &Exchange, status: StatusCode, headers: &HeaderMap) -> Treatment {
     let withhold = |reason| Treatment::Refuse(exchange.refuse(Violation::new(reason)));
-    if status == StatusCode::NOT_FOUND && in_session {
+    if status == StatusCode::NOT_FOUND && exchange.is_in_session() {
         return Treatment::Refuse(Denial::session_not_found(Reason::SessionUnknown));
     }
     let waits = exchange.waiting().next().is_some();

@@ -3,19 +3,85 @@
 use portcullis_core::{Era, Version};
 
 use crate::config::ServerRequests;
+use crate::filter::skip;
+use crate::json::{JsonLimits, Kind, Scanner};
+use crate::task;
+use crate::violation::Violation;
 
-/// Whether a service may send the request `method` on a stream of `version`.
-pub(crate) fn may_request(allowed: ServerRequests, version: Version, method: &str) -> bool {
-    if version.era() == Era::Modern {
-        return false;
-    }
-    match method {
+/// Whether a service may send `message`, a request of `method`, on a stream of `version`.
+pub(crate) fn may_request(
+    allowed: &ServerRequests,
+    version: Version,
+    method: &str,
+    message: &[u8],
+    limits: JsonLimits,
+) -> Result<bool, Violation> {
+    Ok(match method {
+        _ if version.era() == Era::Modern => false,
         "ping" => true,
         "sampling/createMessage" => allowed.sampling,
         "roots/list" => allowed.roots,
-        "elicitation/create" => allowed.elicitation && version >= Version::V2025_06_18,
+        "elicitation/create" if version >= Version::V2025_06_18 => {
+            let member = |name| task::find(message, &["params", name], limits);
+            match member("mode")?.as_ref().map(|(_, mode)| mode.as_str()) {
+                None | Some("form") => allowed.forms,
+                Some("url") if version >= Version::V2025_11_25 => {
+                    member("url")?.is_some_and(|(_, url)| allowed.urls.allow(&url))
+                }
+                Some(_) => false,
+            }
+        }
         _ => false,
-    }
+    })
+}
+
+/// The code of an error which says that the user must first go to some URL (2025-11-25).
+pub(crate) const GO_ELSEWHERE: i64 = -32042;
+
+/// Whether all URLs in such an `error` are ones to which the service may send people.
+pub(crate) fn may_go(
+    allowed: &ServerRequests,
+    error: &[u8],
+    limits: JsonLimits,
+) -> Result<bool, Violation> {
+    let mut scanner = Scanner::new(error, limits)?;
+    let mut all = true;
+    scanner.object(|scanner, name| {
+        if !name.eq("data") || scanner.peek()? != Kind::Object {
+            return skip(scanner);
+        }
+        scanner.object(|scanner, name| {
+            if !name.eq("elicitations") || scanner.peek()? != Kind::Array {
+                return skip(scanner);
+            }
+            scanner.array(|scanner| {
+                let range = scanner.skip()?;
+                let elicitation = scanner.slice(range).as_bytes();
+                let url = task::find(elicitation, &["url"], limits)?;
+                all &= url.is_some_and(|(_, url)| allowed.urls.allow(&url));
+                Ok(())
+            })
+        })
+    })?;
+    Ok(all)
+}
+
+/// Whether a deployment can switch off requests of `method`.
+pub(crate) fn has_switch(method: &str) -> bool {
+    matches!(method, "sampling/createMessage" | "roots/list" | "elicitation/create")
+}
+
+/// The answer to a request of `method` that the service may not send (R-215).
+pub(crate) fn declined(method: &str, id: &str) -> String {
+    let says = match method {
+        "sampling/createMessage" => {
+            r#""error":{"code":-1,"message":"User rejected sampling request"}"#
+        }
+        "roots/list" => r#""error":{"code":-32601,"message":"Roots not supported"}"#,
+        "elicitation/create" => r#""result":{"action":"decline"}"#,
+        _ => r#""error":{"code":-32601,"message":"Method not found"}"#,
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{id},{says}}}"#)
 }
 
 /// Whether a service may send the notification `method` on a stream of `version`, other than one
@@ -39,10 +105,18 @@ pub(crate) fn may_notify(version: Version, method: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::UrlHosts;
 
-    const ALL: ServerRequests = ServerRequests { sampling: true, roots: true, elicitation: true };
-    const NONE: ServerRequests =
-        ServerRequests { sampling: false, roots: false, elicitation: false };
+    const LIMITS: JsonLimits = JsonLimits { depth: 8, values: 100 };
+
+    fn none() -> ServerRequests {
+        ServerRequests { sampling: false, roots: false, forms: false, urls: UrlHosts::default() }
+    }
+
+    fn may(allowed: &ServerRequests, version: Version, method: &str, params: &str) -> bool {
+        let message = format!(r#"{{"method":"{method}","params":{params}}}"#);
+        may_request(allowed, version, method, message.as_bytes(), LIMITS).unwrap()
+    }
 
     #[test]
     fn servers_ask_what_the_revision_and_the_deployment_allow() {
@@ -54,12 +128,38 @@ mod tests {
         ] {
             for version in Version::ALL {
                 let defined = version.era() == Era::Legacy && version >= since;
-                assert_eq!(may_request(ALL, version, method), defined, "{method} {version}");
+                let all = ServerRequests::default();
+                assert_eq!(may(&all, version, method, "{}"), defined, "{method} {version}");
                 let switched_off = defined && method == "ping";
-                assert_eq!(may_request(NONE, version, method), switched_off, "{method} {version}");
+                assert_eq!(may(&none(), version, method, "{}"), switched_off, "{method} {version}");
             }
         }
-        assert!(!may_request(ALL, Version::V2025_11_25, "tasks/get"));
+        assert!(!may(&ServerRequests::default(), Version::V2025_11_25, "tasks/get", "{}"));
+    }
+
+    /// R-215, X-173.
+    #[test]
+    fn people_are_sent_only_where_they_may_go() {
+        let urls = UrlHosts::new(["idp.example.com"]).unwrap();
+        let some = ServerRequests { urls, ..none() };
+        let url = r#"{"mode":"url","url":"https://idp.example.com/x"}"#;
+        let rows = [
+            (Version::V2025_11_25, url, true),
+            (Version::V2025_06_18, url, false),
+            (Version::V2025_11_25, r#"{"mode":"url","url":"https://evil.example/"}"#, false),
+            (Version::V2025_11_25, r#"{"mode":"url"}"#, false),
+            (Version::V2025_11_25, r#"{"mode":"form"}"#, false),
+            (Version::V2025_11_25, r#"{"mode":"page","url":"https://idp.example.com/"}"#, false),
+        ];
+        for (version, params, expected) in rows {
+            assert_eq!(may(&some, version, "elicitation/create", params), expected, "{params}");
+            let default = ServerRequests::default();
+            let form = params.contains("form");
+            assert_eq!(may(&default, version, "elicitation/create", params), form, "{params}");
+        }
+        let message = br#"{"params":{"mode":7}}"#;
+        let method = "elicitation/create";
+        assert!(may_request(&some, Version::V2025_11_25, method, message, LIMITS).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use portcullis_core::{AnonymousReason, Buffered, Caller, Denial, RequestFacts as
 use tower_service::Service;
 
 use crate::config::InspectConfig;
+use crate::courier::{self, Route};
 use crate::inspect::{self, Plan};
 use crate::{FilterBody, ResponseFuture};
 
@@ -39,7 +40,8 @@ impl<S> Inspect<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Inspect<S>
 where
-    S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
     ReqBody: Body,
     ResBody: Body<Data = Bytes>,
 {
@@ -72,7 +74,12 @@ where
             return ResponseFuture::refuse(pass.refusal());
         }
         match plan {
-            Err(denial) => ResponseFuture::refuse(denial),
+            Err(denial) => {
+                courier::settle(&config, || {
+                    Route::new(self.inner.clone(), request.uri(), request.headers())
+                });
+                ResponseFuture::refuse(denial)
+            }
             Ok(Plan::NoBody(inspected)) => {
                 let (parts, _) = request.into_parts();
                 ResponseFuture::forward(self.take_ready(), config, caller, parts, inspected)

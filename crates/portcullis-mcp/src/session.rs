@@ -13,8 +13,6 @@ mod task;
 
 pub(crate) use task::Task;
 
-/// How long a session lives at most.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far the clocks of two replicas may differ.
 const SKEW: Duration = Duration::from_secs(60);
 const FORMAT: u8 = 1;
@@ -58,6 +56,8 @@ struct Key {
 pub(crate) struct Session {
     pub(crate) upstream_id: String,
     pub(crate) version: Version,
+    /// When it began.
+    pub(crate) issued: Duration,
 }
 
 impl SessionKeys {
@@ -119,19 +119,21 @@ impl SessionKeys {
         (id.len() <= MAX_ID).then_some(id)
     }
 
-    /// The session behind `id`, if it is this caller's.
+    /// The session behind `id`, if it is this caller's and not older than `lifetime`.
     pub(crate) fn open(
         &self,
         id: &str,
         caller: &Caller,
         resource: &str,
-        now: Duration,
+        (now, lifetime): (Duration, Duration),
     ) -> Result<Session, Reason> {
-        self.unseal(id, now).ok_or(Reason::SessionUnknown).and_then(|(key, binding, session)| {
-            same(&binding, &key.binding(caller, resource))
-                .then_some(session)
-                .ok_or(Reason::SessionPrincipalMismatch)
-        })
+        self.unseal(id, now, lifetime).ok_or(Reason::SessionUnknown).and_then(
+            |(key, binding, session)| {
+                same(&binding, &key.binding(caller, resource))
+                    .then_some(session)
+                    .ok_or(Reason::SessionPrincipalMismatch)
+            },
+        )
     }
 
     /// What stands for the caller at this resource, as long as the keys do not change.
@@ -163,7 +165,12 @@ impl SessionKeys {
         keys.any(|key| same(mark, &key.marking(session, id, caller, resource)))
     }
 
-    fn unseal(&self, id: &str, now: Duration) -> Option<(&Key, [u8; BINDING], Session)> {
+    fn unseal(
+        &self,
+        id: &str,
+        now: Duration,
+        lifetime: Duration,
+    ) -> Option<(&Key, [u8; BINDING], Session)> {
         if id.len() > MAX_ID {
             return None;
         }
@@ -182,12 +189,12 @@ impl SessionKeys {
         let (issued, inside) = inside.split_first_chunk::<8>()?;
         let (version, upstream_id) = inside.split_first()?;
         let issued = Duration::from_secs(u64::from_be_bytes(*issued));
-        if issued > now.saturating_add(SKEW) || now >= issued.saturating_add(LIFETIME) {
+        if issued > now.saturating_add(SKEW) || now >= issued.saturating_add(lifetime) {
             return None;
         }
         let version = Version::ALL.into_iter().find(|v| code(*v) == Some(*version))?;
         let upstream_id = String::from_utf8(upstream_id.to_vec()).ok()?;
-        Some((key, *binding, Session { upstream_id, version }))
+        Some((key, *binding, Session { upstream_id, version, issued }))
     }
 }
 

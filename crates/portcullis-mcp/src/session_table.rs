@@ -10,14 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::{Clock, Version};
+use portcullis_core::{Caller, Clock, Version};
 
 use crate::config::InspectConfig;
 use crate::courier::Address;
+use crate::session::Session;
 
 const SHARDS: usize = 16;
 /// How many owners a shard remembers.
 const OWNERS: usize = 4096;
+/// How many callers without credentials count for one that has some.
+const ANONYMOUS: usize = 50;
 /// How many ended sessions of one owner are remembered.
 const ENDED: usize = 64;
 
@@ -56,38 +59,35 @@ pub(crate) struct Visit {
     clock: Clock,
 }
 
-/// How long a session may be idle, and how many there may be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    pub(crate) idle: Duration,
-    pub(crate) count: usize,
-}
-
-/// A session as its id has it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known<'a> {
-    pub(crate) address: &'a Address,
-    pub(crate) issued: Duration,
-}
-
 impl SessionTable {
     /// Whether the session goes on. Ends it when it was idle for too long.
-    pub(crate) fn goes_on(&self, config: &InspectConfig, known: Known<'_>) -> bool {
-        let (owner, now) = (owner(config, known.address), config.clock.unix());
+    pub(crate) fn goes_on(
+        &self,
+        config: &InspectConfig,
+        caller: &Caller,
+        session: &Session,
+    ) -> bool {
+        let Session { upstream_id, version, .. } = session;
+        let (owner, now) = (owner(config, caller), config.clock.unix());
         let mut shard = self.shard(&owner);
-        let Some(entry) = find(&mut shard, &owner, &known.address.session) else { return true };
+        let Some(entry) = find(&mut shard, &owner, upstream_id) else { return true };
         if !entry.ended && entry.is_idle(now, config.limits.session_idle) {
             entry.ended = true;
-            self.owe(known.address.clone());
+            let (caller, session) = (caller.clone(), upstream_id.clone());
+            self.owe(Address { caller, version: *version, session });
         }
         !entry.ended
     }
 
     /// Says that something happens in the session. Ends the one used least recently when there are
     /// too many.
-    pub(crate) fn visit(&self, config: &InspectConfig, known: Known<'_>) -> Visit {
-        let Known { address, issued } = known;
-        let (owner, now) = (owner(config, address), config.clock.unix());
+    pub(crate) fn visit(
+        &self,
+        config: &InspectConfig,
+        address: &Address,
+        issued: Duration,
+    ) -> Visit {
+        let (owner, now) = (owner(config, &address.caller), config.clock.unix());
         let mut shard = self.shard(&owner);
         match find(&mut shard, &owner, &address.session) {
             Some(entry) => {
@@ -95,7 +95,8 @@ impl SessionTable {
                 entry.used = now;
             }
             None => {
-                let count = config.limits.sessions;
+                let each = if address.caller.principal().is_some() { 1 } else { ANONYMOUS };
+                let count = config.limits.sessions.saturating_mul(each);
                 for (session, version) in make_room(&mut shard, &owner, count, now) {
                     self.owe(Address { session, version, ..address.clone() });
                 }
@@ -121,7 +122,7 @@ impl SessionTable {
 
     /// Says that the session has ended.
     pub(crate) fn end(&self, config: &InspectConfig, address: &Address) {
-        let owner = owner(config, address);
+        let owner = owner(config, &address.caller);
         if let Some(entry) = find(&mut self.shard(&owner), &owner, &address.session) {
             entry.ended = true;
         }
@@ -164,8 +165,8 @@ impl Drop for Visit {
     }
 }
 
-fn owner(config: &InspectConfig, address: &Address) -> Owner {
-    config.sessions.owner(&address.caller, &config.resource)
+fn owner(config: &InspectConfig, caller: &Caller) -> Owner {
+    config.sessions.owner(caller, &config.resource)
 }
 
 fn find<'s>(shard: &'s mut Shard, owner: &Owner, session: &str) -> Option<&'s mut Entry> {
@@ -182,7 +183,7 @@ fn make_room(
     let mut ended = Vec::new();
     let Some(entries) = shard.get_mut(owner) else { return ended };
     // Past its end an id opens no more, and nothing need be known of it.
-    let lifetime = crate::session::LIFETIME;
+    let lifetime = crate::limits::MAX_SESSION;
     entries.retain(|entry| entry.open > 0 || now.saturating_sub(entry.issued) < lifetime);
     while entries.iter().filter(|entry| !entry.ended).count() >= count.max(1) {
         let oldest = entries
@@ -205,9 +206,8 @@ fn make_place(shard: &mut Shard, owner: &Owner, idle: Duration, now: Duration) {
     if shard.len() < OWNERS || shard.contains_key(owner) {
         return;
     }
-    shard.retain(|_, entries| {
-        entries.iter().any(|entry| !entry.ended && !entry.is_idle(now, idle))
-    });
+    shard
+        .retain(|_, entries| entries.iter().any(|entry| !entry.ended && !entry.is_idle(now, idle)));
     if shard.len() >= OWNERS {
         let quiet = shard
             .iter()

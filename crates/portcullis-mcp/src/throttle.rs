@@ -1,5 +1,6 @@
 //! How much a caller may ask at once and over time: the pure decision.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Caller, Denial, McpMessage, Method, NoMessage, Reason, TargetKind, Text};
@@ -7,12 +8,45 @@ use portcullis_core::{Caller, Denial, McpMessage, Method, NoMessage, Reason, Tar
 use crate::config::InspectConfig;
 use crate::crowd::{Kind, Seat, Tally};
 use crate::rate::Rate;
-use crate::rate_store::{RateKey, Taken, Taking};
+use crate::rate_store::{MemoryRates, RateKey, RateStore as _, Taken, Taking};
 
 /// When a seat may be free again: nobody knows.
 const SEAT_RETRY: Duration = Duration::from_secs(5);
 /// When a store that cannot say may be asked again.
 const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// How many owners of misses are remembered.
+const MISSERS: usize = 16_384;
+
+/// How often callers have named sessions that are none.
+#[derive(Clone, Debug)]
+pub(crate) struct Misses {
+    rates: Arc<MemoryRates>,
+    rate: Option<Rate>,
+}
+
+impl Default for Misses {
+    fn default() -> Self {
+        let rate = Rate::per_minute(20).ok();
+        Self { rates: Arc::new(MemoryRates::new(MISSERS)), rate }
+    }
+}
+
+/// What somebody is told who names a session that is none: that, or that it was too often.
+/// Sessions that there are stay open meanwhile.
+pub(crate) fn missed(config: &InspectConfig, caller: &Caller, reason: Reason) -> Denial {
+    let not_found = Denial::session_not_found(reason);
+    let Some(rate) = config.misses.rate else { return not_found };
+    let key = config.crowd.tally(caller);
+    let key = key.rate_key(|| RateKey::of(&config.resource, caller));
+    match config.misses.rates.take(key, 1, rate, config.clock.unix()).settled() {
+        Ok(Taken::Refused { retry_after }) => {
+            let seconds = retry_after.as_secs().max(1);
+            Denial::rate_limited(None, Duration::from_secs(seconds)).because(reason)
+        }
+        _ => not_found,
+    }
+}
 
 /// Takes a seat for `message`, and says what rates it counts against.
 pub(crate) fn enter(

@@ -193,9 +193,10 @@ async fn result_types_are_known_and_in_their_place() {
 #[tokio::test]
 async fn input_is_not_asked_of_clients_that_cannot_give_it() {
     //
+    let layer = || layer().allow_elicitation_at(["idp.example.com"]).unwrap();
     let asks = result(json!({
         "resultType": "input_required",
-        "inputRequests": { "a": { "method": "elicitation/create", "params": { "mode": "url" } } },
+        "inputRequests": { "a": { "method": "elicitation/create", "params": { "mode": "url", "url": "https://idp.example.com/" } } },
     }));
     let server = FakeMcp::json(asks.clone());
     let request =

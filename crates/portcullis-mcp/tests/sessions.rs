@@ -11,10 +11,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use portcullis_core::{Caller, Principal, Version};
+use portcullis_core::{Caller, Clock, ManualClock, Principal, Version};
 use portcullis_mcp::{InspectLayer, Limits, SessionKeys};
 use portcullis_test::{Answer, FakeMcp};
 use serde_json::{Value, json};
@@ -258,4 +260,190 @@ async fn an_id_that_is_too_long_ends_the_stream() {
     let events =
         whole(send(&layer(), &streaming([event(&asks.to_string())]), call).await).await.events();
     assert_eq!(events[0]["error"]["code"], -32603);
+}
+
+fn clocked() -> (InspectLayer, ManualClock) {
+    let (clock, hand) = Clock::manual(1_800_000_000);
+    (layer().clock(clock), hand)
+}
+
+fn named(id: &str, method: &str) -> Request<Full<Bytes>> {
+    let mut request = in_session(id, ask("ping", json!({})));
+    *request.method_mut() = method.parse().unwrap();
+    request
+}
+
+async fn status(layer: &InspectLayer, server: &FakeMcp, request: Request<Full<Bytes>>) -> u16 {
+    send(layer, server, request).await.status().as_u16()
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// a session in which nothing happens ends, here and at the service behind.
+#[tokio::test]
+async fn idle_sessions_end() {
+    let server = FakeMcp::new();
+    let (layer, clock) = clocked();
+    let id = session_id(&layer, alice(), "up-1").await;
+    for minutes in [29, 29, 29] {
+        clock.advance(minutes * MINUTE);
+        assert_eq!(status(&layer, &server, named(&id, "POST")).await, 200, "in use");
+    }
+    clock.advance(30 * MINUTE);
+    let got = whole(send(&layer, &server, named(&id, "POST")).await).await;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (404, "Session not found"));
+    server.arrived(4).await;
+    let told = server.last();
+    assert_eq!(
+        (told.method.as_str(), &told.headers["mcp-session-id"]),
+        ("DELETE", &"up-1".parse().unwrap())
+    );
+    assert_eq!(subject(&told), "alice");
+    for method in ["POST", "GET", "DELETE"] {
+        assert_eq!(
+            status(&layer, &server, named(&id, method)).await,
+            404,
+            "{method}: it stays ended"
+        );
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(server.count(), 4, "it is ended once");
+
+    for method in ["GET", "DELETE"] {
+        let id = session_id(&layer, alice(), "up-2").await;
+        let mut request = named(&id, method);
+        request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+        clock.advance(30 * MINUTE);
+        assert_eq!(status(&layer, &FakeMcp::new(), request).await, 404, "{method}");
+    }
+
+    let id = session_id(&layer, alice(), "up-3").await;
+    let (another_replica, hand) = clocked();
+    hand.advance(10 * 60 * MINUTE);
+    assert_eq!(status(&another_replica, &server, named(&id, "POST")).await, 200, "first seen now");
+    hand.advance(14 * 60 * MINUTE);
+    assert_eq!(status(&another_replica, &server, named(&id, "POST")).await, 404, "24 hours");
+
+    let layer = layer.limits(Limits::new().session_lifetime(MINUTE).session_idle(60 * MINUTE));
+    let id = session_id(&layer, alice(), "up-4").await;
+    clock.advance(MINUTE);
+    assert_eq!(status(&layer, &server, named(&id, "POST")).await, 404, "a shorter life");
+}
+
+/// an open stream is something that happens.
+#[tokio::test]
+async fn sessions_with_a_stream_are_not_idle() {
+    let (layer, clock) = clocked();
+    let id = session_id(&layer, alice(), "up-1").await;
+    let (sender, body) = portcullis_test::ChunkedBody::live();
+    let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+    let mut request = named(&id, "GET");
+    request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+    let stream = send(&layer, &FakeMcp::new().script([answer]), request).await;
+    clock.advance(60 * MINUTE);
+    assert_eq!(status(&layer, &FakeMcp::new(), named(&id, "POST")).await, 200);
+    clock.advance(20 * MINUTE);
+    drop((stream, sender));
+    clock.advance(29 * MINUTE);
+    assert_eq!(status(&layer, &FakeMcp::new(), named(&id, "POST")).await, 200, "since its end");
+    clock.advance(30 * MINUTE);
+    assert_eq!(status(&layer, &FakeMcp::new(), named(&id, "POST")).await, 404);
+}
+
+/// one more than allowed ends the one used least recently.
+#[tokio::test]
+async fn callers_have_so_many_sessions() {
+    let (layer, clock) = clocked();
+    let layer = layer.limits(Limits::new().sessions(3));
+    let server = FakeMcp::new();
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(session_id(&layer, alice(), &format!("up-{n}")).await);
+        clock.advance(MINUTE);
+    }
+    assert_eq!(status(&layer, &server, named(&ids[0], "POST")).await, 200);
+    clock.advance(MINUTE);
+    let begins = begins(Answer::json(settled("2025-06-18")));
+    let fourth = send(&layer, &begins, initialize()).await.headers()["mcp-session-id"].clone();
+    begins.arrived(2).await;
+    let told = begins.last();
+    assert_eq!(
+        (told.method.as_str(), &told.headers["mcp-session-id"]),
+        ("DELETE", &"up-1".parse().unwrap())
+    );
+    let expected = [200, 404, 200];
+    for (id, expected) in ids.iter().zip(expected) {
+        assert_eq!(status(&layer, &server, named(id, "POST")).await, expected);
+    }
+    assert_eq!(status(&layer, &server, named(fourth.to_str().unwrap(), "POST")).await, 200);
+    let bob = Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+    session_id(&layer, bob, "up-9").await;
+    assert_eq!(status(&layer, &server, named(&ids[0], "POST")).await, 200, "bob has his own");
+}
+
+/// what the client has ended stays ended, whatever the service behind would say to it.
+#[tokio::test]
+async fn what_the_client_ends_is_over() {
+    for (answer, after) in [(200, 404), (204, 404), (404, 404), (405, 200)] {
+        let (layer, _) = clocked();
+        let id = session_id(&layer, alice(), "up-1").await;
+        let server = FakeMcp::new();
+        assert_eq!(status(&layer, &server, named(&id, "POST")).await, 200);
+        server.push(Answer::status(answer));
+        send(&layer, &server, named(&id, "DELETE")).await;
+        assert_eq!(status(&layer, &server, named(&id, "POST")).await, after, "{answer}");
+    }
+}
+
+/// who guesses is slowed down, and sessions that there are stay open.
+#[tokio::test]
+async fn guesses_are_few() {
+    let (layer, clock) = clocked();
+    let id = session_id(&layer, alice(), "up-1").await;
+    let server = FakeMcp::new();
+    for n in 0..20 {
+        let guess = named(&format!("guess-{n}"), if n % 2 == 0 { "POST" } else { "DELETE" });
+        assert_eq!(status(&layer, &server, guess).await, 404, "{n}");
+    }
+    let got = whole(send(&layer, &server, named("guess", "POST")).await).await;
+    assert_eq!((got.status.as_u16(), got.json()["error"]["code"].clone()), (429, json!(-31429)));
+    assert_eq!(got.header("retry-after"), Some("3"));
+    assert_eq!(status(&layer, &server, named(&id, "POST")).await, 200);
+    let bob = || Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+    let stolen = send_as(bob(), &layer, &server, named(&id, "POST")).await;
+    assert_eq!(stolen.status(), 404, "each caller is counted apart");
+    clock.advance(MINUTE);
+    assert_eq!(status(&layer, &server, named("guess", "POST")).await, 404);
+    assert_eq!(server.count(), 1, "nothing of it goes further");
+}
+
+///
+#[tokio::test]
+async fn services_without_sessions() {
+    let layer = layer().stateless();
+    let begins = begins(Answer::json(settled("2025-06-18")));
+    let response = send(&layer, &begins, initialize()).await;
+    assert_eq!(response.status(), 200);
+    assert!(!response.headers().contains_key("mcp-session-id"));
+    let server = FakeMcp::new();
+    assert_eq!(status(&layer, &server, ask("tools/list", json!({}))).await, 200);
+    for method in ["GET", "DELETE"] {
+        for resumed in [false, true] {
+            let mut request = ask("tools/list", json!({}));
+            *request.method_mut() = method.parse().unwrap();
+            request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+            if resumed {
+                request.headers_mut().insert("last-event-id", "7".parse().unwrap());
+            }
+            let response = send(&layer, &server, request).await;
+            assert_eq!(
+                (response.status().as_u16(), response.headers()["allow"].to_str().unwrap()),
+                (405, "POST")
+            );
+        }
+    }
+    let of_before = session_id(&self::layer(), alice(), "up-1").await;
+    assert_eq!(status(&layer, &server, named(&of_before, "POST")).await, 404, "begin anew");
+    assert_eq!(status(&layer, &server, answer_to(&json!("AAAA.AAAA"))).await, 400);
+    assert_eq!(server.count(), 1);
 }

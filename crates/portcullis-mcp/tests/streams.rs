@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use portcullis_core::{Caller, Clock, Principal};
+use portcullis_core::{Caller, Clock, McpMessage, Principal};
 use portcullis_mcp::{InspectLayer, Limits};
 use portcullis_test::{Answer, ChunkedBody, DropProbe, FakeMcp};
 use serde_json::{Value, json};
@@ -245,8 +245,148 @@ async fn servers_ask_what_they_may() {
     let all = whole(send(&layer(), &streaming(stream.clone()), tools()).await).await;
     assert_eq!(all.text, [event(sampling), event(ping), event(&answer)].concat());
     let layer = layer().allow_sampling(false);
-    let less = whole(send(&layer, &streaming(stream), tools()).await).await;
+    let server = streaming(stream);
+    let less = whole(send(&layer, &server, tools()).await).await;
     assert_eq!(less.text, [event(ping), event(&answer)].concat());
+    tokio::task::yield_now().await;
+    assert_eq!(server.count(), 1, "without a session nobody could tell whose answer it is");
+}
+
+/// R-215: what is declined in the client's stead is said to the service, in its session.
+#[tokio::test]
+async fn servers_are_told_what_was_declined() {
+    let all = || layer().allow_sampling(false).allow_roots(false).allow_elicitation(false);
+    let rows = [
+        (
+            "sampling/createMessage",
+            json!({ "messages": [] }),
+            json!({ "error": { "code": -1, "message": "User rejected sampling request" } }),
+        ),
+        (
+            "roots/list",
+            json!({}),
+            json!({ "error": { "code": -32601, "message": "Roots not supported" } }),
+        ),
+        ("elicitation/create", json!({}), json!({ "result": { "action": "decline" } })),
+        (
+            "tasks/get",
+            json!({ "taskId": "theirs" }),
+            json!({ "error": { "code": -32601, "message": "Method not found" } }),
+        ),
+    ];
+    for (method, params, expected) in rows {
+        for id in [json!("s\"1"), json!(7)] {
+            for (name, request) in [("post", tools()), ("get", get(false))] {
+                let layer = all();
+                let asks =
+                    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+                let server = streaming([event(&asks.to_string()), event(&result(json!({})))]);
+                let request = in_session(&layer, alice(), request).await;
+                let got = whole(send(&layer, &server, request).await).await;
+                assert!(!got.text.contains(method), "{method}, {name}: {}", got.text);
+                server.arrived(2).await;
+                let told = server.last();
+                let mut expected = expected.clone();
+                expected["jsonrpc"] = json!("2.0");
+                expected["id"] = id.clone();
+                assert_eq!(told.json(), expected, "{method}, {name}");
+                assert_eq!(told.method, "POST", "{method}, {name}");
+                for (field, value) in [
+                    ("mcp-session-id", "up-1"),
+                    ("mcp-protocol-version", "2025-06-18"),
+                    ("content-type", "application/json"),
+                    ("accept", "application/json, text/event-stream"),
+                ] {
+                    assert_eq!(told.headers[field], value, "{method}, {name}");
+                }
+                assert_eq!(subject(&told), "alice", "{method}, {name}");
+                assert!(matches!(told.message, Some(McpMessage::Response(_))));
+            }
+        }
+    }
+}
+
+/// A service that asks and asks and reads no answers gets no more of them.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_few() {
+    let layer = layer().allow_roots(false);
+    let asks = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+    let events = (0..100).map(|_| event(asks)).chain([event(&result(json!({})))]);
+    let hang = (0..100).map(|_| Answer::hang());
+    let server =
+        FakeMcp::new().script(std::iter::once(Answer::sse(events.collect::<Vec<_>>())).chain(hang));
+    let request = in_session(&layer, alice(), tools()).await;
+    assert_eq!(whole(send(&layer, &server, request).await).await.events().len(), 1);
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.count(), 17);
+}
+
+/// R-215, R-344: people are sent only to hosts that were allowed.
+#[tokio::test]
+async fn people_are_sent_only_where_they_may_go() {
+    let layer = || layer().allow_elicitation_at(["idp.example.com"]).unwrap();
+    let error = |url: &str| {
+        let data = json!({ "elicitations": [
+            { "mode": "url", "url": "https://idp.example.com/1" }, { "mode": "url", "url": url },
+        ] });
+        let error = json!({ "code": -32042, "message": "first", "data": data });
+        json!({ "jsonrpc": "2.0", "id": 1, "error": error }).to_string()
+    };
+    let input = |url: &str| {
+        result(json!({ "resultType": "input_required", "inputRequests": {
+            "a": { "method": "elicitation/create", "params": { "mode": "url", "url": url } },
+        } }))
+    };
+    let able = json!({ "elicitation": { "url": {} } });
+    let call = json!({ "name": "t" });
+    for (url, may) in [("https://idp.example.com/x", true), ("https://evil.example/x", false)] {
+        for body in [error(url), input(url)] {
+            let request = match body.contains("-32042") {
+                true => ask("tools/call", call.clone()),
+                false => modern_with(json!(1), "tools/call", call.clone(), able.clone()),
+            };
+            let got = whole(send(&layer(), &FakeMcp::json(body.clone()), request).await).await;
+            assert_eq!(got.text.contains(url), may, "{}", got.text);
+            assert_eq!(got.json()["result"]["isError"] == json!(true), !may, "{}", got.text);
+        }
+    }
+    for data in [json!({}), json!([]), json!({ "elicitations": [{}] })] {
+        let error = json!({ "code": -32042, "message": "first", "data": data });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "error": error }).to_string();
+        let got = whole(
+            send(&layer(), &FakeMcp::json(body.clone()), ask("tools/call", call.clone())).await,
+        )
+        .await;
+        let no_url = data != json!({ "elicitations": [{}] });
+        assert_eq!(got.text == body, no_url, "{}", got.text);
+    }
+}
+
+/// R-443: what one stream brings is for that stream alone.
+#[tokio::test]
+async fn a_message_goes_to_one_stream() {
+    let layer = layer();
+    let (one, first) = ChunkedBody::live();
+    let (two, second) = ChunkedBody::live();
+    let stream = |body| Answer::status(200).header("content-type", "text/event-stream").body(body);
+    let server = FakeMcp::new().script([stream(first), stream(second)]);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let request = in_session(&layer, alice(), get(false)).await;
+        open.push(send(&layer, &server, request).await);
+    }
+    let note = |text: &str| {
+        event(&json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "data": text } }).to_string())
+    };
+    one.send(note("for one").into()).unwrap();
+    two.send(note("for two").into()).unwrap();
+    drop((one, two));
+    for (response, expected) in open.iter_mut().zip([note("for one"), note("for two")]) {
+        assert_eq!(next(response).await, Some(expected));
+        assert_eq!(next(response).await, None);
+    }
 }
 
 fn get(resumed: bool) -> Request<Full<Bytes>> {

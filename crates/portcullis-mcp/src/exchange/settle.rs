@@ -136,19 +136,24 @@ impl Exchange {
             Shape::Request { .. } | Shape::Notification { .. } if place == Place::Json => {
                 Err(BAD_RPC)
             }
-            Shape::Request { method } => {
+            Shape::Request { method, id } => {
                 if self.eyes.version.era() == Era::Modern {
                     return Err(BAD_RPC);
                 }
-                let allowed = self.config.server_requests;
-                if server::may_request(allowed, self.eyes.version, &method) {
-                    let message = edited.as_deref().or(paper.source.get(range));
+                let allowed = &self.config.server_requests;
+                let message = edited.as_deref().or(paper.source.get(range));
+                let asks = message.unwrap_or_default();
+                if server::may_request(allowed, self.eyes.version, &method, asks, limits)? {
                     let renamed = self.renamed(message, &["id"])?;
                     let message = renamed.as_deref().or(message).unwrap_or_default();
                     let related = self.aside_renamed(message)?;
                     Ok(Fate::Kept(related.or(renamed).or(edited)))
                 } else {
-                    Ok(self.drop(Reason::UnknownMethod))
+                    self.decline(&method, &id.raw());
+                    let is_switch = server::has_switch(&method);
+                    let reason =
+                        if is_switch { Reason::PolicyDenied } else { Reason::UnknownMethod };
+                    Ok(self.drop(reason))
                 }
             }
             Shape::Notification { method, passes } => match &mut self.listen {
@@ -216,6 +221,11 @@ impl Exchange {
         questions.rename(message.unwrap_or_default(), path, self.json())
     }
 
+    /// Whether all the URLs of an error are ones that people may be sent to.
+    fn may_go(&self, error: &[u8]) -> Result<bool, Violation> {
+        server::may_go(&self.config.server_requests, error, self.json())
+    }
+
     fn drop(&self, reason: Reason) -> Fate {
         self.note(Note::Violation(reason));
         Fate::Dropped
@@ -268,6 +278,13 @@ impl Exchange {
         };
         if let Some(error) = &answer.error {
             self.note_about(pending, Note::RpcError { code: error.code });
+            if error.code == server::GO_ELSEWHERE
+                && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
+            {
+                self.note_about(pending, Note::Violation(Reason::PolicyDenied));
+                answered.push(index);
+                return Ok(Fate::Instead(not_asked(&pending.request)));
+            }
         } else {
             match self.check_result(source, pending, answer) {
                 Err(violation) if violation.reason() == Reason::PolicyDenied => {
@@ -357,7 +374,7 @@ impl Exchange {
                 capability::check(
                     pending.request.raw(),
                     requests,
-                    self.config.server_requests,
+                    &self.config.server_requests,
                     self.json(),
                 )
             }

@@ -42,7 +42,7 @@ impl Exchange {
             (Some(task), _) => of_own(task, message, OF_RESULT, limits),
             (None, Method::ToolsCall) if self.may_begin_task() => {
                 let begun = task::replace(message, &["result", "task", "taskId"], limits, |id| {
-                    self.begun(id)
+                    self.task_begun(id)
                 })?;
                 let message = begun.as_deref().unwrap_or(message);
                 Ok(self.of_known(message, OF_RESULT)?.or(begun))
@@ -106,7 +106,7 @@ impl Exchange {
     }
 
     /// The name of a task that the call has begun.
-    fn begun(&self, upstream_id: &str) -> Option<String> {
+    fn task_begun(&self, upstream_id: &str) -> Option<String> {
         let (config, caller) = (&*self.config, &self.eyes.caller);
         let mut targets = self.one.iter().flat_map(|pending| pending.request.targets());
         let tool = targets.find(|target| target.kind() == TargetKind::Tool)?.name();

@@ -17,7 +17,11 @@ impl<S> Entering<S> {
         heard: Vec<Heard>,
     ) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         let Self { service, config, caller, mut parts, inspected, .. } = self;
         let trail = parts.trail().cloned();

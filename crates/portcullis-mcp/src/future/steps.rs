@@ -18,6 +18,7 @@ use tower_service::Service;
 use super::peek::{self, Peek};
 use super::{Early, Entering, Head, Held, State, Work};
 use crate::config::InspectConfig;
+use crate::courier::{self, Route};
 use crate::crowd::Seat;
 use crate::events::{Events, Stream};
 use crate::exchange::{Exchange, Place, Reading};
@@ -48,7 +49,11 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         seat: &mut Option<Seat>,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         if let Some(pass) = pass(&caller, &parts).cloned() {
             if inspected.disposition == Disposition::SignIn {
@@ -83,7 +88,11 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         let Some(run) = hook::request::ask(&config, &caller, &inspected.message) else {
             return Self::launch(service, config, caller, parts, inspected);
@@ -102,10 +111,13 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
-        let in_session =
-            matches!(inspected.session, SessionUse::Open { .. } | SessionUse::Ends { .. });
+        let mut route = None;
         let mut exchange = Exchange::new(
             config,
             caller,
@@ -115,9 +127,21 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             inspected.refused.clone(),
             parts.trail().cloned(),
         );
-        if let SessionUse::Open { upstream_id } = &inspected.session {
-            exchange.in_session(upstream_id.clone());
+        match &inspected.session {
+            SessionUse::None => {}
+            SessionUse::Open { upstream_id, issued } => {
+                exchange.in_session(upstream_id.clone());
+                exchange.visit(*issued);
+                route = Some(Route::new(service.clone(), &parts.uri, &parts.headers));
+            }
+            SessionUse::Begins => {
+                route = Some(Route::new(service.clone(), &parts.uri, &parts.headers));
+            }
+            SessionUse::Ends { upstream_id } => exchange.in_session(upstream_id.clone()),
         }
+        courier::settle(exchange.config(), || {
+            Route::new(service.clone(), &parts.uri, &parts.headers)
+        });
         exchange.about(inspected.task.clone());
         if inspected.disposition == Disposition::Accept202 {
             let head = Response::new(()).into_parts().0;
@@ -127,16 +151,18 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         rewrite_framing(&mut parts.headers);
         let request = Request::from_parts(parts, Buffered::new(inspected.body));
         let future = service.call(request);
-        Self::Calling { future, exchange: Some(exchange), in_session }
+        Self::Calling { future, exchange: Some(exchange), route }
     }
 
     /// Judges the head of the answer.
     pub(super) fn answered(
         response: Response<ResBody>,
         mut exchange: Exchange,
-        in_session: bool,
+        route: Option<Route<S>>,
     ) -> Self
     where
+        S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
+        S::Future: Send,
         ResBody: Body<Data = Bytes>,
     {
         match response.permit() {
@@ -154,14 +180,20 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         if !parts.status.is_success() {
             exchange.note(Note::UpstreamStatus(parts.status));
         }
-        let treatment = respond::treat(&exchange, in_session, parts.status, &parts.headers);
+        exchange.see(parts.status);
+        let treatment = respond::treat(&exchange, parts.status, &parts.headers);
         let session_id = match respond::session_id(&parts.headers) {
-            Ok(id) => id.filter(|_| exchange.begins()),
+            Ok(id) => id.filter(|_| exchange.begins() && !exchange.config().stateless),
             Err(violation) if exchange.begins() => {
                 return Self::refuse(exchange.refuse(violation));
             }
             Err(_) => None,
         };
+        if let Some(route) = route
+            && (exchange.begins() || matches!(treatment, Treatment::Events))
+        {
+            exchange.with_courier(route.courier());
+        }
         match treatment {
             Treatment::Refuse(denial) => Self::refuse(denial),
             Treatment::Empty(status) => Self::done(nothing(parts, status, &exchange)),
@@ -207,9 +239,9 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             }
             Err(violation) => return Self::refuse(held.exchange.refuse(violation)),
         };
-        let Held { mut head, exchange } = held;
+        let Held { mut head, mut exchange } = held;
         respond::json_head(&mut head.parts.headers, body.len());
-        match head.named(&exchange) {
+        match head.named(&mut exchange) {
             Ok(parts) => Self::done(Response::from_parts(parts, FilterBody::own(body))),
             Err(violation) => Self::refuse(exchange.refuse(violation)),
         }
@@ -218,7 +250,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
 
 impl Head {
     /// The head, with the session's name in it when one begins.
-    fn named(mut self, exchange: &Exchange) -> Result<response::Parts, Violation> {
+    fn named(mut self, exchange: &mut Exchange) -> Result<response::Parts, Violation> {
         if let (Some(upstream_id), Some(version)) = (self.session_id, exchange.negotiated()) {
             let config = exchange.config();
             let now = config.clock.unix();
@@ -227,6 +259,7 @@ impl Head {
                 .seal(&upstream_id, version, exchange.caller(), &config.resource, now)
                 .ok_or(Violation::new(Reason::UpstreamError))?;
             respond::set_session_id(&mut self.parts.headers, &sealed)?;
+            exchange.begun(upstream_id, version, now);
         }
         Ok(self.parts)
     }
@@ -240,7 +273,11 @@ impl<S> Work<S> {
         seat: &mut Option<Seat>,
     ) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         let Self { service, config, caller, parts } = self;
         let inspected = match pass(&caller, &parts) {
@@ -249,7 +286,10 @@ impl<S> Work<S> {
         };
         match inspected {
             Ok(inspected) => State::enter(service, config, caller, parts, inspected, seat),
-            Err(denial) => State::refuse(denial),
+            Err(denial) => {
+                courier::settle(&config, || Route::new(service, &parts.uri, &parts.headers));
+                State::refuse(denial)
+            }
         }
     }
 }
@@ -258,7 +298,11 @@ impl<S> Entering<S> {
     /// Counts the request against what is left, and calls the service.
     pub(super) fn proceed<F, ReqBody, ResBody>(mut self: Box<Self>) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>,
+        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
+            + Clone
+            + Send
+            + 'static,
+        F: Send,
     {
         while let Some(demand) = self.demands.pop() {
             let taken = match demand.ask(&self.config).settled() {
@@ -310,7 +354,7 @@ pub(super) fn release<S, F, ReqBody, ResBody>(
     early: Early,
     head: Head,
 ) -> State<S, F, ReqBody, ResBody> {
-    let exchange = stream.events().exchange();
+    let exchange = stream.as_mut().exchange_mut();
     if exchange.waiting().next().is_some() {
         return State::refuse(exchange.refuse(Violation::new(Reason::UpstreamError)));
     }

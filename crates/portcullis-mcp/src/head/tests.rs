@@ -201,7 +201,10 @@ fn forwarded_heads() {
     fields.push(own);
     fields.push(("transfer-encoding", "chunked"));
     let (inspected, headers) = post(&fields, list);
-    assert_eq!(inspected.session, SessionUse::Open { upstream_id: "up-1".into() });
+    assert_eq!(
+        inspected.session,
+        SessionUse::Open { upstream_id: "up-1".into(), issued: Duration::from_secs(NOW) }
+    );
     let expected = [
         ("mcp-session-id", "up-1"),
         ("mcp-protocol-version", "2025-06-18"),

@@ -392,7 +392,10 @@ fn sessions() {
     };
 
     let own = run_with(&[&alice], &[], call).unwrap();
-    assert_eq!(own.session, SessionUse::Open { upstream_id: "up-1".into() });
+    assert_eq!(
+        own.session,
+        SessionUse::Open { upstream_id: "up-1".into(), issued: Duration::from_secs(NOW) }
+    );
     assert_eq!(own.version, v, "the negotiated version");
 
     let unknown = Err((404, 0, Reason::SessionUnknown));

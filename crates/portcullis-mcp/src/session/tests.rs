@@ -1,9 +1,11 @@
 use portcullis_core::{AnonymousReason, Principal};
 
 use super::*;
+use crate::limits::MAX_SESSION as LIFETIME;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const NOW: Duration = Duration::from_secs(1_800_000_000);
+const TIMES: (Duration, Duration) = (NOW, LIFETIME);
 const VERSION: Version = Version::V2025_06_18;
 
 fn caller(issuer: &str, subject: &str, client: Option<&str>) -> Caller {
@@ -27,8 +29,8 @@ fn opens_for_its_owner_only() {
     let keys = SessionKeys::random();
     let id = sealed(&keys);
     assert!(id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic()));
-    let session = Session { upstream_id: "upstream-1".into(), version: VERSION };
-    assert_eq!(keys.open(&id, &alice(), RESOURCE, NOW), Ok(session));
+    let session = Session { upstream_id: "upstream-1".into(), version: VERSION, issued: NOW };
+    assert_eq!(keys.open(&id, &alice(), RESOURCE, TIMES), Ok(session));
 
     let anonymous = Caller::Anonymous(AnonymousReason::NoCredentials);
     let rows = [
@@ -42,7 +44,7 @@ fn opens_for_its_owner_only() {
         ("other resource", alice(), "https://mcp.example.com/other"),
     ];
     for (name, caller, resource) in rows {
-        let opened = keys.open(&id, &caller, resource, NOW);
+        let opened = keys.open(&id, &caller, resource, TIMES);
         assert_eq!(opened, Err(Reason::SessionPrincipalMismatch), "{name}");
     }
 }
@@ -56,15 +58,15 @@ fn any_change_makes_it_unknown() {
         let mut forged = bytes.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
         let forged = URL_SAFE_NO_PAD.encode(forged);
-        let opened = keys.open(&forged, &alice(), RESOURCE, NOW);
+        let opened = keys.open(&forged, &alice(), RESOURCE, TIMES);
         assert_eq!(opened, Err(Reason::SessionUnknown), "bit {bit}");
     }
     for length in 0..id.len() {
-        let opened = keys.open(id.get(..length).unwrap(), &alice(), RESOURCE, NOW);
+        let opened = keys.open(id.get(..length).unwrap(), &alice(), RESOURCE, TIMES);
         assert_eq!(opened, Err(Reason::SessionUnknown), "{length} characters");
     }
     for forged in [format!("{id}A"), format!("{id}="), format!(" {id}"), "x".repeat(300)] {
-        let opened = keys.open(&forged, &alice(), RESOURCE, NOW);
+        let opened = keys.open(&forged, &alice(), RESOURCE, TIMES);
         assert_eq!(opened, Err(Reason::SessionUnknown), "{forged}");
     }
 }
@@ -79,7 +81,7 @@ fn no_two_spellings_of_one_id() {
         let (body, last) = id.split_at(id.len() - 1);
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/";
         for other in alphabet.iter().map(|b| char::from(*b).to_string()).filter(|c| c != last) {
-            let opened = keys.open(&format!("{body}{other}"), &alice(), RESOURCE, NOW);
+            let opened = keys.open(&format!("{body}{other}"), &alice(), RESOURCE, TIMES);
             assert_eq!(opened, Err(Reason::SessionUnknown));
         }
     }
@@ -98,7 +100,7 @@ fn lives_for_a_day() {
         ("a day later", NOW + LIFETIME, false),
         ("the epoch", Duration::ZERO, false),
     ] {
-        assert_eq!(keys.open(&id, &alice(), RESOURCE, now).is_ok(), ok, "{name}");
+        assert_eq!(keys.open(&id, &alice(), RESOURCE, (now, LIFETIME)).is_ok(), ok, "{name}");
     }
 }
 
@@ -107,11 +109,11 @@ fn keys_can_be_replaced() {
     let old = SessionKeys::new(&[1; 32]);
     let id = sealed(&old);
     let both = SessionKeys::new(&[2; 32]).also_accept(&[1; 32]);
-    assert!(both.open(&id, &alice(), RESOURCE, NOW).is_ok());
-    assert!(SessionKeys::new(&[1; 32]).open(&id, &alice(), RESOURCE, NOW).is_ok(), "replica");
+    assert!(both.open(&id, &alice(), RESOURCE, TIMES).is_ok());
+    assert!(SessionKeys::new(&[1; 32]).open(&id, &alice(), RESOURCE, TIMES).is_ok(), "replica");
     let gone = SessionKeys::new(&[2; 32]);
-    assert_eq!(gone.open(&id, &alice(), RESOURCE, NOW), Err(Reason::SessionUnknown));
-    assert!(old.open(&sealed(&both), &alice(), RESOURCE, NOW).is_err());
+    assert_eq!(gone.open(&id, &alice(), RESOURCE, TIMES), Err(Reason::SessionUnknown));
+    assert!(old.open(&sealed(&both), &alice(), RESOURCE, TIMES).is_err());
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn limits_are_as_documented() {
     let seal = |length| keys.seal(&"x".repeat(length), VERSION, &alice(), RESOURCE, NOW);
     let longest = (1..MAX_ID).rev().find_map(seal).unwrap();
     assert_eq!(longest.len(), MAX_ID, "all 256 characters can be used");
-    assert!(keys.open(&longest, &alice(), RESOURCE, NOW).is_ok());
+    assert!(keys.open(&longest, &alice(), RESOURCE, TIMES).is_ok());
 }
 
 #[test]

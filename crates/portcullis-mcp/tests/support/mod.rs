@@ -20,7 +20,7 @@ use portcullis_core::{
     View,
 };
 use portcullis_mcp::{FilterBody, InspectLayer};
-use portcullis_test::{Answer, ChunkedBody, FakeMcp};
+use portcullis_test::{Answer, ChunkedBody, FakeMcp, Seen};
 use serde_json::{Value, json};
 use tower::{Layer as _, Service, ServiceExt as _};
 
@@ -145,6 +145,11 @@ pub async fn send_noted(
     let notes = Notes::default();
     request.set_trail(Trail::new(Arc::new(notes.clone())));
     (send(layer, server, request).await, notes)
+}
+
+/// Who called.
+pub fn subject(seen: &Seen) -> &str {
+    seen.caller.as_ref().and_then(Caller::principal).unwrap().subject()
 }
 
 /// A response, read to its end.
