@@ -134,11 +134,11 @@ mod tests {
     }
 
     fn verdict(declared: &str, requests: &str) -> Result<(), Violation> {
-        verdict_of(all(), declared, requests)
+        verdict_of(&all(), declared, requests)
     }
 
     fn verdict_of(
-        allowed: ServerRequests,
+        allowed: &ServerRequests,
         declared: &str,
         requests: &str,
     ) -> Result<(), Violation> {
@@ -146,7 +146,7 @@ mod tests {
             r#"{{"id":1,"params":{{"_meta":{{"{CAPABILITIES}":{declared}}},"name":"x"}},"method":"tools/call"}}"#
         );
         let limits = JsonLimits { depth: 64, values: 1_000 };
-        check(request.as_bytes(), requests.as_bytes(), &allowed, limits)
+        check(request.as_bytes(), requests.as_bytes(), allowed, limits)
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         for (method, allowed) in &rows {
             let asked = format!(r#"{{"a":{{"method":"{method}"}}}}"#);
             let refused = Err(Violation::new(Reason::PolicyDenied));
-            let verdict_of = |declared, asked: &str| verdict_of(allowed.clone(), declared, asked);
+            let verdict_of = |declared, asked: &str| verdict_of(allowed, declared, asked);
             assert_eq!(verdict_of(able, &asked), refused, "{method}");
             assert_eq!(verdict_of("{}", &asked), refused, "{method}: before all else");
             for (other, _) in rows.iter().filter(|(other, _)| other != method) {

@@ -74,7 +74,6 @@ pub(crate) struct Message<'a> {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Shape<'a> {
     Request { method: Cow<'a, str>, id: Id<'a> },
     Notification { method: Cow<'a, str>, passes: bool },
