@@ -14,6 +14,8 @@ pub(crate) struct Fields<'a> {
     #[serde(borrow)]
     pub(crate) request_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    pub(crate) gate_trace_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     pub(crate) trace_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) method: Option<Cow<'a, str>>,

@@ -16,8 +16,9 @@ const VALUE_MAX: usize = 256;
 /// Which values of the arguments of `tools/call` may be recorded (R-265): none, unless a rule names
 /// the tool and the place.
 ///
-/// A value that looks like a secret (a token, a key, a password, a long random string), or whose name
-/// does, is left out all the same, and the record says what it looked like.
+/// A value that looks like a secret (a token, a key, a password, a long random string), or that has a
+/// name of such on its way, is left out all the same, and the record says what it looked like. That
+/// is a net with holes: a password that looks like a word is not seen.
 ///
 /// ```
 /// let arguments = portcullis_audit::ArgumentValues::new()
@@ -81,8 +82,9 @@ impl ArgumentValues {
         let Ok(value) = serde_json::from_slice::<Value>(arguments) else { return (picked, cut) };
         for pointer in self.tools.get(tool).into_iter().flatten() {
             let Some(found) = value.pointer(pointer) else { continue };
-            let name = pointer.rsplit('/').next().unwrap_or_default();
-            let kept = match secret(name, found) {
+            // A value below a name is a part of what the name holds.
+            let named = pointer.split('/').find(|name| secrets::is_secret_name(name));
+            let kept = match secret(named.unwrap_or_default(), found) {
                 Some(kind) => Kept::Secret(kind),
                 None => self.keep(found, &mut cut),
             };
@@ -176,6 +178,7 @@ mod tests {
     fn only_what_is_named_and_no_secret_is_kept() {
         let rules = ArgumentValues::new()
             .allow("create", ["/project", "/deep/0/x", "/list", "/password", "/note", "/a~1b"])
+            .allow("create", ["/credentials/value"])
             .allow("other", ["/secret"])
             .max_bytes(20);
         let rows = [
@@ -205,6 +208,12 @@ mod tests {
                 "secret by its name",
                 r#"{"password":1}"#,
                 r#"{"/password":{"redacted":"name"}}"#,
+                false,
+            ),
+            (
+                "below the name of a secret",
+                r#"{"credentials":{"value":"x"}}"#,
+                r#"{"/credentials/value":{"redacted":"name"}}"#,
                 false,
             ),
             ("long", r#"{"note":"ééééééééééééé"}"#, r#"{"/note":{"begins":"éééééééééé"}}"#, true),

@@ -52,6 +52,7 @@ pub(crate) struct Answer {
     pub(crate) stream: bool,
     pub(crate) tool_error: bool,
     pub(crate) input_required: bool,
+    pub(crate) task: bool,
     /// An error code, a denial, or a breach of the protocol.
     pub(crate) error: bool,
 }
@@ -74,6 +75,8 @@ pub(crate) fn result_type(answer: Answer) -> ResultType {
         ResultType::Error
     } else if answer.input_required {
         ResultType::InputRequired
+    } else if answer.task {
+        ResultType::Task
     } else {
         ResultType::Complete
     }
@@ -91,6 +94,7 @@ mod tests {
             stream: false,
             tool_error: false,
             input_required: false,
+            task: false,
             error: false,
         };
         let asks = Answer { input_required: true, ..answer };
@@ -106,6 +110,8 @@ mod tests {
             ("tool result", Answer { tool_error: true, ..answer }, ResultType::IsError),
             ("rpc error", Answer { error: true, ..answer }, ResultType::Error),
             ("asks for input", asks, ResultType::InputRequired),
+            ("begins a task", Answer { task: true, ..answer }, ResultType::Task),
+            ("a task that failed", Answer { task: true, error: true, ..answer }, ResultType::Error),
             ("asks, and left", Answer { end: End::Dropped, ..asks }, ResultType::Aborted),
             ("both", Answer { error: true, tool_error: true, ..answer }, ResultType::Error),
             ("http error", Answer { status: not_found, ..answer }, ResultType::Error),

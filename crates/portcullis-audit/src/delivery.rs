@@ -16,8 +16,9 @@ pub enum Delivery {
     /// the sink to write it. Records that no request waits for (refusals, outcomes) have as much
     /// room again as the queue, and are dropped and counted beyond that. A sink that stands still
     /// makes requests stand still; one that fails loses records, which are counted and reported.
-    /// The decision of a request whose client went away while it waited is kept all the same: while a
-    /// sink stands still, memory is bounded by what clients send, and by no number of records.
+    /// At most 16 384 requests wait (or as many as the queue has room for, if that is more); further
+    /// ones are refused with 503. The decision of a request whose client went away while it waited
+    /// counts as lost when others need the room: what it allowed never ran.
     Block,
     /// Nobody waits. Records are dropped when there is no room or the sink fails, counted, and
     /// reported by a `gap` record.

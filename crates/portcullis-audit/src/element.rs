@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_core::{Denial, McpMessage, Method, NoMessage, Note, Reason};
+use portcullis_core::{Denial, McpMessage, Method, NoMessage, Note, Reason, TargetKind};
 
 use crate::classify::{Answer, End, is_tool_result, result_type};
 use crate::id::EventId;
 use crate::record::Outcome;
+use crate::screen;
 use crate::text::{FIELD_MAX, clip};
+
+/// How many kinds of secrets are told of the names that were left out.
+const REDACTED_MAX: usize = 32;
 
 /// One message: the only one of its request, or an element of a batch.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(crate) struct Element {
     pub(crate) error_code: Option<i64>,
     pub(crate) tool_error: bool,
     input_required: bool,
+    task: bool,
     upstream_status: Option<StatusCode>,
     violation: Option<Reason>,
     /// The hook that withheld the answer, and why.
@@ -35,6 +40,7 @@ pub(crate) struct Element {
     filtered_count: u64,
     filtered: Vec<String>,
     filtered_size: usize,
+    redacted: Vec<&'static str>,
     truncated: bool,
 }
 
@@ -71,12 +77,14 @@ impl Element {
             error_code: None,
             tool_error: false,
             input_required: false,
+            task: false,
             upstream_status: None,
             violation: None,
             hook: None,
             filtered_count: 0,
             filtered: Vec::new(),
             filtered_size: 0,
+            redacted: Vec::new(),
             truncated: false,
         }
     }
@@ -92,10 +100,10 @@ impl Element {
         }
         let answered = self.method.is_none_or(|method| !method.is_notification());
         match note {
-            Note::Hidden { name, .. } if answered => {
+            Note::Hidden { kind, name } if answered => {
                 self.filtered_count += 1;
                 if names {
-                    self.hide(name);
+                    self.hide(kind, name);
                 }
             }
             Note::RpcError { code } if answered => self.error_code = Some(code),
@@ -103,6 +111,7 @@ impl Element {
                 self.tool_error = true;
             }
             Note::InputRequired if answered => self.input_required = true,
+            Note::TaskBegun if answered => self.task = true,
             Note::UpstreamStatus(status) => self.upstream_status = Some(status),
             Note::Violation(reason) => self.violation = Some(reason),
             Note::Hook { name, reason } if answered => {
@@ -112,7 +121,17 @@ impl Element {
         }
     }
 
-    fn hide(&mut self, name: &str) {
+    fn hide(&mut self, kind: TargetKind, name: &str) {
+        let screened = screen::target(kind, name);
+        let name = match &screened {
+            Some((shown, looks)) => {
+                if self.redacted.len() < REDACTED_MAX {
+                    self.redacted.push(looks);
+                }
+                shown
+            }
+            None => name,
+        };
         let kept = clip(name);
         let size = self.filtered_size.saturating_add(kept.len());
         self.truncated |= kept.len() < name.len() || size > FIELD_MAX;
@@ -138,6 +157,7 @@ impl Element {
             stream: self.stream,
             tool_error,
             input_required: self.input_required,
+            task: self.task,
             error: self.refused || denied || error_code.is_some() || self.violation.is_some(),
         };
         let (hook, stopped) = self.hook.unzip();
@@ -156,6 +176,7 @@ impl Element {
             bytes_out: 0,
             filtered_count: self.filtered_count,
             filtered: self.filtered,
+            redacted: self.redacted,
             truncated: self.truncated,
         })
     }

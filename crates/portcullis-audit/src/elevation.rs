@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use portcullis_core::{McpRequest, Principal, Target};
 
-use crate::{Event, EventKind};
+use crate::{Event, EventKind, screen};
 
 /// How many are remembered; when there are more, all are forgotten.
 const MOST: usize = 4096;
@@ -34,7 +34,9 @@ impl Elevations {
         request: &McpRequest,
         asked: Option<&[String]>,
     ) -> Option<Event> {
-        let target = request.targets().next().map_or("", Target::name);
+        let target = request.targets().next();
+        let screened = target.and_then(|it| screen::target(it.kind(), it.name()));
+        let target = target.map_or("", Target::name);
         // A refreshed token is the same caller: principals are equal by who they are.
         let key = self.hasher.hash_one((principal, request.method(), target));
         let mut waiting = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,6 +52,7 @@ impl Elevations {
             None => (EventKind::ScopesGranted, waiting.remove(&key)?),
         };
         self.count.store(waiting.len(), Ordering::Relaxed);
+        let target = screened.as_ref().map_or(target, |(shown, _)| shown);
         let about = format!("{} {target}", request.method().as_str());
         Some(Event::new(kind).about(about.trim_end()).to(scopes).by(principal))
     }

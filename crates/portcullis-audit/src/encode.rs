@@ -13,7 +13,8 @@ use crate::EventId;
 use crate::client::ClientInfo;
 use crate::escape::OneLine;
 use crate::record::{Decision, Gap, KeptArguments, Outcome, Record, SCHEMA, Suppressed};
-use crate::text::{Pack, Span, clip};
+use crate::screen;
+use crate::text::{Span, clip};
 use crate::who::{List, Token, Who, is_cut};
 
 /// Appends `record` to `line` as one line of JSON, newline included.
@@ -74,18 +75,20 @@ impl<T: SerializeMap> Members<T> {
 impl Serialize for Decision {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let principal = self.principal();
-        let text = |span: Span| self.texts.get(span);
+        let text = |span: Span| self.shown(span);
+        let mut redacted = self.screened().map(|it| it.kinds.clone()).unwrap_or_default();
         let token = Token { principal, digest: self.digest };
         let mut members = Members(serializer.serialize_map(None)?);
 
         members.head("decision", self.at, self.event_id)?;
         members.put("request_id", &self.request_id)?;
+        members.put_some("gate_trace_id", self.gate_trace_id.map(Hex))?;
         members.put_some("element", self.element)?;
         members.put_some("resource", self.resource.as_deref())?;
         members.put("transport", &self.transport)?;
         members.put_some("mcp_version", self.version.map(|version| version.as_str()))?;
         members.put_some("era", self.version.map(era))?;
-        let session = self.private.as_ref().zip(text(self.session));
+        let session = self.private.as_ref().zip(self.texts.get(self.session));
         let session = session.map(|(it, id)| it.digests.of("session", id.as_bytes()));
         members.put_some("session_hash", session)?;
         members.put_some("trace_id", text(self.traceparent).and_then(trace_id))?;
@@ -94,11 +97,10 @@ impl Serialize for Decision {
         members.put_some("target_type", self.target_type)?;
         members.put_some("target", text(self.target))?;
         if !self.more_targets.is_empty() {
-            members
-                .put("more_targets", &Texts { texts: &self.texts, spans: &self.more_targets })?;
+            members.put("more_targets", &Texts { of: self, spans: &self.more_targets })?;
         }
         if let Some(count) = self.argument_count {
-            let keys = Texts { texts: &self.texts, spans: &self.argument_keys };
+            let keys = Texts { of: self, spans: &self.argument_keys };
             members.put("argument_keys", &keys)?;
             let kinds = self.argument_kinds.iter().take(count).zip(&self.argument_keys);
             let kinds = kinds.take_while(|(_, key)| text(**key).is_some());
@@ -126,8 +128,18 @@ impl Serialize for Decision {
         members.put_some("unverified_user_agent", text(self.user_agent))?;
         members.put_some("unverified_traceparent", text(self.traceparent))?;
         if let Some(info) = self.message.as_ref().and_then(|it| ClientInfo::of(it.bytes())) {
-            members.put_some("unverified_client_name", info.name.as_deref().map(clip))?;
-            members.put_some("unverified_client_version", info.version.as_deref().map(clip))?;
+            let mut put = |name, said: Option<&str>| {
+                let Some((shown, kind)) = said.and_then(screen::word) else {
+                    return members.put_some(name, said.map(clip));
+                };
+                redacted.push(kind);
+                members.put(name, &shown)
+            };
+            put("unverified_client_name", info.name.as_deref())?;
+            put("unverified_client_version", info.version.as_deref())?;
+        }
+        if !redacted.is_empty() {
+            members.put("redacted", &redacted)?;
         }
         if cut || self.texts.truncated() || principal.is_some_and(is_cut) {
             members.put("truncated", &true)?;
@@ -150,7 +162,8 @@ impl Decision {
             }
         };
         members.put_some("argument_digest", digest)?;
-        let (KeptArguments::Whole(all), Some(tool)) = (arguments, self.target()) else {
+        let (KeptArguments::Whole(all), Some(tool)) = (arguments, self.texts.get(self.target))
+        else {
             return Ok(false);
         };
         let (picked, cut) = private.values.pick(tool, all.bytes());
@@ -185,6 +198,9 @@ impl Serialize for Outcome {
         members.put("filtered_count", &self.filtered_count)?;
         if !self.filtered.is_empty() {
             members.put("filtered", &List(&self.filtered))?;
+        }
+        if !self.redacted.is_empty() {
+            members.put("redacted", &self.redacted)?;
         }
         if self.truncated {
             members.put("truncated", &true)?;
@@ -237,6 +253,21 @@ impl Serialize for Rfc3339 {
     }
 }
 
+/// Bytes in hexadecimal digits.
+struct Hex([u8; 16]);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 struct Shown(IpAddr);
 
 impl Serialize for Shown {
@@ -247,13 +278,13 @@ impl Serialize for Shown {
 
 /// Texts of a record's own pack, which cut them when it took them.
 struct Texts<'a> {
-    texts: &'a Pack,
+    of: &'a Decision,
     spans: &'a [Span],
 }
 
 impl Serialize for Texts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.spans.iter().map_while(|&span| self.texts.get(span)))
+        serializer.collect_seq(self.spans.iter().map_while(|&span| self.of.shown(span)))
     }
 }
 

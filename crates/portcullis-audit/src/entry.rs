@@ -101,6 +101,8 @@ entries! {
     DecisionEntry {
         /// The id of the HTTP request: the same for all elements of a batch.
         must request_id: String,
+        /// The trace of the gate's own span of the request, where it exports one.
+        may gate_trace_id: String,
         /// The place in the batch.
         may element: u64,
         /// The protected resource.
@@ -167,6 +169,8 @@ entries! {
         may unverified_client_name: String,
         /// What the client says its version is.
         may unverified_client_version: String,
+        /// Some names are not recorded, or not whole: what they looked like.
+        may redacted: Vec<String>,
         /// Something was cut.
         may truncated: bool,
     }
@@ -177,7 +181,7 @@ entries! {
         must duration_ms: u64,
         /// The status of the answer.
         may http_status: u16,
-        /// `complete`, `stream`, `error`, `is_error`, `input_required` or `aborted`.
+        /// `complete`, `stream`, `error`, `is_error`, `input_required`, `task` or `aborted`.
         must result_type: String,
         /// The JSON-RPC error code of the answer.
         may error_code: i64,
@@ -195,6 +199,8 @@ entries! {
         must filtered_count: u64,
         /// Their names.
         may filtered: Vec<String>,
+        /// Some of the names are not recorded, or not whole: what they looked like.
+        may redacted: Vec<String>,
         /// Something was cut.
         may truncated: bool,
     }

@@ -106,7 +106,11 @@ impl Hub {
                 pending = true;
                 refused |= queue.push(Item { record, ticket: Some(ticket) }) == Pushed::Dropped;
             } else {
-                pending |= queue.push_or_wait(record, ticket);
+                match queue.push_or_wait(record, ticket) {
+                    Pushed::Waiting => pending = true,
+                    Pushed::Refused => refused = true,
+                    Pushed::Queued | Pushed::Dropped => {}
+                }
             }
         }
         match (refused, pending) {

@@ -21,6 +21,10 @@ impl EventId {
     pub(crate) const fn nil() -> Self {
         Self(Uuid::nil())
     }
+
+    pub(crate) const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl fmt::Display for EventId {

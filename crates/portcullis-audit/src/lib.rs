@@ -47,8 +47,8 @@
 //!
 //! | kind | further members |
 //! |---|---|
-//! | `decision` | `request_id` (the same for all elements of a batch), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `truncated` |
-//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `truncated` |
+//! | `decision` | `request_id` (made by the gate; the same for all elements of a batch), `gate_trace_id` (of the gate's own span, where one is exported), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (the client's, unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `redacted` (what was left out of names looked like), `truncated` |
+//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `redacted`, `truncated` |
 //! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
 //! | `event` | `event`: see [`EventKind`]; `resource`, `principal`, `about`, `from`, `to`, `reason`, `detail`, `count`, `truncated` |
@@ -57,10 +57,14 @@
 //!
 //! `decision` is `allow`, `deny`, `challenge`, `error` or, where policy was never asked,
 //! `undecided`: see [`Verdict`]. `result_type` is `complete`, `stream`, `error`,
-//! `is_error`, `input_required` or `aborted`: see [`ResultType`]. A stream of server messages has its decision when it opens and its
+//! `is_error`, `input_required`, `task` or `aborted`: see [`ResultType`]. A stream of server messages has its decision when it opens and its
 //! outcome when it closes. `reason` is a [`Reason`](portcullis_core::Reason). In a batch, `bytes_out`
 //! is the size of the whole answer, and what inspection says of the answer without naming an element
 //! is said of every element that it can be about.
+//!
+//! The spans of `portcullis-telemetry` say `portcullis.request_id`, which is `request_id` here, and where
+//! their exporter is known to it, records have its trace as `gate_trace_id`: either way leads from one
+//! to the other. The client's own ids are claims, and nothing is joined by them.
 //!
 //! `audit.schema.json` in this crate's folder is the JSON Schema of all records, and [`Entry`] reads
 //! them. Within a version, members may come, and none goes or changes its type.
@@ -86,7 +90,9 @@
 //!
 //! # What it does not do
 //! It never records tokens or results, and argument values only where [`ArgumentValues`] names the tool
-//! and the place and the value does not look like a secret. It deletes no file. It decides nothing:
+//! and the place and the value does not look like a secret. What looks like one inside a name that
+//! the client chose (a password in a URI, a token for an argument's name) is replaced by `(redacted)`.
+//! That goes by looks: a password that looks like a word stays. It deletes no file. It decides nothing:
 //! without layers inside that speak on the trail, it records nothing.
 //!
 //! # Where to put it
@@ -131,6 +137,7 @@ mod memory;
 mod queue;
 mod record;
 mod sample;
+mod screen;
 mod secrets;
 mod service;
 mod sink;

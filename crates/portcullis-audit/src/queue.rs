@@ -45,6 +45,12 @@ impl Ticket {
         (move || Self(Arc::clone(&pledge)), receipt)
     }
 
+    /// Whether anybody still waits.
+    fn is_awaited(&self) -> bool {
+        let sender = self.0.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.as_ref().is_some_and(ReceiptSender::is_awaited)
+    }
+
     /// Says whether this sink wrote the record.
     pub(crate) fn settle(self, written: bool) {
         if !written {
@@ -60,6 +66,9 @@ impl Ticket {
     }
 }
 
+/// How many requests wait for room at most, where the queue itself is not larger.
+const WAITING_MAX: usize = 16_384;
+
 /// The writer is at work, or will look at the queue before it sleeps.
 const AWAKE: u8 = 0;
 /// The writer looks at the queue again within a millisecond: worth a wake-up only to those who wait.
@@ -72,7 +81,30 @@ const ASLEEP: u8 = 2;
 struct Overflow {
     /// Whether there is any: the next record must not overtake it.
     any: AtomicBool,
-    items: Mutex<VecDeque<Item>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    /// How many came since those were taken out whose request has gone away.
+    came: usize,
+}
+
+impl Waiting {
+    /// Takes out the records of requests that went away while they waited: what they were allowed to
+    /// do never ran. How many there were.
+    fn forget_the_gone(&mut self, capacity: usize) -> usize {
+        self.came = self.came.saturating_add(1);
+        // Not each time, so that a long line costs each newcomer no more than a short one.
+        if self.came < capacity.max(self.items.len() / 2) {
+            return 0;
+        }
+        self.came = 0;
+        let before = self.items.len();
+        self.items.retain(|item| item.ticket.as_ref().is_none_or(Ticket::is_awaited));
+        before - self.items.len()
+    }
 }
 
 /// Where a record ended up.
@@ -82,6 +114,8 @@ pub(crate) enum Pushed {
     Dropped,
     /// Its ticket is settled once there is room.
     Waiting,
+    /// Too many wait already.
+    Refused,
 }
 
 /// What requests and the writer share besides the queue itself.
@@ -143,9 +177,9 @@ impl Shared {
             return VecDeque::new();
         }
         let mut items = {
-            let mut items = self.overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.overflow.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             self.overflow.any.store(false, Ordering::Release);
-            std::mem::take(&mut *items)
+            std::mem::take(&mut waiting.items)
         };
         for item in &mut items {
             if let Some(ticket) = item.ticket.take() {
@@ -169,8 +203,8 @@ impl Shared {
         };
         // After `ended`, which whoever adds to the overflow looks at.
         let left = {
-            let mut items = self.overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *items)
+            let mut waiting = self.overflow.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut waiting.items)
         };
         self.lose(left.len() as u64);
         for ticket in left.into_iter().filter_map(|item| item.ticket) {
@@ -265,23 +299,18 @@ impl Queue {
         }
     }
 
-    /// Queues a record whose request waits if there is no room. Whether it waits.
-    pub(crate) fn push_or_wait(&self, record: Arc<Record>, ticket: Ticket) -> bool {
-        let item = match self.try_push(Item { record, ticket: None }, false) {
+    /// Queues a record whose request waits if there is no room.
+    pub(crate) fn push_or_wait(&self, record: Arc<Record>, ticket: Ticket) -> Pushed {
+        match self.try_push(Item { record, ticket: None }, false) {
             Ok(()) => {
                 ticket.settle(true);
-                return false;
+                Pushed::Queued
             }
-            Err(item) => item,
-        };
-        match item {
-            Some(item) => {
-                self.overflow(Item { record: item.record, ticket: Some(ticket) }) == Pushed::Waiting
-            }
-            None => {
+            Err(Some(item)) => self.overflow(Item { record: item.record, ticket: Some(ticket) }),
+            Err(None) => {
                 self.shared.lose(1);
                 ticket.settle(true);
-                false
+                Pushed::Dropped
             }
         }
     }
@@ -308,27 +337,35 @@ impl Queue {
         Err(error)
     }
 
-    /// Keeps a record until there is room. Those with a ticket are as many as there are requests,
-    /// with those whose client went away;
-    /// the others have as much room as the queue.
+    /// Keeps a record until there is room. Those that a request waits for are as many as there are
+    /// requests, up to a limit; the others have as much room as the queue.
     fn overflow(&self, item: Item) -> Pushed {
-        let waiting = item.ticket.is_some();
+        let waits = item.ticket.is_some();
         {
             let overflow = &self.shared.overflow;
-            let mut items = overflow.items.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = overflow.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let gone = waiting.forget_the_gone(self.capacity);
+            if gone > 0 {
+                self.shared.lose(gone as u64);
+                self.shared.queued.fetch_sub(gone as u64, Ordering::Relaxed);
+            }
+            let room = if waits { self.capacity.max(WAITING_MAX) } else { self.capacity };
             let ended = self.shared.control().ended;
-            if ended || (!waiting && items.len() >= self.capacity) {
-                drop(items);
+            if ended || waiting.items.len() >= room {
+                drop(waiting);
                 self.shared.lose(1);
+                if waits && !ended {
+                    return Pushed::Refused;
+                }
                 item.ticket.into_iter().for_each(|ticket| ticket.settle(true));
                 return Pushed::Dropped;
             }
             self.shared.queued.fetch_add(1, Ordering::Relaxed);
-            items.push_back(item);
+            waiting.items.push_back(item);
             overflow.any.store(true, Ordering::Release);
         }
         self.shared.wake(self.thread.thread(), true);
-        if waiting { Pushed::Waiting } else { Pushed::Queued }
+        if waits { Pushed::Waiting } else { Pushed::Queued }
     }
 
     /// Counts an unauthenticated failure that is not recorded.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,6 +12,7 @@ use crate::chain::record::{Checkpoint, Start};
 use crate::copied::Copied;
 use crate::event::Event;
 use crate::keyed::{Digest, Digests};
+use crate::screen::Screened;
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
 use crate::{ArgumentValues, EventId};
@@ -164,6 +165,8 @@ pub enum ResultType {
     IsError,
     /// The answer asks the caller for more input before there is a result.
     InputRequired,
+    /// The answer names a task that goes on; the result is asked for later.
+    Task,
     /// The caller went away before the answer had ended.
     Aborted,
 }
@@ -178,6 +181,7 @@ impl ResultType {
             Self::Error => "error",
             Self::IsError => "is_error",
             Self::InputRequired => "input_required",
+            Self::Task => "task",
             Self::Aborted => "aborted",
         }
     }
@@ -190,6 +194,7 @@ pub struct Decision {
     pub(crate) event_id: EventId,
     pub(crate) request_id: EventId,
     pub(crate) element: Option<usize>,
+    pub(crate) gate_trace_id: Option<[u8; 16]>,
     pub(crate) resource: Option<Arc<str>>,
     pub(crate) transport: &'static str,
     pub(crate) version: Option<Version>,
@@ -220,6 +225,8 @@ pub struct Decision {
     pub(crate) traceparent: Span,
     /// Recorded as a keyed digest only.
     pub(crate) session: Span,
+    /// What is shown in place of some texts; looked for by whoever asks first, which is a writer.
+    pub(crate) screened: OnceLock<Option<Box<Screened>>>,
 }
 
 /// The arguments of a call, until its record is written.
@@ -258,6 +265,13 @@ impl Decision {
         self.request_id
     }
 
+    /// The trace that the gate's own span of the request belongs to, where it has one that is
+    /// exported.
+    #[must_use]
+    pub fn gate_trace_id(&self) -> Option<[u8; 16]> {
+        self.gate_trace_id
+    }
+
     /// The place in the batch, inside one.
     #[must_use]
     pub fn element(&self) -> Option<usize> {
@@ -294,10 +308,10 @@ impl Decision {
         self.method
     }
 
-    /// The name or URI of what the message acts on.
+    /// The name or URI of what the message acts on, without what looks like a secret.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
-        self.texts.get(self.target)
+        self.shown(self.target)
     }
 
     /// The rule that decided.
@@ -318,9 +332,19 @@ impl Decision {
         self.http_status
     }
 
-    /// The names of the arguments, the first [`Arguments::MAX_KEYS`] of them. Never their values.
+    /// The names of the arguments, the first [`Arguments::MAX_KEYS`] of them, without those that look
+    /// like a secret. Never their values.
     pub fn argument_keys(&self) -> impl Iterator<Item = &str> {
-        self.argument_keys.iter().map_while(|&key| self.texts.get(key))
+        self.argument_keys.iter().map_while(|&key| self.shown(key))
+    }
+
+    /// What is recorded of a text.
+    pub(crate) fn shown(&self, span: Span) -> Option<&str> {
+        self.screened().and_then(|it| it.text(span)).or_else(|| self.texts.get(span))
+    }
+
+    pub(crate) fn screened(&self) -> Option<&Screened> {
+        self.screened.get_or_init(|| Screened::of(self)).as_deref()
     }
 }
 
@@ -353,6 +377,8 @@ pub struct Outcome {
     pub(crate) bytes_out: u64,
     pub(crate) filtered_count: u64,
     pub(crate) filtered: Vec<String>,
+    /// What was left out of those looked like.
+    pub(crate) redacted: Vec<&'static str>,
     pub(crate) truncated: bool,
 }
 

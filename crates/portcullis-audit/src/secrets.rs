@@ -5,6 +5,9 @@ const RUN_MIN: usize = 24;
 /// How evenly its characters must be spread, in bits for each: base64 of random bytes reaches 4.5 in 24
 /// characters, words and paths do not reach 4.
 const ENTROPY_MIN: f64 = 4.0;
+/// How often the kind of character changes at least in what may otherwise be a path: half as often as
+/// in random ones of 40 characters.
+const CHANGES_MIN: usize = 10;
 
 /// The kind of secret that `text` seems to hold; `None` when it seems to hold none.
 ///
@@ -21,13 +24,18 @@ pub(crate) fn find(text: &str) -> Option<&'static str> {
     if let Some(known) = known {
         return Some(known.kind);
     }
-    if has_assignment(text) {
+    if has_assignment(text) || has_option(text) {
         return Some("password");
     }
     if has_user_info(text) {
         return Some("url_password");
     }
-    runs(text).any(looks_random).then_some("high_entropy")
+    (runs(text).any(looks_random) || has_base64_key(text)).then_some("high_entropy")
+}
+
+/// Like [`find`], for text that names something: what may be an id or a word as well is none.
+pub(crate) fn find_certain(text: &str) -> Option<&'static str> {
+    find(text).filter(|kind| !matches!(*kind, "high_entropy" | "password"))
 }
 
 /// Whether a member of this name holds a secret, whatever it looks like.
@@ -137,6 +145,19 @@ fn has_assignment(text: &str) -> bool {
     })
 }
 
+/// `--password …`: an option and its value.
+fn has_option(text: &str) -> bool {
+    let mut words = text.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let name = word.strip_prefix("--").filter(|name| !name.contains(['=', ':']));
+        let value = words.peek().is_some_and(|next| !next.starts_with('-'));
+        if value && name.is_some_and(is_secret_name) {
+            return true;
+        }
+    }
+    false
+}
+
 /// `scheme://user:password@host`.
 fn has_user_info(text: &str) -> bool {
     text.match_indices("://").any(|(at, _)| {
@@ -154,30 +175,84 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn looks_random(run: &str) -> bool {
-    let digits = run.bytes().filter(u8::is_ascii_digit).count();
-    if digits == 0 {
+    if !run.bytes().any(|byte| byte.is_ascii_digit()) {
         return false;
     }
-    // Keys in hexadecimal; an id with hyphens is none.
-    if run.len() >= 32 && run.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits < run.len() {
+    // Keys in hexadecimal, with or without something before them; an id with hyphens is none.
+    let tail = run.trim_end_matches(|c: char| c.is_ascii_hexdigit()).len();
+    let tail = run.get(tail..).unwrap_or_default();
+    if tail.len() >= 32 && has_letters_and_digits(tail) {
         return true;
     }
+    let parts = || run.split(['-', '_', '+', '=']).filter(|part| part.len() >= 32);
+    if parts().any(|part| is_base32(part) || is_single_case(part)) {
+        return true;
+    }
+    entropy(run) >= ENTROPY_MIN && has_mixed_case(run)
+}
+
+/// Base32 of 20 bytes or more (RFC 4648 §6), as one-time passwords are made from.
+fn is_base32(part: &str) -> bool {
+    part.len().is_multiple_of(8)
+        && part.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
+        && has_letters_and_digits(part)
+        && entropy(part) >= 3.0
+}
+
+/// Letters of one case and digits, without a word in between.
+fn is_single_case(part: &str) -> bool {
+    !has_mixed_case(part) && has_letters_and_digits(part) && entropy(part) >= ENTROPY_MIN
+}
+
+/// Base64 with its slashes, which paths have too: the length of such keys (30 bytes), or a sign that
+/// paths seldom have.
+fn has_base64_key(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    text.split(|c| !inside(c)).any(|run| {
+        let key = run.len() == 40 && !run.starts_with('/');
+        let long = run.len() > 40 && (run.contains('+') || run.ends_with('='));
+        (key || long)
+            && has_mixed_case(run)
+            && has_letters_and_digits(run)
+            && entropy(run) >= ENTROPY_MIN
+            && changes(run) >= CHANGES_MIN
+    })
+}
+
+/// How often the kind of character changes between capitals, small letters and digits: in words it
+/// seldom does.
+fn changes(text: &str) -> usize {
+    let kind = |byte: u8| (byte.is_ascii_uppercase(), byte.is_ascii_digit());
+    let bytes = text.as_bytes();
+    bytes
+        .iter()
+        .zip(bytes.iter().skip(1))
+        .filter(|(one, next)| one.is_ascii_alphanumeric() && next.is_ascii_alphanumeric())
+        .filter(|(one, next)| kind(**one) != kind(**next))
+        .count()
+}
+
+fn has_letters_and_digits(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit()) && !text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// How evenly characters are spread, in bits for each.
+fn entropy(text: &str) -> f64 {
     let mut counts = [0_u32; 128];
-    for byte in run.bytes() {
+    for byte in text.bytes() {
         if let Some(count) = counts.get_mut(usize::from(byte)) {
             *count += 1;
         }
     }
-    let length = f64::from(u32::try_from(run.len()).unwrap_or(u32::MAX));
-    let entropy: f64 = counts
+    let length = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX));
+    counts
         .iter()
         .filter(|&&count| count > 0)
         .map(|&count| {
             let share = f64::from(count) / length;
             -share * share.log2()
         })
-        .sum();
-    entropy >= ENTROPY_MIN && has_mixed_case(run)
+        .sum()
 }
 
 fn has_mixed_case(run: &str) -> bool {
@@ -192,7 +267,35 @@ mod tests {
     #[test]
     fn secrets_are_found_and_other_text_is_not() {
         // In two parts each, so that nobody takes this file for a leak.
-        let rows: [(&str, String, Option<&str>); 32] = [
+        let hex = "9f86d081884c7d659a2feaa0c55ad015";
+        let rows = [
+            (
+                "aws secret",
+                ["wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"].concat(),
+                Some("high_entropy"),
+            ),
+            ("DigitalOcean", ["dop_v1_", hex, hex].concat(), Some("high_entropy")),
+            ("Shopify", ["shpat_", hex].concat(), Some("high_entropy")),
+            ("Databricks", ["dapi", hex].concat(), Some("high_entropy")),
+            ("base36", "k3j9x0q8m2z7w5v4b6n1a0s9d8f7g6h5".into(), Some("high_entropy")),
+            ("base32", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".into(), Some("high_entropy")),
+            (
+                "base64 of 32 bytes",
+                "q83vEjRWeJCrze8SNFZ4/kKvN7wq83vEjRWeJCrze8S=".into(),
+                Some("high_entropy"),
+            ),
+            ("option", "run --password hunter2 now".into(), Some("password")),
+            ("option of two words", "--api-key hunter2".into(), Some("password")),
+            ("option without a value", "--password".into(), None),
+            ("option before another", "--ask-password --verbose".into(), None),
+            (
+                "a path of many parts",
+                "/home/Alice/Projects/2026/portcullis/src/main/Report7/rows".into(),
+                None,
+            ),
+            ("a path as long as a key", "docs/Alice/Reports2026/quarter/three/all".into(), None),
+            ("two uuids", "0193a2b4-5e6f-7abc-8def-0123456789ab-0193a2b4-5e6f".into(), None),
+            ("shouting", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF".into(), None),
             ("token", ["eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0", ".c2ln"].concat(), Some("jwt")),
             (
                 "token inside",

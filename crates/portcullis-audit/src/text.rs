@@ -16,7 +16,7 @@ pub(crate) fn clip(text: &str) -> &str {
 }
 
 /// A text inside a [`Pack`]; absent by default.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Span(Option<(u32, u32)>);
 
 /// Every text of a record that a client chose, in one allocation.

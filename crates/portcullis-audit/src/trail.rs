@@ -1,7 +1,7 @@
 //! The state of one request: what its layers said, and which records it still owes.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use http::request::Parts;
@@ -39,6 +39,7 @@ struct State {
     caller: Option<Caller>,
     message: Option<McpMessage>,
     batch: bool,
+    gate_trace_id: Option<[u8; 16]>,
     elements: Elements,
     /// Ids of decisions to come that somebody has asked for.
     promised: Vec<(usize, EventId)>,
@@ -228,6 +229,7 @@ impl RequestTrail {
             at,
             event_id,
             request_id: self.request_id,
+            gate_trace_id: state.gate_trace_id,
             element: (state.batch || index > 0).then_some(index),
             resource: self.resource.clone(),
             transport: self.hub.transport,
@@ -257,6 +259,7 @@ impl RequestTrail {
             user_agent: Span::default(),
             traceparent: Span::default(),
             session: Span::default(),
+            screened: OnceLock::new(),
         };
         if let Some(message) = message {
             describe(&mut decision, message, &self.hub);
@@ -355,6 +358,14 @@ impl Recorder for RequestTrail {
         element.unrecorded = matches!(acknowledgement, Acknowledgement::Refused);
         state.elements.push(element);
         acknowledgement
+    }
+
+    fn request_id(&self) -> Option<[u8; 16]> {
+        Some(self.request_id.to_bytes())
+    }
+
+    fn traced_as(&self, trace_id: [u8; 16]) {
+        self.state().gate_trace_id = Some(trace_id);
     }
 
     fn decision_id(&self, index: usize) -> Option<Text> {

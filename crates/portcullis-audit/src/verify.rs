@@ -56,7 +56,8 @@ const BACK: Duration = Duration::from_secs(5);
 pub struct Verifier {
     keys: Vec<VerifyingKey>,
     from_middle: bool,
-    anchors: Vec<Anchor>,
+    /// By chain and by number.
+    anchors: HashMap<String, HashMap<u64, Vec<Anchor>>>,
     sources: Vec<String>,
     segments: Vec<Segment>,
     report: Report,
@@ -65,8 +66,6 @@ pub struct Verifier {
 /// A checkpoint that was kept elsewhere.
 #[derive(Debug)]
 struct Anchor {
-    chain: String,
-    seq: u64,
     hash: [u8; 32],
     seen: bool,
 }
@@ -111,6 +110,15 @@ impl Verifier {
     /// # Errors
     /// The line is no checkpoint, or its signature is not that of a key trusted so far.
     pub fn expect(mut self, checkpoint: &str) -> Result<Self, ConfigError> {
+        self.add_anchor(checkpoint).map(|()| self)
+    }
+
+    /// Like [`expect`](Self::expect), for very many. The last one of each chain is enough to find that
+    /// its end was cut off.
+    ///
+    /// # Errors
+    /// As for [`expect`](Self::expect).
+    pub fn add_anchor(&mut self, checkpoint: &str) -> Result<(), ConfigError> {
         let line = checkpoint.trim_end().as_bytes();
         let wrong = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
         let Some(trailer) = trailer::read(line) else {
@@ -123,13 +131,13 @@ impl Verifier {
         if !key.as_ref().is_some_and(signed) {
             return wrong("the checkpoint is not signed by a trusted key");
         }
-        self.anchors.push(Anchor {
-            chain: trailer.chain.to_owned(),
-            seq: trailer.seq,
-            hash: sha256(line),
-            seen: false,
-        });
-        Ok(self)
+        let chain = self.anchors.entry(trailer.chain.to_owned()).or_default();
+        let expected = chain.entry(trailer.seq).or_default();
+        let hash = sha256(line);
+        if expected.iter().all(|known| known.hash != hash) {
+            expected.push(Anchor { hash, seen: false });
+        }
+        Ok(())
     }
 
     /// Reads records from `reader`, which findings call `name`.
@@ -280,6 +288,10 @@ impl Verifier {
     /// Looks at the signature, if the line is a checkpoint.
     fn checkpoint(&mut self, reading: &Reading, trailer: &Trailer<'_>, facts: &Facts<'_>) {
         if !facts.is_checkpoint() {
+            // Nothing else is signed: this was a checkpoint.
+            if trailer.signature.is_some() {
+                self.find(reading, Some(trailer), FindingKind::BadSignature);
+            }
             return;
         }
         let index = reading.open.get(trailer.chain).copied().unwrap_or(usize::MAX);
@@ -317,9 +329,9 @@ impl Verifier {
     }
 
     fn anchor(&mut self, trailer: &Trailer<'_>, hash: &[u8; 32]) {
-        for anchor in &mut self.anchors {
-            anchor.seen |=
-                anchor.seq == trailer.seq && anchor.chain == trailer.chain && anchor.hash == *hash;
+        let chain = self.anchors.get_mut(trailer.chain);
+        for anchor in chain.and_then(|it| it.get_mut(&trailer.seq)).into_iter().flatten() {
+            anchor.seen |= anchor.hash == *hash;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Files and standard input.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +9,8 @@ use crate::problem::Problem;
 
 /// The largest file that is read whole, in bytes: that of a policy.
 const MAX: u64 = 16 << 20;
+/// The longest line of a file that is read line by line, in bytes.
+const LINE_MAX: u64 = 1 << 20;
 
 /// The text of a file, or of standard input if it is called `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
@@ -34,6 +36,35 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
         return Err(fail("is larger than 16 MiB".into()));
     }
     Ok(bytes)
+}
+
+/// Calls `each` with every line of a file of any length that is not blank.
+pub(crate) fn each_line(
+    path: &Path,
+    mut each: impl FnMut(&str) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let fail = |message: String| Problem::new(message).in_file(name(path));
+    let broken = |error: &std::io::Error| fail(format!("cannot be read: {}", cause(error)));
+    let reader: Box<dyn Read> = if is_stdin(path) {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(|error| broken(&error))?)
+    };
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(LINE_MAX + 1).read_line(&mut line);
+        if read.map_err(|error| broken(&error))? == 0 {
+            return Ok(());
+        }
+        if line.len() as u64 > LINE_MAX {
+            return Err(fail("has a line of more than 1 MiB".into()));
+        }
+        if !line.trim().is_empty() {
+            each(&line)?;
+        }
+    }
 }
 
 /// What went wrong, without the number that systems add.

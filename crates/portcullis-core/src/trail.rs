@@ -41,6 +41,7 @@ impl Trail {
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
+        self.introduce();
         self
     }
 
@@ -49,8 +50,20 @@ impl Trail {
     pub(crate) fn within(mut self, outer: Option<&Self>) -> Self {
         if self.observer.is_none() {
             self.observer = outer.and_then(|outer| outer.observer.clone());
+            self.introduce();
         }
         self
+    }
+
+    /// Tells recorder and observer what the other one calls this request.
+    fn introduce(&self) {
+        let (Some(recorder), Some(observer)) = (&self.recorder, &self.observer) else { return };
+        if let Some(id) = recorder.request_id() {
+            observer.recorded_as(id);
+        }
+        if let Some(id) = observer.trace_id() {
+            recorder.traced_as(id);
+        }
     }
 
     /// Appends who is calling.
@@ -134,6 +147,18 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Something happened to the answer, or to the answer to one element of a batch.
     fn note(&self, note: Note<'_>);
+
+    /// The trace that the observer's own span of this request belongs to (W3C Trace Context), where it
+    /// knows that at once.
+    fn trace_id(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// The records of this request will have `request_id`, a UUID. Told first of all, where there is a
+    /// recorder.
+    fn recorded_as(&self, request_id: [u8; 16]) {
+        let _ = request_id;
+    }
 }
 
 /// Where a [`Trail`] ends: one value per request, made by the audit layer.
@@ -151,6 +176,16 @@ pub trait Recorder: Send + Sync + 'static {
 
     /// Something happened to the answer.
     fn note(&self, note: Note<'_>);
+
+    /// The id that all records of this request have, a UUID, when they have one.
+    fn request_id(&self) -> Option<[u8; 16]> {
+        None
+    }
+
+    /// Whoever watches this request has a span of it in this trace. Told first of all.
+    fn traced_as(&self, trace_id: [u8; 16]) {
+        let _ = trace_id;
+    }
 
     /// The id under which the decision about `element` will be found, when records have ids.
     fn decision_id(&self, element: usize) -> Option<Text> {
@@ -199,6 +234,8 @@ pub enum Note<'a> {
     Violation(Reason),
     /// The answer asks the caller for more input before there is a result.
     InputRequired,
+    /// The answer names a task that goes on behind the gate; the result is asked for later.
+    TaskBegun,
     /// The service behind the gate answered with this HTTP status.
     UpstreamStatus(StatusCode),
     /// A hook of the deployment's own withheld the answer.
@@ -273,6 +310,12 @@ impl ReceiptSender {
         self.resolve(recorded);
     }
 
+    /// Whether the receipt is still there: `false` once whoever waited has gone away.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     fn resolve(&self, recorded: bool) {
         let waker = {
             let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -308,8 +351,12 @@ mod tests {
     fn a_receipt_says_what_its_sender_said() {
         let (sender, mut receipt) = Receipt::pair();
         assert_eq!(poll(&mut receipt), Poll::Pending);
+        assert!(sender.is_awaited());
         sender.send(true);
         assert_eq!(poll(&mut receipt), Poll::Ready(true));
+        let (sender, receipt) = Receipt::pair();
+        drop(receipt);
+        assert!(!sender.is_awaited());
     }
 
     #[derive(Default)]

@@ -38,6 +38,7 @@ pub(crate) struct Eye {
     look: Arc<Look>,
     started: Instant,
     span: Span,
+    trace_id: Option<[u8; 16]>,
     state: Mutex<State>,
 }
 
@@ -78,7 +79,10 @@ impl Eye {
                 join.by_header(&span, &context);
             }
         }
+        let join = look.join.as_ref().filter(|_| !span.is_disabled());
+        let trace_id = join.and_then(|join| join.trace_id(&span));
         Self {
+            trace_id,
             started: look.clock.instant(),
             route: Arc::clone(route),
             look: Arc::clone(look),
@@ -245,6 +249,14 @@ impl State {
 }
 
 impl Observer for Eye {
+    fn trace_id(&self) -> Option<[u8; 16]> {
+        self.trace_id
+    }
+
+    fn recorded_as(&self, request_id: [u8; 16]) {
+        span::recorded_as(&self.span, request_id);
+    }
+
     fn caller(&self, _: &Caller) {
         self.state().signed_in = true;
     }

@@ -14,6 +14,13 @@ pub trait Join: Send + Sync + 'static {
     /// `traceparent`.
     fn by_header(&self, span: &Span, context: &TraceContext);
 
+    /// The trace that the span belongs to, for audit records to name. Asked right after
+    /// [`by_header`](Self::by_header), and also where there was none.
+    fn trace_id(&self, span: &Span) -> Option<[u8; 16]> {
+        let _ = span;
+        None
+    }
+
     /// The message that the request carries says `context` in `params._meta`. The span has begun.
     fn by_message(&self, span: &Span, context: &TraceContext);
 

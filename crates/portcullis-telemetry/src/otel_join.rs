@@ -49,6 +49,12 @@ impl Join for OtelJoin {
         }
     }
 
+    fn trace_id(&self, span: &Span) -> Option<[u8; 16]> {
+        let context = span.context();
+        let context = context.span().span_context().clone();
+        (context.is_valid() && context.is_sampled()).then(|| context.trace_id().to_bytes())
+    }
+
     fn by_message(&self, span: &Span, context: &TraceContext) {
         span.add_link(remote(context));
     }

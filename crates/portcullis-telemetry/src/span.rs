@@ -21,6 +21,7 @@ pub(crate) fn open(route: &str, headers: &HeaderMap) -> Span {
         otel.kind = "server",
         otel.status_code = field::Empty,
         portcullis.route = route,
+        portcullis.request_id = field::Empty,
         portcullis.decision = field::Empty,
         portcullis.reason = field::Empty,
         portcullis.rule = field::Empty,
@@ -52,6 +53,22 @@ pub(crate) fn open(route: &str, headers: &HeaderMap) -> Span {
 fn session_name(id: &[u8]) -> String {
     let digest = sha256(id);
     hex(digest.first_chunk::<8>().map_or(&[], |half| half.as_slice()))
+}
+
+/// Says what audit records call the request.
+pub(crate) fn recorded_as(span: &Span, id: [u8; 16]) {
+    if span.is_disabled() {
+        return;
+    }
+    let digits = hex(&id);
+    let mut text = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    span.record("portcullis.request_id", text);
 }
 
 /// Says where the client says the request belongs.

@@ -21,8 +21,8 @@ use crate::retry::Fault;
 ///
 /// Each record is one log record: its body is the record's own line, `eventName` is
 /// `portcullis.audit.` and its kind, and attributes have the words to search by (`event_id`, `request_id`,
-/// `decision`, `reason`, `method`, `target`, `iss`, `sub`, `client_id`, `http_status`). A `trace_id` in the
-/// record joins it to its trace.
+/// `decision`, `reason`, `method`, `target`, `iss`, `sub`, `client_id`, `http_status`). It belongs to
+/// the trace that the record names: `gate_trace_id`, or else the client's `trace_id`.
 ///
 /// Written by hand, because the exporters of the OpenTelemetry SDK do not say which records a collector
 /// rejected: a flush would promise more than is known.
@@ -130,7 +130,8 @@ pub(super) fn append(
         "body": { "stringValue": String::from_utf8_lossy(line) },
         "attributes": attributes,
     });
-    if let Some(id) = fields.trace_id.as_deref().filter(|id| is_trace_id(id))
+    let trace = fields.gate_trace_id.as_deref().or(fields.trace_id.as_deref());
+    if let Some(id) = trace.filter(|id| is_trace_id(id))
         && let Some(record) = record.as_object_mut()
     {
         record.insert("traceId".into(), id.into());
@@ -243,7 +244,7 @@ mod tests {
     fn a_record_is_a_log_record() {
         let form = Form { before: "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[".into() };
         let mut batch = Batch::default();
-        let line = r#"{"decision":"deny","http_status":200,"trace_id":"0af7651916cd43dd8448eb211c80319c","target":"a\nb"}"#;
+        let line = r#"{"gate_trace_id":"1af7651916cd43dd8448eb211c80319c","decision":"deny","http_status":200,"trace_id":"0af7651916cd43dd8448eb211c80319c","target":"a\nb"}"#;
         let at = Duration::from_millis(1_795_248_000_050);
         for line in [line, "CEF:0|"] {
             let fields = Fields::of(line.as_bytes());
@@ -253,7 +254,7 @@ mod tests {
         let records = &body["resourceLogs"][0]["scopeLogs"][0]["logRecords"];
         assert_eq!(records[0]["timeUnixNano"], "1795248000050000000");
         assert_eq!(records[0]["body"]["stringValue"], line);
-        assert_eq!(records[0]["traceId"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(records[0]["traceId"], "1af7651916cd43dd8448eb211c80319c");
         assert_eq!(records[0]["severityText"], "WARN");
         assert_eq!(records[0]["attributes"][1]["value"]["stringValue"], "deny");
         assert_eq!(records[1]["body"]["stringValue"], "CEF:0|");

@@ -15,6 +15,7 @@ use crate::escape::is_deceptive;
 use crate::id::Ids;
 use crate::keyed::Digests;
 use crate::record::{Private, ResultType, Verdict};
+use crate::text::Pack;
 use crate::text::{FIELD_MAX, clip};
 use crate::token::TokenDigest;
 
@@ -79,6 +80,7 @@ pub(crate) fn decision() -> Decision {
         at: Duration::from_millis(1_795_000_000_120),
         event_id,
         request_id: event_id,
+        gate_trace_id: Some([0xab; 16]),
         element: Some(0),
         resource: Some("https://mcp.example.com/mcp".into()),
         transport: "streamable_http",
@@ -108,6 +110,7 @@ pub(crate) fn decision() -> Decision {
         user_agent: texts.push("agent/1.0"),
         traceparent: texts.push("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         texts,
+        screened: std::sync::OnceLock::new(),
     }
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn outcome() -> Outcome {
         bytes_out: 300,
         filtered_count: 2,
         filtered: vec!["purge".into(), "drop_table".into()],
+        redacted: Vec::new(),
         truncated: true,
     }
 }
@@ -140,7 +144,8 @@ fn a_decision_is_exactly_this() {
         line(&Record::Decision(decision)),
         format!(
             "{{\"schema\":1,\"record\":\"decision\",\"ts\":\"2026-11-18T11:06:40.120Z\",\
-             \"event_id\":\"{id}\",\"request_id\":\"{id}\",\"element\":0,\
+             \"event_id\":\"{id}\",\"request_id\":\"{id}\",\
+             \"gate_trace_id\":\"abababababababababababababababab\",\"element\":0,\
              \"resource\":\"https://mcp.example.com/mcp\",\
              \"transport\":\"streamable_http\",\"mcp_version\":\"2026-07-28\",\
              \"era\":\"modern\",\"session_hash\":\"{session}\",\
@@ -268,6 +273,8 @@ fn the_documented_members_are_the_members() {
 
     let mut record = decision();
     record.texts.push(&"x".repeat(2000));
+    let secret = record.texts.push(&["ghp_", "0123456789abcdefghij0123"].concat());
+    record.more_targets = vec![secret];
     let value = serde_json::to_value(Record::Decision(record)).unwrap();
     let mut found = keys(&value);
     found.extend(keys(&value["principal"]));
@@ -277,7 +284,8 @@ fn the_documented_members_are_the_members() {
     found.extend(values.map(str::to_owned));
     assert_eq!(found, documented("decision"));
 
-    let value = serde_json::to_value(Record::Outcome(outcome())).unwrap();
+    let redacted = Outcome { redacted: vec!["jwt"], ..outcome() };
+    let value = serde_json::to_value(Record::Outcome(redacted)).unwrap();
     assert_eq!(keys(&value), documented("outcome"));
 }
 

@@ -70,13 +70,20 @@ pub(crate) fn read(path: &Path) -> io::Result<Tail> {
 /// What comes after the last line, if it is the next one and all there but for its newline: whoever
 /// reads the file later cannot tell that the newline came late.
 fn only_newline_missing(rest: &[u8], last: Option<&Left>) -> Option<Left> {
-    let trailer = trailer::read(rest)?;
+    // The lines before it, which an earlier crash left, are accounted for by it: only a start follows
+    // such.
+    let (torn, line) = match rest.iter().rposition(|&byte| byte == b'\n') {
+        Some(end) => rest.split_at_checked(end + 1)?,
+        None => (&[][..], rest),
+    };
+    let trailer = trailer::read(line)?;
     let prev = last.map_or([0; 32], |last| last.hash);
     let next = trailer.seq == 0
-        || last.is_some_and(|last| {
-            last.chain == trailer.chain && last.seq.checked_add(1) == Some(trailer.seq)
-        });
-    (next && trailer.prev == prev).then(|| left(rest))?
+        || torn.is_empty()
+            && last.is_some_and(|last| {
+                last.chain == trailer.chain && last.seq.checked_add(1) == Some(trailer.seq)
+            });
+    (next && trailer.prev == prev).then(|| left(line))?
 }
 
 fn left(line: &[u8]) -> Option<Left> {

@@ -353,6 +353,35 @@ fn a_start_that_is_torn_itself_is_accounted_for_by_the_next() {
 }
 
 #[test]
+fn a_restart_that_is_killed_at_any_byte_leaves_what_the_next_can_go_on_from() {
+    let mut rig = Rig::new();
+    let mut sink = rig.open();
+    rig.write_all(&mut sink, 2);
+    drop(sink);
+    let good = std::fs::read(rig.path()).unwrap();
+    for first in [&b""[..], b"{\"sch", b"{\"sch\n{\"schem"] {
+        let before = [&good, first].concat();
+        std::fs::write(rig.path(), &before).unwrap();
+        drop(rig.open()); // writes a start and its checkpoint
+        let whole = std::fs::read(rig.path()).unwrap();
+        // Around the ends of lines all, and between them some: each costs signatures and syncs.
+        let near = |cut: &usize| {
+            let around = cut.saturating_sub(2)..(cut + 2).min(whole.len());
+            cut.is_multiple_of(37) || whole[around].contains(&b'\n')
+        };
+        for cut in (before.len()..=whole.len()).filter(near) {
+            std::fs::write(rig.path(), &whole[..cut]).unwrap();
+            let mut sink = rig.open();
+            rig.write_all(&mut sink, 1);
+            sink.close().unwrap();
+            drop(sink);
+            let report = rig.verify();
+            assert!(report.is_intact(), "{first:?} {cut}: {:?}", report.findings);
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_loses_what_it_says_and_nothing_else() {
     let mut rig = Rig::new();
     let mut sink = rig.open();

@@ -110,9 +110,10 @@ fn weigh(record: &Record) -> (u64, Option<u64>) {
         },
         Record::Outcome(outcome) => match outcome.result_type() {
             ResultType::Error | ResultType::IsError | ResultType::Aborted => (LOW, Some(FAILURE)),
-            ResultType::Complete | ResultType::Stream | ResultType::InputRequired => {
-                (INFORMATIONAL, Some(SUCCESS))
-            }
+            ResultType::Complete
+            | ResultType::Stream
+            | ResultType::InputRequired
+            | ResultType::Task => (INFORMATIONAL, Some(SUCCESS)),
         },
         Record::Gap(_) | Record::Suppressed(_) => (MEDIUM, None),
         Record::Event(_) | Record::Chain(_) | Record::Checkpoint(_) => (INFORMATIONAL, None),

@@ -186,17 +186,24 @@ impl Verifier {
     }
 
     fn anchors(&mut self, joined: &BTreeMap<String, Joined>) {
-        for anchor in std::mem::take(&mut self.anchors) {
-            if anchor.seen {
-                continue;
-            }
-            let last = joined.get(&anchor.chain).map(|chain| chain.report.last_seq);
-            let count = last.map_or(0, |last| anchor.seq.saturating_sub(last));
+        let mut missing: Vec<(String, u64)> = std::mem::take(&mut self.anchors)
+            .into_iter()
+            .flat_map(|(chain, anchors)| {
+                let unseen = anchors.into_iter().flat_map(|(seq, anchors)| {
+                    anchors.into_iter().filter(|anchor| !anchor.seen).map(move |_| seq)
+                });
+                unseen.map(|seq| (chain.clone(), seq)).collect::<Vec<_>>()
+            })
+            .collect();
+        missing.sort_unstable();
+        for (chain, seq) in missing {
+            let last = joined.get(&chain).map(|chain| chain.report.last_seq);
+            let count = last.map_or(0, |last| seq.saturating_sub(last));
             self.found(Finding {
                 source: String::new(),
                 line: 0,
-                chain: Some(anchor.chain),
-                seq: Some(anchor.seq),
+                chain: Some(chain),
+                seq: Some(seq),
                 kind: FindingKind::AnchorMissing { count },
             });
         }

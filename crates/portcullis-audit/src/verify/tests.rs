@@ -567,6 +567,14 @@ fn a_signer_that_fails_costs_no_record() {
     assert_eq!(kinds(&verifier.finish().findings), [FindingKind::Unsigned]);
 }
 
+#[test]
+fn a_checkpoint_is_not_made_another_record() {
+    let mut lines = genuine();
+    let last = lines.last_mut().unwrap();
+    *last = last.replace("\"record\":\"checkpoint\"", "\"record\":\"chackpoint\"");
+    assert_eq!(kinds(&verify(&lines).findings), [FindingKind::BadSignature]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

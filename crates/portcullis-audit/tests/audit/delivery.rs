@@ -299,6 +299,70 @@ async fn records_that_nobody_waits_for_have_bounded_room_with_a_sink_that_blocks
 }
 
 #[tokio::test]
+async fn requests_that_go_away_while_they_wait_for_room_take_none() {
+    let (slow, entered, open, kept) = blocked();
+    let options = SinkOptions::new().delivery(Delivery::Block).capacity(2);
+    let audited = audit(|_| AuditLayer::builder().sink_with(slow, options).danger_fail_open());
+    let list = message(Method::ToolsList, None);
+    let mut stays = Vec::new();
+    for at in 0..2000 {
+        let answer = audited.respond(request(), |request| {
+            sign_in(request, &list);
+            let told = allow(request, 0, &list);
+            if at < 6 {
+                stays.push(told);
+            }
+            ok("{}")
+        });
+        std::mem::forget(answer.await); // No outcomes: this is about decisions.
+        if at == 0 {
+            entered.recv().unwrap();
+        }
+    }
+    let status = audited.layer.log().status();
+    assert!(status[0].queued <= 2 + 6 + 2, "{}", status[0].queued);
+    assert_eq!(audited.layer.lost() + status[0].queued + 1, 2000);
+    drop(open);
+    let pending = stays.into_iter().filter_map(|told| match told {
+        Acknowledgement::Pending(receipt) => Some(receipt),
+        _ => None,
+    });
+    let pending: Vec<_> = pending.collect();
+    assert_eq!(pending.len(), 3, "those who still wait");
+    for receipt in pending {
+        assert!(receipt.await);
+    }
+    assert!(audited.layer.flush().await);
+    let decisions = kept.records().iter().filter(|it| it.kind() == "decision").count();
+    assert!((6..=13).contains(&decisions), "{decisions}");
+}
+
+#[tokio::test]
+async fn only_so_many_requests_wait_for_room() {
+    let (slow, entered, open, _) = blocked();
+    let options = SinkOptions::new().delivery(Delivery::Block).capacity(1);
+    let audited = audit(|_| AuditLayer::builder().sink_with(slow, options).danger_fail_open());
+    let list = message(Method::ToolsList, None);
+    let mut told = Vec::new();
+    let mut answers = Vec::new();
+    for at in 0..2 + 16_384 + 5 {
+        let answer = audited.respond(request(), |request| {
+            sign_in(request, &list);
+            told.push(allow(request, 0, &list));
+            ok("{}")
+        });
+        answers.push(answer.await);
+        if at == 0 {
+            entered.recv().unwrap();
+        }
+    }
+    let refused = told.iter().filter(|it| matches!(it, Acknowledgement::Refused)).count();
+    let pending = told.iter().filter(|it| matches!(it, Acknowledgement::Pending(_))).count();
+    assert_eq!((pending, refused), (16_384, 5));
+    drop(open);
+}
+
+#[tokio::test]
 async fn a_sink_that_blocks_and_fails_holds_nobody_up() {
     for (name, sink) in
         [("write", Broken::Write), ("flush", Broken::Flush), ("panic", Broken::Panic)]

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use portcullis_audit::{
     ArgumentValues, AuditLayer, AuditLayerBuilder, ConfigErrorKind, Event, EventKind, MemorySink,
+    Record,
 };
 use portcullis_core::{
     AnonymousReason, Arguments, Caller, Decided, Denial, McpMessage, McpRequestParts, Method,
@@ -588,6 +589,69 @@ async fn what_must_not_be_recorded_is_named_by_a_keyed_digest() {
             .kind(),
         ConfigErrorKind::Key
     );
+}
+
+#[tokio::test]
+async fn secrets_in_names_are_not_recorded() {
+    let audited = audit(|builder| builder.filtered_names());
+    let token = ["ghp_", "0123456789abcdefghij0123"].concat();
+    let uri = format!("postgres://app:hunter2@db/notes?token={token}");
+    let json = format!(r#"{{"{token}":1,"path":2}}"#);
+    let mut arguments = portcullis_core::Arguments::new(Bytes::from(json));
+    arguments.push_key(2..2 + token.len());
+    arguments.push_key(2 + token.len() + 5..2 + token.len() + 9);
+    let target = |kind, name: &str| portcullis_core::Target::new(kind, name.into());
+    let parts = |method, of, more, arguments| {
+        McpMessage::Request(
+            portcullis_core::McpRequestParts {
+                version: portcullis_core::Version::V2025_11_25,
+                method,
+                id: format!("\"{token}\"").into(),
+                target: Some(of),
+                more_targets: more,
+                arguments,
+                raw: Bytes::from_static(b"{}"),
+            }
+            .into(),
+        )
+    };
+    let messages = [
+        parts(
+            Method::ResourcesRead,
+            target(TargetKind::Resource, &uri),
+            vec![target(TargetKind::Resource, &uri)],
+            None,
+        ),
+        parts(Method::ToolsCall, target(TargetKind::Tool, &token), Vec::new(), Some(arguments)),
+    ];
+    for message in messages {
+        let mut request = request();
+        request.headers_mut().insert("user-agent", format!("x {token}").parse().unwrap());
+        let inside = |request: &mut Request<()>| {
+            sign_in(request, &message);
+            let _ = allow(request, 0, &message);
+            let hidden = Note::Hidden { kind: TargetKind::Resource, name: &uri };
+            request.trail().unwrap().note(hidden);
+            ok("{}")
+        };
+        audited.send_request(request, inside).await;
+    }
+    let records = audited.records().await;
+    let all = audited.sink.lines().concat();
+    assert!(!all.contains("hunter2") && !all.contains(&token), "{all}");
+    assert_eq!(records[0]["target"], "postgres://(redacted)@db/notes?(redacted)");
+    assert_eq!(
+        records[0]["redacted"],
+        json!(["url_password", "url_password", "github_token", "github_token"])
+    );
+    assert_eq!(records[1]["filtered"], json!(["postgres://(redacted)@db/notes?(redacted)"]));
+    assert_eq!(records[1]["redacted"], json!(["url_password"]));
+    assert_eq!(records[2]["target"], "(redacted)");
+    assert_eq!(records[2]["argument_keys"], json!(["(redacted)", "path"]));
+    let records = audited.sink.records();
+    let decisions: Vec<_> = records.iter().filter_map(Record::as_decision).collect();
+    assert_eq!(decisions[0].target(), Some("postgres://(redacted)@db/notes?(redacted)"));
+    assert_eq!(decisions[1].argument_keys().collect::<Vec<_>>(), ["(redacted)", "path"]);
 }
 
 #[tokio::test]

@@ -81,6 +81,9 @@ pub(crate) struct AuditReport {
     missing: u64,
     /// Failures to sign in that were counted and not recorded one by one.
     suppressed: u64,
+    /// Refusals of too many kinds to tell all apart: of each person, `denied` has them together, with
+    /// `(others)` for a name.
+    denied_together: u64,
     /// Messages about nothing in particular (lists, pings, notifications), which are not calls.
     other_messages: u64,
     /// All calls.
@@ -240,6 +243,7 @@ fn report(tally: &Tally) -> AuditReport {
         unreadable: tally.unreadable,
         missing: tally.dropped,
         suppressed: tally.suppressed,
+        denied_together: tally.folded,
         other_messages: tally.other,
         calls: calls(tally.total),
         people: people
@@ -269,8 +273,7 @@ fn report(tally: &Tally) -> AuditReport {
             .into_iter()
             .map(|(denial, (times, last))| {
                 let person = tally.person_names.names.get(denial.person);
-                let target = tally.target_names.names.get(denial.target).cloned();
-                let (kind, name) = target.unwrap_or_default();
+                let (kind, name) = tally.target(denial.target);
                 DenialRow {
                     person: person.map(read::Person::shown).unwrap_or_default(),
                     kind,
@@ -302,6 +305,12 @@ pub(crate) fn remarks(tally: &Tally) -> Vec<String> {
         let failures =
             counted(tally.suppressed, "failure to sign in was", "failures to sign in were");
         remarks.push(format!("{failures} counted and not recorded."));
+    }
+    if tally.folded > 0 {
+        let refusals = counted(tally.folded, "refusal is", "refusals are");
+        remarks.push(format!(
+            "{refusals} of too many kinds to tell apart, and shown for each person together."
+        ));
     }
     remarks
 }

@@ -78,6 +78,14 @@ impl Subject {
 /// What was used: its kind and its name.
 pub(crate) type Target = (String, String);
 
+/// No target's number.
+const OTHERS: usize = usize::MAX;
+
+/// Stands for all that there are too many of.
+fn others() -> Target {
+    (String::new(), "(others)".to_owned())
+}
+
 /// Who was refused what, and why.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Denial {
@@ -134,6 +142,8 @@ pub(crate) struct Tally {
     pub(crate) targets: Vec<Subject>,
     /// How often, and when last.
     pub(crate) denials: HashMap<Denial, (u64, i64)>,
+    /// Refusals that were of too many kinds to tell all apart.
+    pub(crate) folded: u64,
     pub(crate) slots: BTreeMap<i64, Counts>,
     /// Calls without an outcome so far: the person, the target and the slot.
     open: HashMap<String, (usize, usize, i64)>,
@@ -155,6 +165,7 @@ impl Tally {
             target_names: Numbers::new(),
             targets: Vec::new(),
             denials: HashMap::new(),
+            folded: 0,
             slots: BTreeMap::new(),
             open: HashMap::new(),
         }
@@ -203,7 +214,7 @@ impl Tally {
         let kind = record.target_type.as_deref().or(record.method.as_deref()).unwrap_or("request");
         let name = record.target.clone().unwrap_or_default();
         let target = (kind.to_owned(), name);
-        let target = self.target_names.of(&target, || (String::new(), "(others)".to_owned()));
+        let target = self.target_names.of(&target, others);
         subject(&mut self.people, person).seen(at, decision, Some(target));
         subject(&mut self.targets, target).seen(at, decision, Some(person));
         self.total.add(decision);
@@ -217,16 +228,28 @@ impl Tally {
                 reason: record.reason.clone().unwrap_or_default(),
                 rule: record.rule_id.clone().unwrap_or_default(),
             };
-            if self.denials.len() < MAX_KEYS || self.denials.contains_key(&denial) {
-                let (count, last) = self.denials.entry(denial).or_insert((0, at));
-                *count += 1;
-                *last = (*last).max(at);
-            }
+            let fits = self.denials.len() < MAX_KEYS || self.denials.contains_key(&denial);
+            let denial = if fits { denial } else { self.folded(denial) };
+            let (count, last) = self.denials.entry(denial).or_insert((0, at));
+            *count += 1;
+            *last = (*last).max(at);
         } else if let Some(id) = &record.event_id
             && self.open.len() < MAX_OPEN
         {
             self.open.insert(id.clone(), (person, target, slot));
         }
+    }
+
+    /// What stands for a denial of which there are too many kinds: the person stays. There are no more
+    /// of these than people, for each of the three words of a refusal.
+    fn folded(&mut self, denial: Denial) -> Denial {
+        self.folded += 1;
+        Denial { target: OTHERS, reason: String::new(), rule: String::new(), ..denial }
+    }
+
+    /// The kind and the name of a denial's target.
+    pub(crate) fn target(&self, number: usize) -> Target {
+        self.target_names.names.get(number).cloned().unwrap_or_else(others)
     }
 
     fn outcome(&mut self, record: &Record) {

@@ -132,9 +132,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Said, Problem> {
         verifier = verifier.trust(key.map_err(|error| fail(path, &error.to_string()))?);
     }
     for path in &args.expect {
-        for line in input::text(path)?.lines().filter(|line| !line.trim().is_empty()) {
-            verifier = verifier.expect(line).map_err(|error| fail(path, &error.to_string()))?;
-        }
+        input::each_line(path, |line| {
+            verifier.add_anchor(line).map_err(|error| fail(path, &error.to_string()))
+        })?;
     }
     for path in read::files(&args.files)? {
         let name = input::name(&path);

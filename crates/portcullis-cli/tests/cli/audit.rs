@@ -137,6 +137,29 @@ fn a_report_counts() {
 }
 
 #[test]
+fn a_flood_of_refusals_hides_nobody_elses() {
+    let at = "2026-11-20T09:00:00.000Z";
+    let mut lines: String = (0..50_000)
+        .map(|id| call(id, at, &person("mallory"), &format!("made_up_{id}"), "deny", None))
+        .collect();
+    let later = "2026-11-20T10:00:00.000Z";
+    for id in 60_000..60_003 {
+        lines += &call(id, later, &person("bob"), &format!("purge_{id}"), "deny", None);
+    }
+    let folder = Folder::new(&[("audit.jsonl", &lines)]);
+    let file = folder.file("audit.jsonl");
+    let report = run(&["audit", "report", &file, "--json"]).json();
+    assert_eq!(report["denied_together"], 3);
+    let denied = report["denied"].as_array().unwrap();
+    assert_eq!(denied.len(), 50_001);
+    assert_eq!(denied[0]["name"], "(others)");
+    assert_eq!((denied[0]["times"].as_u64(), &denied[0]["last"]), (Some(3), &report["until"]));
+    assert!(denied[0]["person"].as_str().unwrap().contains("bob"));
+    let text = run(&["audit", "report", &file]).out;
+    assert!(text.contains("3 refusals are of too many kinds"), "{text}");
+}
+
+#[test]
 fn spreadsheets_and_browsers_run_nothing() {
     let folder = Folder::new(&[("audit.jsonl", &trail())]);
     let (file, page) = (folder.file("audit.jsonl"), folder.file("report.html"));
@@ -317,6 +340,15 @@ fn what_is_intact_and_what_is_not_is_told() {
     let anchors = folder.file("anchors");
     let ran = run(&["audit", "verify", &file, "--key", &key, "--expect", &anchors]);
     assert!(ran.code == 0 && !ran.out.contains("--expect"), "{ran:?}");
+    // Anchors of months are larger than what is read whole.
+    std::fs::write(folder.path("many"), format!("{}{last}\n", "\n".repeat(17 << 20))).unwrap();
+    let many = folder.file("many");
+    let ran = run(&["audit", "verify", &file, "--key", &key, "--expect", &many]);
+    assert!(ran.code == 0, "{ran:?}");
+    std::fs::write(folder.path("long"), "x".repeat(2 << 20)).unwrap();
+    let long = folder.file("long");
+    let ran = run(&["audit", "verify", &file, "--key", &key, "--expect", &long]);
+    assert!(ran.code == 3 && ran.err.contains("more than 1 MiB"), "{ran:?}");
 
     let lines: Vec<&str> = text.lines().collect();
     let line = |number: usize| {

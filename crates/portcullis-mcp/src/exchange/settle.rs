@@ -294,8 +294,10 @@ impl Exchange {
                 }
                 checked => checked?,
             }
-            if answer.result_type.as_deref() == Some("input_required") {
-                self.note_about(pending, Note::InputRequired);
+            match answer.result_type.as_deref() {
+                Some("input_required") => self.note_about(pending, Note::InputRequired),
+                Some("task") => self.note_about(pending, Note::TaskBegun),
+                _ => {}
             }
             for (tool, params) in &answer.declared {
                 self.config.catalogue.learn(&tool.decoded(), params);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use portcullis_core::{Method, TargetKind, Version};
+use portcullis_core::{Method, Note, TargetKind, Version};
 
 use super::Exchange;
 use crate::json::JsonLimits;
@@ -28,10 +28,8 @@ impl Exchange {
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, Violation> {
         let mut all = self.one.iter().chain(&self.more);
-        let Some(request) = all.nth(index).map(|pending| &pending.request) else {
-            return Ok(None);
-        };
-        let limits = self.json();
+        let Some(pending) = all.nth(index) else { return Ok(None) };
+        let (request, limits) = (&pending.request, self.json());
         match (&self.task, request.method()) {
             (Some(task), Method::TasksGet | Method::TasksCancel) => {
                 let name = |id: &str| (id == task.upstream_id).then(|| task.client_id.clone());
@@ -44,6 +42,9 @@ impl Exchange {
                 let begun = task::replace(message, &["result", "task", "taskId"], limits, |id| {
                     self.task_begun(id)
                 })?;
+                if begun.is_some() {
+                    self.note_about(pending, Note::TaskBegun);
+                }
                 let message = begun.as_deref().unwrap_or(message);
                 Ok(self.of_known(message, OF_RESULT)?.or(begun))
             }

@@ -125,6 +125,7 @@ async fn a_meter_gets_what_prometheus_gets() {
 mod traces {
     use opentelemetry::trace::{SpanId, SpanKind, Status, TraceId, TracerProvider as _};
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+    use portcullis_core::RequestFacts as _;
     use portcullis_telemetry::OtelJoin;
     use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -179,6 +180,42 @@ mod traces {
         assert_eq!(attribute("gen_ai.tool.name").as_deref(), Some("read"));
         assert_eq!(attribute("http.response.status_code").as_deref(), Some("200"));
         assert_eq!(span.status, Status::Unset);
+    }
+
+    /// What stands for the audit layer.
+    #[derive(Default)]
+    struct Records(std::sync::Mutex<Option<[u8; 16]>>);
+
+    impl portcullis_core::Recorder for Records {
+        fn caller(&self, _: &portcullis_core::Caller) {}
+        fn message(&self, _: &portcullis_core::McpMessage) {}
+        fn decided(&self, _: &portcullis_core::Decided<'_>) -> portcullis_core::Acknowledgement {
+            portcullis_core::Acknowledgement::Recorded
+        }
+        fn note(&self, _: portcullis_core::Note<'_>) {}
+        fn request_id(&self) -> Option<[u8; 16]> {
+            Some(*b"0123456789abcdef")
+        }
+        fn traced_as(&self, trace_id: [u8; 16]) {
+            *self.0.lock().unwrap() = Some(trace_id);
+        }
+    }
+
+    static RECORDS: std::sync::LazyLock<std::sync::Arc<Records>> =
+        std::sync::LazyLock::new(Default::default);
+
+    #[tokio::test]
+    async fn records_and_spans_name_each_other() {
+        let span = span(OtelJoin::linked(), |request| {
+            request.set_trail(portcullis_core::Trail::new(RECORDS.clone()));
+            read(request)
+        })
+        .await;
+        let id = span.attributes.iter().find(|it| it.key.as_str() == "portcullis.request_id");
+        assert_eq!(id.unwrap().value.to_string(), "30313233-3435-3637-3839-616263646566");
+        let told = RECORDS.0.lock().unwrap().unwrap();
+        assert_eq!(told, span.span_context.trace_id().to_bytes());
+        assert_eq!(span.links.len(), 1, "asking for the trace changes nothing");
     }
 
     #[tokio::test]
