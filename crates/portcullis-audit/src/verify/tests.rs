@@ -567,6 +567,88 @@ fn a_signer_that_fails_costs_no_record() {
     assert_eq!(kinds(&verifier.finish().findings), [FindingKind::Unsigned]);
 }
 
+/// The same, signed again: what only the holder of the key can do.
+fn resigned(lines: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for line in rechained(lines) {
+        let line = relinked(&line, out.last());
+        let Some(at) = line.find(",\"signature") else {
+            out.push(line);
+            continue;
+        };
+        let mut bytes = format!("{}}}\n", line.get(..at).unwrap()).into_bytes();
+        trailer::sign(&mut bytes, 0, &mut key(7)).unwrap();
+        out.push(String::from_utf8(bytes).unwrap().trim_end().to_owned());
+    }
+    out
+}
+
+/// A line that names the line before.
+fn relinked(line: &str, before: Option<&String>) -> String {
+    let Some(before) = before else { return line.to_owned() };
+    let mut digits = Vec::new();
+    crate::chain::hex::push_hex(&sha256(before.as_bytes()), &mut digits);
+    let at = line.rfind("\"prev\":\"").unwrap() + 8;
+    let (start, rest) = line.split_at(at);
+    format!("{start}{}{}", String::from_utf8(digits).unwrap(), rest.get(64..).unwrap())
+}
+
+#[test]
+fn an_anchor_finds_what_the_holder_of_the_key_wrote_anew() {
+    let lines = genuine();
+    assert_eq!(resigned(&lines), lines, "the helper is right");
+    let mut other = lines.clone();
+    other[4] = other[4].replace("\"count\":", "\"count\":1");
+    let other = resigned(&other);
+    assert!(verify(&other).is_intact(), "signatures alone do not show it");
+    let mut verifier = trusting().expect(lines.last().unwrap()).unwrap();
+    verifier.read("audit", text(&other).as_bytes()).unwrap();
+    let found = kinds(&verifier.finish().findings);
+    assert_eq!(found, [FindingKind::AnchorMissing { count: 0 }]);
+}
+
+/// Signatures would find these too, where there are any.
+#[test]
+fn chains_without_signatures_hold_together_across_files_and_restarts() {
+    let blind = |sources: &[String]| {
+        let mut verifier = Verifier::new();
+        for source in sources {
+            verifier.read("file", source.as_bytes()).unwrap();
+        }
+        kinds(&verifier.finish().findings)
+    };
+    let first = Writer::new(Chaining::unsigned()).start().write(3).lines();
+    let last = first.last().unwrap();
+    let left = crate::chain::Left {
+        chain: trailer::read(last.as_bytes()).unwrap().chain.to_owned(),
+        seq: 3,
+        hash: sha256(last.as_bytes()),
+        clean: false,
+    };
+    let mut second = Writer::new(Chaining::unsigned());
+    second.hand.advance(Duration::from_secs(1));
+    second.chain.start(Some(&left), 0, &mut second.out).unwrap();
+    let second = text(&second.lines());
+    assert_eq!(blind(&[text(&first), second.clone()]), []);
+    // Two files of one chain.
+    assert_eq!(blind(&[text(&first[..2]), text(&first[2..])]), []);
+    let mut changed = first.clone();
+    changed[1] = changed[1].replace("\"count\":", "\"count\":1");
+    let found = blind(&[text(&changed[..2]), text(&changed[2..])]);
+    assert_eq!(found, [FindingKind::Changed], "across files");
+    // What the second chain says of the first.
+    let mut changed = first.clone();
+    changed[3] = changed[3].replace("\"count\":", "\"count\":1");
+    let rows = [
+        ("another last line", text(&changed), second.clone()),
+        ("another number", text(&first), second.replace("\"seq\":3", "\"seq\":2")),
+        ("another end", text(&first), second.replace("\"clean\":false", "\"clean\":true")),
+    ];
+    for (name, first, second) in rows {
+        assert_eq!(blind(&[first, second]), [FindingKind::BrokenLink], "{name}");
+    }
+}
+
 #[test]
 fn a_checkpoint_is_not_made_another_record() {
     let mut lines = genuine();

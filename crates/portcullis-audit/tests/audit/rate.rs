@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use portcullis_audit::{
@@ -34,6 +35,8 @@ fn every_record_is_written_or_counted() {
             .unwrap();
         let options = SinkOptions::new().delivery(delivery).capacity(capacity);
         let builder = AuditLayer::builder().sink_with(sink, options);
+        // What is queued is to be written, however busy the machine is.
+        let builder = builder.shutdown_timeout(Duration::from_secs(300));
         let layer = match delivery {
             Delivery::FailClosed => builder,
             _ => builder.danger_fail_open(),

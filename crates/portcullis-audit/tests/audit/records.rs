@@ -805,7 +805,7 @@ async fn sessions_that_end_and_streams_that_resume_are_events() {
     let send = |method: &'static str, what: McpMessage, status: u16| {
         let mut request = Request::builder().method(method).body(()).unwrap();
         request.headers_mut().insert("mcp-session-id", "s-1".parse().unwrap());
-        request.headers_mut().insert("last-event-id", "e-9".parse().unwrap());
+        request.headers_mut().insert("last-event-id", "event-nine".parse().unwrap());
         audited.send_request(request, move |request| {
             sign_in(request, &what);
             let mut response = ok("");
@@ -825,7 +825,7 @@ async fn sessions_that_end_and_streams_that_resume_are_events() {
     assert_eq!(kinds, ["session.ended", "stream.resumed"]);
     let ended = records.iter().find(|it| it["target_type"] == "session").unwrap();
     assert_eq!(events[0]["about"], ended["session_hash"], "found by the session's digest");
-    assert!(!format!("{records:?}").contains("e-9"));
+    assert!(!format!("{records:?}").contains("event-nine"));
     let allowed = records.iter().filter(|it| it["decision"] == "allow").count();
     assert_eq!(allowed, 0, "nothing was called (R-275)");
 }

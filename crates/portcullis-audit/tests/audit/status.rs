@@ -80,6 +80,10 @@ async fn a_writer_that_has_ended_is_seen() {
     drop(open);
     let _ = list(&audited).await;
     assert!(!audited.layer.flush().await);
+    // The flush ends while the writer's thread unwinds.
+    while !audited.layer.status()[1].ended {
+        tokio::task::yield_now().await;
+    }
     let status = audited.layer.status();
     assert!(status[0].accepting(), "the other sink goes on");
     assert!(status[1].ended && !status[1].accepting());
