@@ -1,7 +1,10 @@
 //! The builder: required choices are type states, order is not yours to get wrong.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use http::request::Parts;
 use portcullis_audit::{AuditLayer, AuditLayerBuilder, Sink, TracingSink};
 use portcullis_core::{Challenge, Clock, Era, Method, ScopeHierarchy, Version};
 use portcullis_forwarded::{ForwardedBuilder, ForwardedLayer};
@@ -61,6 +64,7 @@ pub struct Builder<R, I, P> {
 type Customize = Box<dyn FnOnce(ResourceMetadataBuilder) -> ResourceMetadataBuilder + Send>;
 type Tokens = Box<dyn FnOnce(JwtLayer) -> JwtLayer + Send>;
 type Inspection = Box<dyn FnOnce(InspectLayer) -> InspectLayer + Send>;
+type Source = Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>;
 type Verification = Box<dyn FnOnce(VerifierBuilder) -> VerifierBuilder + Send>;
 
 #[derive(Default)]
@@ -69,6 +73,7 @@ struct Options {
     metadata: Option<Customize>,
     hosts: Vec<String>,
     origins: Vec<String>,
+    source: Option<Source>,
     nested: bool,
     /// Identity headers are for the sign-in layer to read and remove.
     forwarded: bool,
@@ -256,6 +261,21 @@ impl<R, I, P> Builder<R, I, P> {
     /// Adds an `Origin` whose browser pages may call. None by default.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.options.origins.push(origin.into());
+        self
+    }
+
+    /// Says where requests come from, for policies that name networks and for audit records
+    /// (`source_ip`); by default nobody knows. A layer given to [`audit_layer`](Self::audit_layer) is left as
+    /// it is.
+    ///
+    /// Read it from the connection; with axum, `into_make_service_with_connect_info` leaves it in the
+    /// extensions. Headers of callers are still there: read one only if a proxy of yours sets it on every
+    /// request, and then only what that proxy itself wrote, the last address of a list.
+    pub fn source_address<F>(mut self, source: F) -> Self
+    where
+        F: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.options.source = Some(Arc::new(source));
         self
     }
 
@@ -483,6 +503,10 @@ impl Options {
         for origin in &self.origins {
             edge = edge.allow_origin(origin).map_err(|e| BuildError::new("edge", e))?;
         }
+        if let Some(source) = &self.source {
+            let source = Arc::clone(source);
+            edge = edge.source_address(move |parts| source(parts));
+        }
         if self.nested {
             edge = edge.nested();
         }
@@ -511,7 +535,7 @@ impl Options {
             inspect = customize(inspect);
         }
 
-        let audit = self.audit.build(resource, clock)?;
+        let audit = self.audit.build(resource, clock, self.source)?;
         #[cfg(feature = "roster")]
         let known = {
             let server = self.server.as_deref().unwrap_or(resource);
@@ -559,13 +583,21 @@ impl Audit {
         }
     }
 
-    pub(crate) fn build(self, resource: &str, clock: Clock) -> Result<AuditLayer, BuildError> {
-        let builder = match self {
+    pub(crate) fn build(
+        self,
+        resource: &str,
+        clock: Clock,
+        source: Option<Source>,
+    ) -> Result<AuditLayer, BuildError> {
+        let mut builder = match self {
             Self::Layer(layer) => return Ok(layer),
             Self::Off => return Ok(AuditLayer::danger_off()),
             Self::Tracing => AuditLayer::builder().sink(TracingSink::new()),
             Self::Sinks(builder) => builder,
         };
+        if let Some(source) = source {
+            builder = builder.peer(move |parts| source(parts));
+        }
         builder.resource(resource).clock(clock).build().map_err(|e| BuildError::new("audit", e))
     }
 }

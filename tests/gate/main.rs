@@ -29,6 +29,7 @@ mod limits;
 mod listen;
 mod lists;
 mod miswired;
+mod networks;
 mod order;
 mod profiles;
 mod readers;

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -72,8 +73,8 @@ pub(crate) enum Command {
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
-  portcullis explain policy.yaml --subject alice --group staff tools/call get_note
-  portcullis explain policy.yaml --claims alice.json \\
+  portcullis explain policy.yaml --claims alice.json tools/call get_note
+  portcullis explain policy.yaml --subject alice --group staff --from 10.1.2.3 \\
       tools/call book_trip --arguments '{\"price\": 900}'
   portcullis explain policy.yaml --token - --profile entra-v2 \\
       --set tenant=… --set application=… --request call.json < token.txt";
@@ -113,7 +114,7 @@ pub(crate) struct ExplainArgs {
     /// The method, such as tools/call
     #[arg(value_name = "METHOD", required_unless_present = "request")]
     pub(crate) method: Option<String>,
-    /// The tool, prompt or resource, by name or URI
+    /// The tool, prompt or resource, by name or URI; for tasks/get and the like, the tool that runs
     #[arg(value_name = "NAME", requires = "method")]
     pub(crate) name: Option<String>,
     /// The arguments of the call, a JSON object
@@ -145,6 +146,9 @@ pub(crate) struct GateArgs {
     /// Decide as at this time (RFC 3339), not now
     #[arg(long, value_name = "TIME", help_heading = "Circumstances", value_parser = crate::time::parse)]
     pub(crate) at: Option<u64>,
+    /// The address that the request comes from, for rules about networks
+    #[arg(long, value_name = "ADDRESS", help_heading = "Circumstances")]
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// Who calls. Nothing of it is verified.

@@ -21,6 +21,8 @@ pub(crate) struct Asked {
     /// What the body says that headers repeat.
     method: Option<String>,
     name: Option<String>,
+    /// The tool that runs as the task which this is about: whose id the gate gives, and knows.
+    pub(crate) task_of: Option<String>,
 }
 
 impl Asked {
@@ -40,6 +42,12 @@ impl Asked {
         let version = version.or_else(|| newest(known)).unwrap_or(Version::V2026_07_28);
         if name.is_some() && known.is_some_and(|method| !takes_name(method)) {
             return Err(Problem::new(format!("{method} takes no name")));
+        }
+        let task_of = name.filter(|_| known.is_some_and(is_of_task)).map(str::to_owned);
+        if name.is_none() && known.is_some_and(is_of_task) {
+            return Err(Problem::new(format!(
+                "{method} needs the name of the tool that the task runs"
+            )));
         }
         if name.is_none() && known.is_some_and(needs_name) {
             return Err(Problem::new(format!("{method} needs a name or URI")));
@@ -63,7 +71,24 @@ impl Asked {
             version,
             method: Some(method.to_owned()),
             name: name.map(str::to_owned),
+            task_of,
         })
+    }
+
+    /// The call of `tool` as a task.
+    pub(crate) fn task(tool: &str) -> Self {
+        let version = Version::V2025_11_25;
+        let params = json!({ "name": tool, "arguments": {}, "task": {} });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let body = body.to_string().into();
+        Self { body, version, method: None, name: None, task_of: None }
+    }
+
+    /// The same about the task with this id.
+    pub(crate) fn about(&self, task: &str) -> Self {
+        let params = json!({ "taskId": task });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": self.method, "params": params });
+        Self { body: body.to_string().into(), task_of: None, ..self.clone() }
     }
 
     /// The message that somebody has written.
@@ -79,7 +104,7 @@ impl Asked {
             if batch { Version::V2025_03_26 } else { Version::V2025_11_25 }
         });
         let name = text("/params/name").or_else(|| text("/params/uri"));
-        Self { body: body.into(), version, method: text("/method"), name }
+        Self { body: body.into(), version, method: text("/method"), name, task_of: None }
     }
 
     /// The member of the result that a list is in, if a list is asked for.
@@ -123,7 +148,14 @@ fn newest(method: Option<Method>) -> Option<Version> {
 }
 
 fn takes_name(method: Method) -> bool {
-    needs_name(method) || matches!(method, Method::SubscriptionsListen | Method::LoggingSetLevel)
+    needs_name(method)
+        || is_of_task(method)
+        || matches!(method, Method::SubscriptionsListen | Method::LoggingSetLevel)
+}
+
+/// Whether a method is about one task.
+pub(crate) fn is_of_task(method: Method) -> bool {
+    matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksCancel)
 }
 
 fn needs_name(method: Method) -> bool {

@@ -179,6 +179,12 @@ impl Runner<'_> {
             Some(gate) => gate,
             None => Gate::new(self.source.at(unix)?, server, self.lists.clone())?,
         };
+        gate.from = match case.from.as_ref().or(self.file.from.as_ref()) {
+            Some(address) => Some(address.parse().map_err(|_| {
+                Problem::new(format!("{address:?} is not an address that requests come from"))
+            })?),
+            None => None,
+        };
         let (caller, _) = self.person(&case.who)?.caller(&gate.policy, Some(self.folder))?;
         let mut failures = Vec::new();
         if asks {

@@ -1,12 +1,12 @@
 //! `portcullis explain`: which rule decides, and why.
 
-use portcullis_core::{Caller, DenialKind, McpMessage, McpRequest, Method};
+use portcullis_core::{Caller, DenialKind, McpMessage, McpRequest, Method, TargetKind};
 use portcullis_rbac::{Explanation, Query};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{ExplainArgs, GateArgs};
-use crate::ask::Asked;
+use crate::ask::{Asked, is_of_task};
 use crate::exit::Said;
 use crate::gate::{Answer, Answered, Gate, version};
 use crate::input;
@@ -38,6 +38,9 @@ pub(crate) struct ExplainReport {
     /// The name of the server behind the gate.
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<String>,
+    /// The address that the request comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     /// What becomes of the request.
     verdict: Verdict,
     /// The rule that decided; `protocol` for messages of the protocol itself.
@@ -101,6 +104,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Said, Problem> {
         mcp_version: asked.version.as_str(),
         method: decided.method.map(|method| method.as_str().to_owned()),
         server: gate.server.clone(),
+        from: gate.from.map(|address| address.to_string()),
         verdict: decided.verdict,
         rule: decided.rule,
         reason,
@@ -130,7 +134,9 @@ pub(crate) fn gate(
         )
     })?;
     let (caller, report) = person.caller(&policy, None)?;
-    Ok((Gate::new(policy, args.server.clone(), lists)?, caller, report))
+    let mut gate = Gate::new(policy, args.server.clone(), lists)?;
+    gate.from = args.from;
+    Ok((gate, caller, report))
 }
 
 fn asked(args: &ExplainArgs) -> Result<Asked, Problem> {
@@ -202,18 +208,23 @@ fn about(
         return;
     };
     decided.method = Some(request.method());
-    let mut add = |target: Option<(portcullis_core::TargetKind, &str)>| {
+    let mut add = |target: Option<(TargetKind, &str)>| {
         let explanation = explanation(gate, caller, request, target);
         decided.roles = roles(&explanation.roles);
         decided.agents.clone_from(&explanation.agents);
         explanation
     };
     let mut targets = Vec::new();
+    let about_task = is_of_task(request.method());
     for target in request.targets() {
+        // Whose a task is, inspection has found out.
+        if about_task && target.kind() == TargetKind::Task {
+            continue;
+        }
         let target = Some((target.kind(), target.name()));
         targets.push(TargetReport::new(element, target, &add(target)));
     }
-    if targets.is_empty() {
+    if targets.is_empty() && !about_task {
         let explanation = add(None);
         if request.method() == Method::LoggingSetLevel {
             targets.push(TargetReport::new(element, None, &explanation));
@@ -226,11 +237,19 @@ fn explanation(
     gate: &Gate,
     caller: &Caller,
     request: &McpRequest,
-    target: Option<(portcullis_core::TargetKind, &str)>,
+    target: Option<(TargetKind, &str)>,
 ) -> Explanation {
-    let mut query = Query::new(caller, request.version(), request.method());
+    let method = request.method();
+    let mut query = Query::new(caller, request.version(), method);
+    if is_of_task(method) {
+        // Whoever may still call the tool, with some arguments.
+        query = Query::new(caller, request.version(), Method::ToolsCall).in_a_list();
+    }
     if let Some(server) = &gate.server {
         query = query.of_server(server);
+    }
+    if let Some(address) = gate.from {
+        query = query.from_address(address);
     }
     if let Some((kind, name)) = target {
         query = query.on(kind, name);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -29,14 +30,21 @@ const METADATA: &str = "https://mcp.example/.well-known/oauth-protected-resource
 
 type Stack = Inspect<Watch<Rbac<Server, Arc<Policy>>>>;
 
+/// The id of a task, as the server behind the gate knows it.
+const TASK: &str = "task";
+
 /// Inspection and authorization, as a gate runs them.
 pub(crate) struct Gate {
     stack: Stack,
+    /// The same gate before it had the policy: who may no longer use a tool may have a task of it.
+    before: Stack,
     seen: Arc<Mutex<Seen>>,
     runtime: tokio::runtime::Runtime,
     pub(crate) policy: Arc<Policy>,
     pub(crate) server: Option<String>,
     pub(crate) lists: Lists,
+    /// The address that requests come from.
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// What came of a request.
@@ -79,19 +87,23 @@ impl Gate {
         let policy = Arc::new(policy);
         let challenge = Challenge::new(METADATA, std::iter::empty::<&str>())
             .map_err(|error| Problem::new(error.to_string()))?;
-        let mut rbac = RbacLayer::new(Arc::clone(&policy), challenge);
-        if let Some(server) = &server {
-            rbac = rbac.server(server.clone());
-        }
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let behind = Server { seen: Arc::clone(&seen) };
-        let watch = Watch { inner: rbac.layer(behind), seen: Arc::clone(&seen) };
+        let inspect = InspectLayer::new();
+        let stack = |policy: &Arc<Policy>| {
+            let mut rbac = RbacLayer::new(Arc::clone(policy), challenge.clone());
+            if let Some(server) = &server {
+                rbac = rbac.server(server.clone());
+            }
+            let inner = rbac.layer(Server { seen: Arc::clone(&seen) });
+            inspect.layer(Watch { inner, seen: Arc::clone(&seen) })
+        };
+        let before = stack(&Arc::new(Policy::danger_permit_all()));
+        let stack = stack(&policy);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|error| Problem::new(format!("cannot start: {error}")))?;
-        let stack = InspectLayer::new().layer(watch);
-        let mut gate = Self { stack, seen, runtime, policy, server, lists };
+        let mut gate = Self { stack, before, seen, runtime, policy, server, lists, from: None };
         if gate.lists.result.get("tools").is_some() {
             // A gate knows annotations from the lists that passed.
             let caller = gate.policy.stand_in(&portcullis_rbac::Audience::Everyone);
@@ -106,6 +118,15 @@ impl Gate {
 
     /// Sends a request through.
     pub(crate) fn ask(&mut self, caller: &Caller, asked: &Asked) -> Answered {
+        if let Some(tool) = &asked.task_of {
+            let result = json!({ "taskId": TASK, "status": "working" });
+            let begun = json!({ "task": result });
+            let answered = self.send(self.before.clone(), caller, &Asked::task(tool), &begun);
+            let body: serde_json::Value =
+                serde_json::from_str(&answered.answer.body).unwrap_or_default();
+            let id = body.pointer("/result/task/taskId").and_then(|id| id.as_str());
+            return self.ask_with(caller, &asked.about(id.unwrap_or_default()), &result);
+        }
         // A list that is known is answered with, so that it can be seen how it is filtered.
         let result = match asked.list_member() {
             Some(member) if self.lists.result.get(member).is_some() => self.lists.result.clone(),
@@ -115,11 +136,23 @@ impl Gate {
     }
 
     fn ask_with(&mut self, caller: &Caller, asked: &Asked, result: &serde_json::Value) -> Answered {
+        self.send(self.stack.clone(), caller, asked, result)
+    }
+
+    fn send(
+        &self,
+        mut stack: Stack,
+        caller: &Caller,
+        asked: &Asked,
+        result: &serde_json::Value,
+    ) -> Answered {
         let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
         *self.seen() = Seen { answer: answer.to_string().into(), ..Seen::default() };
         let mut request = asked.request();
         request.set_caller(caller.clone());
-        let mut stack = self.stack.clone();
+        if let Some(address) = self.from {
+            request.set_source_address(address);
+        }
         let response = self.runtime.block_on(async {
             let Ok(()) = std::future::poll_fn(|cx| {
                 Service::<Request<Full<Bytes>>>::poll_ready(&mut stack, cx)

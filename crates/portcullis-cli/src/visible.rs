@@ -229,6 +229,9 @@ pub(crate) fn listed(gate: &Gate, caller: &Caller, kind: TargetKind, name: &str)
     if let Some(server) = &gate.server {
         query = query.of_server(server);
     }
+    if let Some(address) = gate.from {
+        query = query.from_address(address);
+    }
     if let Some(hints) = gate.lists.hints(kind, name) {
         query = query.with_hints(hints);
     }

@@ -41,6 +41,7 @@ pub mod header_names;
 mod hints;
 mod message;
 mod method;
+mod network;
 mod permit;
 mod principal;
 mod reason;
@@ -64,6 +65,7 @@ pub use message::{
     Target, TargetKind, ValueKind,
 };
 pub use method::Method;
+pub use network::{Network, NetworkError};
 pub use permit::{Glance, Look, Permit, View};
 pub use principal::{Actor, Principal, PrincipalBuilder, TokenInfo};
 pub use reason::Reason;

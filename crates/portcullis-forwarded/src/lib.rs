@@ -91,7 +91,6 @@ mod error;
 mod future;
 mod layer;
 mod names;
-mod network;
 mod peer;
 mod profile;
 mod read;

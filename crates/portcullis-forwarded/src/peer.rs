@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use portcullis_core::Network;
+
 use crate::ConfigError;
-use crate::network::Network;
 
 /// A peer whose identity headers are believed.
 ///
@@ -36,7 +37,8 @@ impl Peer {
     /// When it is not a network in CIDR notation, has bits set after the prefix, or is the whole
     /// address space.
     pub fn network(cidr: &str) -> Result<Self, ConfigError> {
-        Network::parse(cidr).map(|network| Self(Kind::Network(network)))
+        let network = Network::parse(cidr).map_err(|error| ConfigError::new(error.to_string()))?;
+        Ok(Self(Kind::Network(network)))
     }
 
     /// Whoever may connect to the Unix socket that we listen on; its file permissions decide who.

@@ -1,9 +1,10 @@
 //! Checks a rule on its own and makes it ready to apply.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use portcullis_core::{Challenge, Method, Text, ToolHints};
+use portcullis_core::{Challenge, Method, Network, Text, ToolHints};
 
 use crate::argument::check::Check;
 use crate::argument::find::Pointer;
@@ -208,11 +209,22 @@ fn conditions(
         servers: (!servers.is_empty()).then(|| servers.into()),
         hints: rule.annotations,
         through,
+        networks: rule.networks.iter().map(|word| network(rule, word)).collect::<Result<_, _>>()?,
         windows: windows.collect::<Result<_, _>>()?,
         from,
         until,
         arguments: arguments.collect::<Result<_, _>>()?,
     })
+}
+
+/// A network, or one address.
+fn network(rule: &Rule, Word { text, place }: &Word) -> Result<Network, ConfigError> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(address.into()),
+        Err(_) => Network::parse(text).map_err(|error| {
+            ConfigError::new(format!("rule {}: {error}", rule.id.text)).at(*place)
+        }),
+    }
 }
 
 fn moment(rule: &Rule, word: Option<&Word>) -> Result<Option<Duration>, ConfigError> {

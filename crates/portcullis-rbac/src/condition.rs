@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Arguments, Clock, Method, ToolHints};
+use portcullis_core::{Arguments, Clock, Method, Network, ToolHints};
 
 use crate::Query;
 use crate::argument::check::Check;
@@ -21,6 +21,7 @@ pub(crate) struct Conditions {
     pub(crate) servers: Option<Box<[usize]>>,
     pub(crate) hints: ToolHints,
     pub(crate) through: Option<Via>,
+    pub(crate) networks: Box<[Network]>,
     pub(crate) windows: Box<[Hours]>,
     pub(crate) from: Option<Duration>,
     pub(crate) until: Option<Duration>,
@@ -41,6 +42,7 @@ pub(crate) enum Part {
     Server,
     Annotations,
     Through,
+    Network,
     Time,
     /// By its number.
     Argument(usize),
@@ -68,6 +70,7 @@ impl Conditions {
             && self.servers.is_none()
             && self.hints == ToolHints::default()
             && self.through.is_none()
+            && self.networks.is_empty()
             && self.windows.is_empty()
             && self.from.is_none()
             && self.until.is_none()
@@ -92,6 +95,7 @@ impl Conditions {
             (self.servers.is_some(), Part::Server),
             (hints, Part::Annotations),
             (self.through.is_some(), Part::Through),
+            (!self.networks.is_empty(), Part::Network),
             (time, Part::Time),
         ];
         let parts = parts.into_iter().filter(|(there, _)| *there).map(|(_, part)| part);
@@ -104,6 +108,7 @@ impl Conditions {
             Part::Server => self.server(case),
             Part::Annotations => self.annotations(case.hints),
             Part::Through => self.through(who),
+            Part::Network => self.network(case),
             Part::Time => self.time(case).into(),
             Part::Argument(number) => self.argument(number, effect, case),
         }
@@ -150,6 +155,13 @@ impl Conditions {
             Some(Via::Named(agents)) => agents.meets(&who.agents),
         }
         .into()
+    }
+
+    fn network(&self, case: &Case<'_>) -> Truth {
+        match case.query.source_address() {
+            Some(address) => self.networks.iter().any(|network| network.contains(address)).into(),
+            None => Truth::Unknown,
+        }
     }
 
     fn time(&self, case: &Case<'_>) -> bool {

@@ -18,6 +18,7 @@ pub(crate) fn part(rule: &Rule, part: Part) -> String {
             Some(Through::Agent) => "through an agent".into(),
             Some(Through::Named(agents)) => format!("through {}", list(agents)),
         },
+        Part::Network => format!("from {}", list(&rule.networks)),
         Part::Time => time(rule),
         Part::Argument(number) => rule
             .arguments

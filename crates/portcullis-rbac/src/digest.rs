@@ -61,7 +61,7 @@ pub(crate) fn rule(rule: &Rule) -> Value {
     let arguments = rule.arguments.iter().map(|(name, asked)| json!([name.text, argument(asked)]));
     let windows = rule.windows.iter().map(|(w, _)| json!([w.time_zone, w.days, w.hours]));
     let text = |word: &Option<Word>| word.as_ref().map(|word| word.text.clone());
-    json!([
+    let mut content = json!([
         rule.id.text,
         rule.effect == Effect::Allow,
         texts(&rule.tools),
@@ -80,7 +80,12 @@ pub(crate) fn rule(rule: &Rule) -> Value {
         text(&rule.until),
         denial,
         text(&rule.explanation),
-    ])
+    ]);
+    // Only where there are any: a policy of before keeps its digest.
+    if let Some(members) = content.as_array_mut().filter(|_| !rule.networks.is_empty()) {
+        members.push(json!(texts(&rule.networks)));
+    }
+    content
 }
 
 fn hints(hints: ToolHints) -> Value {

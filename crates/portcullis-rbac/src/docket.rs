@@ -2,6 +2,7 @@
 //! once, and together where they take their time.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use portcullis_core::{Caller, McpMessage, McpRequest, Method, Target, TargetKind, Text};
 
@@ -9,6 +10,13 @@ use crate::policy::PROTOCOL;
 use crate::reduce::is_reducible;
 use crate::seen::Seen;
 use crate::{Answer, Authorizer, Decision, Query, Together};
+
+/// Who asks, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) source: Option<IpAddr>,
+}
 
 /// What was found out so far, and what to ask next.
 #[derive(Debug, Default)]
@@ -61,7 +69,7 @@ impl Docket {
         &mut self,
         authorizer: &A,
         seen: &Seen,
-        caller: &Caller,
+        asker: Asker<'_>,
         message: &McpMessage,
     ) -> Step<A::Later> {
         while let Some(element) = element(message, self.element) {
@@ -93,7 +101,7 @@ impl Docket {
                     continue;
                 }
             }
-            let Some(query) = query(caller, request, target) else {
+            let Some(query) = query(asker, request, target) else {
                 self.target += 1; // Whose it is, inspection has found out.
                 continue;
             };
@@ -104,7 +112,7 @@ impl Docket {
             match authorizer.authorize(&seen.complete(authorizer, query)) {
                 Answer::Now(decision) => self.hear(decision),
                 Answer::Later(later) => {
-                    return match self.ask_together(authorizer, seen, caller, message) {
+                    return match self.ask_together(authorizer, seen, asker, message) {
                         Some(all) => Step::WaitForAll(all),
                         None => Step::Wait(later),
                     };
@@ -121,7 +129,7 @@ impl Docket {
         &mut self,
         authorizer: &A,
         seen: &Seen,
-        caller: &Caller,
+        asker: Asker<'_>,
         message: &McpMessage,
     ) -> Option<Together> {
         let mut queries = Vec::new();
@@ -134,7 +142,7 @@ impl Docket {
             let none = request.targets().next().is_none().then_some(None);
             let targets = request.targets().map(Some).chain(none).enumerate();
             for (place, target) in targets.skip(std::mem::take(&mut first)) {
-                let Some(query) = query(caller, request, target) else { continue };
+                let Some(query) = query(asker, request, target) else { continue };
                 let query = seen.complete(authorizer, query);
                 if let Answer::Later(_) = authorizer.authorize(&query) {
                     self.together.push_back(((number, place), None));
@@ -250,7 +258,7 @@ pub(crate) fn element(message: &McpMessage, at: usize) -> Option<&McpMessage> {
 
 /// The question that a target of a request brings up; `None` for a task, which only its owner asks about.
 fn query<'a>(
-    caller: &'a Caller,
+    Asker { caller, source }: Asker<'a>,
     request: &'a McpRequest,
     target: Option<&'a Target>,
 ) -> Option<Query<'a>> {
@@ -268,6 +276,9 @@ fn query<'a>(
     }
     if let Some(arguments) = request.arguments() {
         query = query.with_arguments(arguments);
+    }
+    if let Some(address) = source {
+        query = query.from_address(address);
     }
     Some(query)
 }

@@ -9,7 +9,7 @@ use portcullis_core::{
 };
 
 use crate::batch::{self, Outcome};
-use crate::docket::{Docket, Step, element};
+use crate::docket::{Asker, Docket, Step, element};
 use crate::reduce::without;
 use crate::seen::Seen;
 use crate::settle::{Circumstances, settle};
@@ -80,7 +80,7 @@ impl<A: Authorizer> Gate<A> {
 
     fn over(authorizer: Arc<A>, challenge: Challenge, seen: Seen) -> Self {
         let seen = Arc::new(seen);
-        let view = Arc::new(Sight::new(Arc::clone(&authorizer), Arc::clone(&seen)));
+        let view = Arc::new(Sight::new(Arc::clone(&authorizer), Arc::clone(&seen), None));
         Self { authorizer, challenge, seen, view }
     }
 
@@ -98,9 +98,10 @@ impl<A: Authorizer> Gate<A> {
                 "portcullis-rbac found no McpMessage: put portcullis-mcp outside it",
             ));
         };
+        let asker = Asker { caller, source: request.source_address() };
         loop {
             let version = docket.version(&*self.authorizer);
-            match docket.advance(&*self.authorizer, &self.seen, caller, message) {
+            match docket.advance(&*self.authorizer, &self.seen, asker, message) {
                 Step::Wait(later) => return Next::Ask(later, request, docket),
                 Step::WaitForAll(all) => return Next::AskAll(all, request, docket),
                 Step::Done => match docket.anew(&*self.authorizer) {
@@ -129,7 +130,7 @@ impl<A: Authorizer> Gate<A> {
         };
         match verdict {
             Ok(rule) => {
-                let permit = self.permit(rule, policy_version);
+                let permit = Permit::new(rule, policy_version.clone(), self.view(&request));
                 // What is on record as allowed is what is left.
                 let body = match reduce(&mut request, &left_out) {
                     Ok(body) => body,
@@ -161,10 +162,12 @@ impl<A: Authorizer> Gate<A> {
         let outcome = batch::conclude(elements, &mut verdicts, &self.challenge);
         let mut recorded = Recorded::default();
         let mut first = None;
+        let view = self.view(&request);
         for (element, verdict) in verdicts.iter().enumerate() {
             match verdict {
                 Ok(rule) => {
-                    let permit = self.permit(rule.clone(), policy_version);
+                    let permit =
+                        Permit::new(rule.clone(), policy_version.clone(), Arc::clone(&view));
                     recorded.add(record(&request, element, Ok(&permit)));
                     first = first.or(Some(permit));
                 }
@@ -206,8 +209,15 @@ impl<A: Authorizer> Gate<A> {
         })
     }
 
-    fn permit(&self, rule: Text, policy_version: &Text) -> Permit {
-        Permit::new(rule, policy_version.clone(), Arc::clone(&self.view))
+    /// What may be seen in the answer; from where the request came, if that is known.
+    fn view(&self, request: &Request<Buffered>) -> Arc<dyn View> {
+        match request.source_address() {
+            Some(address) => {
+                let (authorizer, seen) = (Arc::clone(&self.authorizer), Arc::clone(&self.seen));
+                Arc::new(Sight::new(authorizer, seen, Some(address)))
+            }
+            None => Arc::clone(&self.view),
+        }
     }
 
     fn pass(

@@ -59,9 +59,9 @@
 //!   limits a role to callers from some issuers and tenants. A caller who has not signed in has
 //!   only roles marked `anonymous`.
 //! * **`everyone`** in an allow rule is every signed-in caller. In a deny rule it is every caller.
-//! * **Conditions must all hold**: methods, servers, annotations, agents, arguments, times. What
-//!   nobody can say, because an argument is missing or of another type, a server has no name or a
-//!   tool no known annotations, **stops an allow rule and does not stop a deny rule**.
+//! * **Conditions must all hold**: methods, servers, annotations, agents, networks, arguments, times.
+//!   What nobody can say, because an argument is missing or of another type, a server has no name, a
+//!   tool no known annotations or a request no known address, **stops an allow rule and does not stop a deny rule**.
 //! * **Scopes limit, roles grant.** A rule with `requires_scopes` needs one of its roles *and* all
 //!   of the scopes. If only scopes are missing, the answer is 403 with a challenge that names all
 //!   of them, so that the client can ask for a better token. Nobody is asked to get a scope that
@@ -100,6 +100,10 @@
 //! `through: [travel-bot]` with that one. A rule without `through` does not ask: to keep agents out,
 //! say `direct`. To let an agent act for some people only, name the agent and their roles in
 //! one rule.
+//!
+//! **Networks** are where a request comes from: `networks: [10.1.0.0/16, "2001:db8::/32"]`. A gate knows it
+//! when it is told how (`source_address` in the builder of `portcullis` and in its edge layer): from
+//! the connection, or from a proxy of yours, never from what a caller says.
 //!
 //! **Times** are parts of the week in a named time zone (`when`), and moments between which the rule
 //! is of effect (`valid`).
@@ -155,6 +159,7 @@
 //!     allow: { tools: [book_trip] }
 //!     roles: [buyer]
 //!     through: [travel-bot]
+//!     networks: [10.1.0.0/16]       # where the agent runs
 //!     arguments:
 //!       price: { max: 500 }
 //!       currency: { in: [EUR] }

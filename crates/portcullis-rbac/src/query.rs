@@ -1,5 +1,6 @@
 //! One question to an authorizer.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use portcullis_core::{Arguments, Caller, Method, TargetKind, ToolHints, Version};
@@ -22,6 +23,7 @@ pub struct Query<'a> {
     server: Option<&'a str>,
     hints: Option<ToolHints>,
     at: Option<Duration>,
+    source: Option<IpAddr>,
 }
 
 impl<'a> Query<'a> {
@@ -38,6 +40,7 @@ impl<'a> Query<'a> {
             server: None,
             hints: None,
             at: None,
+            source: None,
         }
     }
 
@@ -82,6 +85,13 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn at(mut self, unix: Duration) -> Self {
         self.at = Some(unix);
+        self
+    }
+
+    /// From this address. An IPv4 address and its IPv6 form are one.
+    #[must_use]
+    pub fn from_address(mut self, address: IpAddr) -> Self {
+        self.source = Some(address.to_canonical());
         self
     }
 
@@ -149,6 +159,12 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn hints(&self) -> Option<ToolHints> {
         self.hints
+    }
+
+    /// The address that the request came from. `None`: nobody said so.
+    #[must_use]
+    pub fn source_address(&self) -> Option<IpAddr> {
+        self.source
     }
 
     /// The time to decide for, where it is not now.

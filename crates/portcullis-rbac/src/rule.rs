@@ -26,6 +26,7 @@ pub struct Rule {
     pub(crate) through: Option<Through>,
     pub(crate) requires_scopes: Vec<Word>,
     pub(crate) arguments: Vec<(Word, Argument)>,
+    pub(crate) networks: Vec<Word>,
     pub(crate) windows: Vec<(Window, Option<Place>)>,
     pub(crate) from: Option<Word>,
     pub(crate) until: Option<Word>,
@@ -90,6 +91,7 @@ impl Rule {
             through: None,
             requires_scopes: Vec::new(),
             arguments: Vec::new(),
+            networks: Vec::new(),
             windows: Vec::new(),
             from: None,
             until: None,
@@ -185,6 +187,14 @@ impl Rule {
     /// (RFC 6901) into the arguments when it starts with a slash.
     pub fn argument(mut self, argument: impl Into<String>, condition: Argument) -> Self {
         self.arguments.push((argument.into().into(), condition));
+        self
+    }
+
+    /// Limits the rule to calls from these networks: an address, or CIDR notation such as `10.1.0.0/16` or
+    /// `2001:db8::/32`. Nobody can say it where the gate is not told where requests come from
+    /// ([`RequestFacts::source_address`](portcullis_core::RequestFacts::source_address)).
+    pub fn networks<T: Into<String>>(mut self, networks: impl IntoIterator<Item = T>) -> Self {
+        self.networks.extend(networks.into_iter().map(Word::from));
         self
     }
 

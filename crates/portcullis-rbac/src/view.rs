@@ -1,6 +1,7 @@
 //! What a caller may see: the list side of the same decision.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use portcullis_core::{Caller, Glance, Look, Method, TargetKind, Text, ToolHints, Version, View};
@@ -13,11 +14,12 @@ use crate::{Answer, Authorizer, Decision, Query};
 pub(crate) struct Sight<A> {
     authorizer: Arc<A>,
     seen: Arc<Seen>,
+    source: Option<IpAddr>,
 }
 
 impl<A: Authorizer> Sight<A> {
-    pub(crate) fn new(authorizer: Arc<A>, seen: Arc<Seen>) -> Self {
-        Self { authorizer, seen }
+    pub(crate) fn new(authorizer: Arc<A>, seen: Arc<Seen>, source: Option<IpAddr>) -> Self {
+        Self { authorizer, seen, source }
     }
 }
 
@@ -29,7 +31,9 @@ impl<A> fmt::Debug for Sight<A> {
 
 impl<A: Authorizer> View for Sight<A> {
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance {
-        let Some(query) = query(caller, version, kind, name) else { return Glance::Hidden };
+        let Some(query) = query(caller, self.source, version, kind, name) else {
+            return Glance::Hidden;
+        };
         match self.authorizer.authorize(&self.seen.complete(&*self.authorizer, query)) {
             Answer::Now(decision) if visible(caller, &decision) => Glance::Shown,
             Answer::Now(_) => Glance::Hidden,
@@ -48,11 +52,12 @@ impl<A: Authorizer> View for Sight<A> {
     fn look(&self, caller: Caller, version: Version, items: Vec<(TargetKind, Text)>) -> Look {
         let authorizer = Arc::clone(&self.authorizer);
         let seen = Arc::clone(&self.seen);
+        let source = self.source;
         Box::pin(async move {
             let queries: Vec<_> = items
                 .iter()
                 .map(|(kind, name)| {
-                    let query = query(&caller, version, *kind, name.as_str())?;
+                    let query = query(&caller, source, version, *kind, name.as_str())?;
                     Some(seen.complete(&*authorizer, query))
                 })
                 .collect();
@@ -73,6 +78,7 @@ impl<A: Authorizer> View for Sight<A> {
 
 fn query<'a>(
     caller: &'a Caller,
+    source: Option<IpAddr>,
     version: Version,
     kind: TargetKind,
     name: &'a str,
@@ -84,7 +90,11 @@ fn query<'a>(
         TargetKind::Task => Method::TasksGet,
         _ => return None,
     };
-    Some(Query::new(caller, version, method).on(kind, name).in_a_list())
+    let query = Query::new(caller, version, method).on(kind, name).in_a_list();
+    Some(match source {
+        Some(address) => query.from_address(address),
+        None => query,
+    })
 }
 
 /// Visible is what can be called, at once or after asking for more scopes.

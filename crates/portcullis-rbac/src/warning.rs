@@ -132,6 +132,18 @@ fn pointless(tables: &Tables, rule: &Rule, law: &Law) -> Option<String> {
     if conditions.until.is_some_and(|until| until <= tables.clock.unix()) {
         return Some(format!("rule {id} is over: its valid time has ended"));
     }
+    let networks = || rule.networks.iter().zip(&conditions.networks).enumerate();
+    for (number, (word, network)) in networks() {
+        let covering = networks().find(|(other, (_, wider))| {
+            *other != number && wider.covers(network) && (*wider != network || *other < number)
+        });
+        if let Some((_, (wider, _))) = covering {
+            return Some(format!(
+                "rule {id} names the network {} for nothing: {} holds all of it",
+                word.text, wider.text
+            ));
+        }
+    }
     if conditions.hints != ToolHints::default() {
         let servers = tables.source.servers.iter();
         let mut meant = servers.filter(|server| {

@@ -1095,6 +1095,63 @@ async fn what_is_not_answered_is_denied() {
     assert_eq!(*inner.log.lock().unwrap(), [denied(0), denied(1)]);
 }
 
+/// from where a request comes decides about calls, batches and lists alike.
+#[tokio::test]
+async fn the_source_address_decides() {
+    let policy = || {
+        Policy::builder()
+            .add_rule(Rule::allow("office").tools(["deploy"]).networks(["192.0.2.0/24"]).everyone())
+            .add_rule(Rule::allow("all").tools(["get_*"]).everyone())
+            .add_rule(Rule::deny("lab").tools(["get_b"]).networks(["2001:db8::/32"]).everyone())
+            .build()
+            .unwrap()
+    };
+    // From where; whether deploy and get_b are allowed.
+    let rows = [
+        (Some("192.0.2.7"), true, true),
+        (Some("::ffff:192.0.2.7"), true, true),
+        (Some("198.51.100.1"), false, true),
+        (Some("2001:db8::1"), false, false),
+        // Nobody knows: what allows does not, what denies does.
+        (None, false, false),
+    ];
+    let caller = verified(staff());
+    for (from, deploy, get_b) in rows {
+        let send = async |message: McpMessage| {
+            let inner = Inner::default();
+            let mut request =
+                recorded(&inner, caller.clone(), message, || Acknowledgement::Recorded);
+            if let Some(from) = from {
+                request.set_source_address(from.parse().unwrap());
+            }
+            let service = RbacLayer::new(policy(), challenge()).layer(inner.clone());
+            let response = service.oneshot(request).await.unwrap();
+            let log = inner.log.lock().unwrap().clone();
+            (response, log)
+        };
+        for (tool, allowed) in [("deploy", deploy), ("get_b", get_b), ("get_a", true)] {
+            let (response, _) = send(call(MODERN, tool)).await;
+            assert_eq!(response.denial().is_none(), allowed, "{tool} from {from:?}");
+            let (response, _) = send(message(MODERN, Method::ToolsList, "2", &[])).await;
+            let permit = ResponseFacts::permit(&response).unwrap();
+            let glance = permit.view().glance(&caller, MODERN, TargetKind::Tool, tool);
+            assert_eq!(glance == Glance::Shown, allowed, "{tool} in a list, from {from:?}");
+            let shown = permit.view().look(
+                caller.clone(),
+                MODERN,
+                vec![(TargetKind::Tool, Text::from(tool.to_owned()))],
+            );
+            assert_eq!(shown.await, [allowed], "{tool} in a list, asked later, from {from:?}");
+        }
+        let (response, log) =
+            send(batch(vec![element("1", "deploy"), element("2", "get_a")])).await;
+        assert_eq!(log[0].starts_with("0 allow office"), deploy, "in a batch, from {from:?}");
+        let permit = ResponseFacts::permit(&response).unwrap();
+        let glance = permit.view().glance(&caller, BATCHES, TargetKind::Tool, "deploy");
+        assert_eq!(glance == Glance::Shown, deploy, "after a batch, from {from:?}");
+    }
+}
+
 // --- Batches ---
 
 fn batch(elements: Vec<McpMessage>) -> McpMessage {

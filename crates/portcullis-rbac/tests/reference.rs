@@ -42,7 +42,14 @@ struct Model {
     server: bool,
     read_only: Option<bool>,
     only_calls: bool,
+    networks: Vec<usize>,
 }
+
+/// Networks that rules name, and what the addresses of callers begin with where they are in one.
+const NETWORKS: [(&str, &str); 3] =
+    [("10.1.0.0/16", "10.1."), ("10.1.2.3", "10.1.2.3"), ("2001:db8::/32", "2001:db8:")];
+const ADDRESSES: [&str; 6] =
+    ["10.1.2.3", "10.1.2.4", "10.2.0.0", "::ffff:10.1.2.3", "2001:db8::1", "2001:db9::1"];
 
 #[derive(Clone, Copy, Debug)]
 enum Asked {
@@ -73,6 +80,8 @@ struct Question {
     /// No name, the server that rules name, another one.
     server: u8,
     hints: Option<Option<bool>>,
+    /// By its number; nobody knows it of some.
+    address: Option<usize>,
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -103,11 +112,12 @@ fn rule() -> impl Strategy<Value = Model> {
             prop::bool::weighted(0.15),
             prop::option::weighted(0.15, any::<bool>()),
             prop::bool::weighted(0.1),
+            prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(0..NETWORKS.len(), 1..3)],
             any::<bool>(),
         ),
     )
         .prop_map(|((allow, patterns, roles, everyone), (scopes, argument), more)| {
-            let (through, night, server, read_only, only_calls, plain) = more;
+            let (through, night, server, read_only, only_calls, networks, plain) = more;
             let everyone = everyone || roles.is_empty();
             let scopes = if allow { scopes } else { Vec::new() };
             let model = Model {
@@ -122,6 +132,7 @@ fn rule() -> impl Strategy<Value = Model> {
                 server,
                 read_only,
                 only_calls,
+                networks,
             };
             if plain {
                 // Most rules of most policies.
@@ -132,6 +143,7 @@ fn rule() -> impl Strategy<Value = Model> {
                     server: false,
                     read_only: None,
                     only_calls: false,
+                    networks: Vec::new(),
                     ..model
                 };
             }
@@ -160,10 +172,11 @@ fn question() -> impl Strategy<Value = Question> {
             0..24_u64,
             0..3_u8,
             prop::option::of(prop::option::of(any::<bool>())),
+            prop::option::weighted(0.8, 0..ADDRESSES.len()),
         ),
     )
         .prop_map(|((tool, held), (groups_unknown, scopes, actor), more)| {
-            let (argument, listing, hour, server, hints) = more;
+            let (argument, listing, hour, server, hints, address) = more;
             Question {
                 tool,
                 held,
@@ -175,6 +188,7 @@ fn question() -> impl Strategy<Value = Question> {
                 hour,
                 server,
                 hints,
+                address,
             }
         })
 }
@@ -219,6 +233,7 @@ fn policy(models: &[Model]) -> Policy {
         if model.server {
             rule = rule.servers(["main"]);
         }
+        rule = rule.networks(model.networks.iter().map(|network| NETWORKS[*network].0));
         if model.only_calls {
             rule = rule.methods(["tools/call"]);
         }
@@ -286,6 +301,15 @@ fn conditions_hold(model: &Model, question: &Question) -> bool {
             0 => Truth::Unknown,
             1 => Truth::Yes,
             _ => Truth::No,
+        });
+    }
+    if !model.networks.is_empty() {
+        truths.push(match question.address.map(|address| ADDRESSES[address]) {
+            None => Truth::Unknown,
+            Some(address) => {
+                let address = address.trim_start_matches("::ffff:");
+                known(model.networks.iter().any(|n| address.starts_with(NETWORKS[*n].1)))
+            }
         });
     }
     if let Some(wanted) = model.read_only {
@@ -378,6 +402,9 @@ fn decide(policy: &Policy, question: &Question) -> Decision {
         let mut hints = ToolHints::default();
         hints.read_only = read_only;
         query = query.with_hints(hints);
+    }
+    if let Some(address) = question.address {
+        query = query.from_address(ADDRESSES[address].parse().unwrap());
     }
     if question.listing {
         query = query.in_a_list();

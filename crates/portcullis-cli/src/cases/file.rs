@@ -25,6 +25,8 @@ pub(crate) struct CasesFile {
     pub(super) tools: Option<PathBuf>,
     /// Decide as at this time (RFC 3339), not now.
     pub(super) at: Option<String>,
+    /// The address that requests come from, for rules about networks.
+    pub(super) from: Option<String>,
     /// Callers by name, for cases to use.
     #[serde(default)]
     pub(super) callers: BTreeMap<String, Person>,
@@ -54,6 +56,8 @@ pub(super) struct Case {
     pub(super) server: Option<String>,
     /// The time, if it is not that of the file.
     pub(super) at: Option<String>,
+    /// The address that the request comes from, if it is not that of the file.
+    pub(super) from: Option<String>,
     /// What becomes of the request.
     pub(super) expect: Option<Expect>,
     /// The rule that decides; `none` when no rule does.

@@ -203,6 +203,97 @@ fn a_token_is_decoded_and_not_shown() {
     }
 }
 
+/// The command that README shows answers as a reader expects.
+#[test]
+fn the_command_in_readme_allows() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let start = readme.find("cargo run -p portcullis-cli -- ").unwrap();
+    let shown = readme[start..].split_once("```").unwrap().0.replace("\\\n", " ");
+    let words: Vec<&str> = shown.trim().split_whitespace().skip(5).collect();
+    let output = crate::common::command(&words).current_dir(&root).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && out.starts_with("ALLOW  tools/call get_note\n"), "{out}");
+}
+
+/// R-201, R-211: circumstances that only a gate knows.
+#[test]
+fn where_from_and_which_task() {
+    let policy = Folder::new(&[
+        (
+            "policy.yaml",
+            "\
+rules:
+  - { id: office, allow: { tools: [deploy] }, everyone: true, networks: [192.0.2.0/24] }
+  - { id: all, allow: { tools: [build] }, everyone: true }
+",
+        ),
+        (
+            "cases.yaml",
+            "\
+policy: policy.yaml
+from: 192.0.2.1
+cases:
+  - { name: office, who: everyone, request: tools/call deploy, expect: allow, sees: [deploy] }
+  - { name: home, who: everyone, from: 10.0.0.1, request: tools/call deploy, expect: deny, hides: [deploy] }
+  - { name: task, who: everyone, request: tasks/result deploy, expect: allow }
+  - { name: task from home, who: everyone, from: 10.0.0.1, request: tasks/get deploy, expect: deny }
+",
+        ),
+        ("bad.yaml", "policy: policy.yaml\nfrom: home\ncases: [{ name: a, who: everyone, sees: [x] }]\n"),
+    ]);
+    let file = policy.file("policy.yaml");
+    let rows: &[(&[&str], &str, Option<&str>)] = &[
+        (&["--from", "192.0.2.7", "tools/call", "deploy"], "allow", Some("office")),
+        (&["--from", "::ffff:192.0.2.7", "tools/call", "deploy"], "allow", Some("office")),
+        (&["--from", "10.0.0.1", "tools/call", "deploy"], "deny", Some("default-deny")),
+        (&["tools/call", "deploy"], "deny", Some("default-deny")),
+        (&["tools/call", "build"], "allow", Some("all")),
+        (&["tasks/get", "build"], "allow", Some("all")),
+        (&["tasks/cancel", "build"], "allow", Some("all")),
+        (&["tasks/result", "deploy"], "deny", Some("default-deny")),
+        (&["--from", "192.0.2.7", "tasks/result", "deploy"], "allow", Some("office")),
+    ];
+    for (more, verdict, rule) in rows {
+        let ran = run(&[&["--json", "explain", &file, "--everyone"], *more].concat());
+        let report = ran.json();
+        assert_eq!(
+            (&report["verdict"], report["rule"].as_str()),
+            (&(*verdict).into(), *rule),
+            "{more:?}: {report}"
+        );
+        let conditions = &report["targets"][0]["rules"][0]["conditions"][0];
+        if more.contains(&"deploy") {
+            assert_eq!(report["targets"][0]["name"], "deploy", "{more:?}: {report}");
+            assert_eq!(conditions["condition"], "from 192.0.2.0/24", "{more:?}: {report}");
+            let holds = match (*verdict, more.contains(&"--from")) {
+                (_, false) => serde_json::Value::Null,
+                (verdict, true) => (verdict == "allow").into(),
+            };
+            assert_eq!(conditions["holds"], holds, "{more:?}: {report}");
+        }
+    }
+    let unknown = run(&["--json", "explain", &file, "--everyone", "tasks/get", "nothing"]);
+    let answer = unknown.json()["answer"]["body"].as_str().unwrap().to_owned();
+    assert!(answer.contains("Task not found"), "as for a task of somebody else: {answer}");
+    let seen = run(&["--json", "visible", &file, "--subject", "a", "--from", "192.0.2.7"]).json();
+    assert_eq!(seen["items"].as_array().unwrap().len(), 2, "{seen}");
+    let seen = run(&["--json", "visible", &file, "--subject", "a"]).json();
+    assert_eq!(seen["items"].as_array().unwrap().len(), 1, "{seen}");
+    let ran = run(&["test", &policy.file("cases.yaml")]);
+    assert!(ran.out.ends_with("4 passed, 0 failed\n"), "{ran:?}");
+    let ran = run(&["test", &policy.file("bad.yaml")]);
+    assert!(ran.code == 3 && ran.err.contains("not an address"), "{ran:?}");
+    let ran = run(&["explain", &file, "--everyone", "tasks/get"]);
+    assert!(ran.code == 3 && ran.err.contains("name of the tool"), "{ran:?}");
+    let other = Folder::new(&[(
+        "new.yaml",
+        &std::fs::read_to_string(&file).unwrap().replace("/24", "/23"),
+    )]);
+    let diff = run(&["diff", &file, &other.file("new.yaml")]);
+    assert!(diff.out.contains("changed") && diff.out.contains("from 192.0.2.0/23"), "{diff:?}");
+}
+
 #[test]
 fn a_profile_reads_claims_as_its_provider_writes_them() {
     let policy = Folder::new(&[

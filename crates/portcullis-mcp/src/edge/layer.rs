@@ -1,8 +1,11 @@
 //! What the edge was told.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use http::request::Parts;
 use tower_layer::Layer;
 
 use super::authority::{Authority, Origin, Scheme};
@@ -45,6 +48,20 @@ pub(crate) struct EdgeConfig {
     pub(crate) methods: HeaderValue,
     /// Whether headers that say who is calling stay.
     pub(crate) keep_identity: bool,
+    /// How to find out where a request comes from.
+    pub(crate) source: Option<Source>,
+}
+
+type Find = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+
+/// Finds out where a request comes from.
+#[derive(Clone)]
+pub(crate) struct Source(pub(crate) Arc<Find>);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
 }
 
 impl EdgeLayer {
@@ -84,6 +101,7 @@ impl EdgeLayer {
             limits: Limits::default(),
             methods: HeaderValue::from_static("GET, POST, DELETE"),
             keep_identity: false,
+            source: None,
         };
         Ok(Self { config: Arc::new(config) })
     }
@@ -126,6 +144,22 @@ impl EdgeLayer {
     pub fn sessions(self, enabled: bool) -> Self {
         let methods = if enabled { "GET, POST, DELETE" } else { "POST" };
         self.change(|config| config.methods = HeaderValue::from_static(methods))
+    }
+
+    /// Finds out with `source` which address a request comes from, for policies that name networks
+    /// and says so inward ([`RequestFacts::set_source_address`]). Without this, a fact that stands
+    /// there already stays: that of a layer of yours which knows the connection.
+    ///
+    /// Read it from the connection; with axum, `into_make_service_with_connect_info` leaves it in the
+    /// extensions. Headers of callers are still there: read one only if a proxy of yours sets it on every
+    /// request, and then only what that proxy itself wrote, the last address of a list.
+    ///
+    /// [`RequestFacts::set_source_address`]: portcullis_core::RequestFacts::set_source_address
+    pub fn source_address<F>(self, source: F) -> Self
+    where
+        F: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.change(|config| config.source = Some(Source(Arc::new(source))))
     }
 
     /// Leaves the headers that say who is calling, and `Connection`, in the request.

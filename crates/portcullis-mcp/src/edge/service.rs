@@ -1,15 +1,17 @@
 //! The tower shell of the edge.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
-use portcullis_core::GateBody;
+use portcullis_core::{GateBody, RequestFacts as _};
 use tower_service::Service;
 
 use super::check::{Head, Pass, Verdict, check};
-use super::layer::EdgeConfig;
+use super::layer::{EdgeConfig, Source};
 use super::{EdgeFuture, cors, strip};
 
 /// Guards a service with the checks of [`EdgeLayer`](crate::EdgeLayer).
@@ -52,6 +54,9 @@ where
                 EdgeFuture::own(cors::preflight(&self.config, origin, request.headers()))
             }
             (Ok(Pass::Preflight | Pass::Forward), origin) => {
+                if let Some(Source(source)) = &self.config.source {
+                    request = with_source(request, &**source);
+                }
                 strip::strip(request.headers_mut(), self.config.keep_identity);
                 EdgeFuture::forward(self.inner.call(request), origin, unread)
             }
@@ -65,6 +70,19 @@ where
             }
         }
     }
+}
+
+/// The request, and where it comes from, if anybody can say it.
+fn with_source<B>(
+    request: Request<B>,
+    source: &(dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync),
+) -> Request<B> {
+    let (mut parts, body) = request.into_parts();
+    match source(&parts) {
+        Some(address) => parts.set_source_address(address),
+        None => parts.clear_source_address(),
+    }
+    Request::from_parts(parts, body)
 }
 
 /// Whether an HTTP/1 connection still carries a body when the answer goes out early.

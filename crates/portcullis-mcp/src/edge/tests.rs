@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Empty};
-use portcullis_core::{GateBody, Reason, ResponseFacts as _};
+use portcullis_core::{GateBody, Reason, RequestFacts as _, ResponseFacts as _};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::{EdgeLayer, Limits};
@@ -59,6 +59,41 @@ async fn check(
     assert_eq!(answer.status(), status, "{name}");
     assert_eq!(answer.denial().map(|denial| denial.reason()), reason, "{name}");
     assert_eq!(seen.is_some(), reason.is_none(), "{name}: a refused request goes no further");
+}
+
+/// who is told how to find the address says it, and nobody else is believed.
+#[tokio::test]
+async fn source_addresses() {
+    let told = edge().source_address(|parts| {
+        parts.headers.get("x-real-ip").and_then(|value| value.to_str().ok()?.parse().ok())
+    });
+    let rows = [
+        ("found", &told, Some("192.0.2.1"), Some("10.0.0.1"), Some("192.0.2.1")),
+        ("in its other form", &told, Some("::ffff:192.0.2.1"), None, Some("192.0.2.1")),
+        ("not found", &told, None, Some("10.0.0.1"), None),
+        ("not an address", &told, Some("192.0.2.1:80"), Some("10.0.0.1"), None),
+        ("a fact of before", &edge(), Some("192.0.2.1"), Some("10.0.0.1"), Some("10.0.0.1")),
+        ("never told", &edge(), Some("192.0.2.1"), None, None),
+    ];
+    for (name, layer, header, before, expected) in rows {
+        let mut request = post("/mcp", &[("host", "mcp.example.com")]);
+        if let Some(header) = header {
+            request.headers_mut().insert("x-real-ip", header.parse().unwrap());
+        }
+        if let Some(before) = before {
+            request.set_source_address(before.parse().unwrap());
+        }
+        let inner = service_fn(async |request: Request<()>| {
+            assert!(!request.headers().contains_key("x-real-ip"), "it goes no further");
+            let found = request.source_address().map(|address| address.to_string());
+            let mut response = Response::new(Empty::<Bytes>::new());
+            let found = found.unwrap_or_default().parse().unwrap();
+            response.headers_mut().insert("found", found);
+            Ok::<_, Infallible>(response)
+        });
+        let answer = layer.layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["found"], expected.unwrap_or_default(), "{name}");
+    }
 }
 
 #[tokio::test]

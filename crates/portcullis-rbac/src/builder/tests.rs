@@ -153,6 +153,8 @@ fn the_version_is_the_content() {
         reader().add_rule(rule().roles(["reader"]).denial(DenialStyle::Hide)),
         reader().add_rule(Rule::allow("r").prompts(["t"]).everyone().roles(["reader"])),
         reader().add_rule(rule().roles(["reader"]).requires_scopes(["s"])),
+        reader().add_rule(rule().roles(["reader"]).networks(["192.0.2.0/24"])),
+        reader().add_rule(rule().roles(["reader"]).networks(["192.0.2.0/25"])),
         Policy::builder()
             .add_role(Role::new("reader").scope("staff"))
             .add_rule(rule().roles(["reader"])),

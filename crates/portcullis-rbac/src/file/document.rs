@@ -153,6 +153,11 @@ pub(crate) struct RuleDoc {
     /// Only for calls without an agent in between (`direct`), through any (`agent`), or through one
     /// of those named.
     pub(crate) through: Option<At<OneOrMany<At<String>>>>,
+    /// Only for calls from these networks: addresses, or CIDR notation such as `10.1.0.0/16` or
+    /// `2001:db8::/32`. The gate must be told where requests come from; where it is not, nobody can say
+    /// it.
+    #[serde(default)]
+    pub(crate) networks: Vec<At<String>>,
     /// Scopes that the token must have, all of them. Who lacks only these is told to get them.
     #[serde(default)]
     pub(crate) requires_scopes: Vec<At<String>>,

@@ -112,6 +112,7 @@ fn rule(rule: At<RuleDoc>) -> Result<Rule, ConfigError> {
         roles: words(rule.roles),
         everyone: rule.everyone,
         through: rule.through.map(|through| self::through(through.value)),
+        networks: words(rule.networks),
         requires_scopes: words(rule.requires_scopes),
         arguments: arguments.collect(),
         windows: windows.map(window).collect(),

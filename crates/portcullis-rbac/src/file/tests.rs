@@ -92,7 +92,7 @@ fn errors_name_the_place() {
         (
             "unknown key in a rule",
             "rules:\n  - id: a\n    permit: { tools: [x] }\n",
-            "line 3, column 5: unknown key permit, expected one of id, description, allow, deny, roles, everyone, through, requires_scopes, arguments, when, valid, denial, explanation",
+            "line 3, column 5: unknown key permit, expected one of id, description, allow, deny, roles, everyone, through, networks, requires_scopes, arguments, when, valid, denial, explanation",
         ),
         (
             "unknown key in targets",
@@ -218,6 +218,7 @@ rules:
       methods: [tools/call]
     roles: [clerk]
     through: direct
+    networks: [10.1.0.0/16, "2001:db8::1"]
     requires_scopes: ["notes:read"]
     arguments:
       amount: { min: 0, max: 1000.5 }
@@ -275,6 +276,7 @@ department = ["finance", 7]
 id = "pay"
 roles = ["clerk"]
 through = "direct"
+networks = ["10.1.0.0/16", "2001:db8::1"]
 requires_scopes = ["notes:read"]
 valid = { from = 2026-01-01T00:00:00Z, until = "2099-01-01T00:00:00+01:00" }
 denial = "tool_result"
@@ -395,6 +397,14 @@ fn errors_in_conditions_name_the_place() {
             "valid: { from: 2027-01-01T00:00:00Z, until: 2026-01-01T00:00:00Z }",
             "line 5, column 49: rule a ends before it begins",
         ),
+        (
+            "networks: [10.0.0.0/8, 10.0.0.1/8]",
+            "line 5, column 28: rule a: \"10.0.0.1/8\" is not a network: bits after the prefix are set",
+        ),
+        (
+            "networks: [0.0.0.0/0]",
+            "line 5, column 16: rule a: \"0.0.0.0/0\" is not a network: it is everywhere",
+        ),
         ("through: [bot]", "line 5, column 15: rule a names the unknown agent bot"),
         ("through: bot", "line 5, column 14: rule a names the unknown agent bot"),
         (
@@ -403,7 +413,7 @@ fn errors_in_conditions_name_the_place() {
         ),
         (
             "everyone2: true",
-            "line 5, column 5: unknown key everyone2, expected one of id, description, allow, deny, roles, everyone, through, requires_scopes, arguments, when, valid, denial, explanation",
+            "line 5, column 5: unknown key everyone2, expected one of id, description, allow, deny, roles, everyone, through, networks, requires_scopes, arguments, when, valid, denial, explanation",
         ),
     ];
     for (more, expected) in rows {

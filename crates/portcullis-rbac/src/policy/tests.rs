@@ -759,7 +759,7 @@ fn what_is_probably_not_meant() {
         policy.warnings().iter().map(ToString::to_string).collect()
     };
     let shadowed = "line 4, column 11: rule r never allows: rule d denies all of it";
-    let rows: [(&str, &str, &[&str]); 12] = [
+    let rows: [(&str, &str, &[&str]); 15] = [
         ("nothing", "", &[]),
         (
             "the same",
@@ -800,6 +800,25 @@ fn what_is_probably_not_meant() {
             "over",
             "  - { id: r, allow: { tools: [x] }, roles: [a], valid: { until: 2020-01-01T00:00:00Z } }",
             &["line 4, column 11: rule r is over: its valid time has ended"],
+        ),
+        (
+            "a network in another",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], networks: [10.1.0.0/16, 192.0.2.1, 10.0.0.0/8] }",
+            &[
+                "line 4, column 11: rule r names the network 10.1.0.0/16 for nothing: 10.0.0.0/8 holds all of it",
+            ],
+        ),
+        (
+            "a network twice",
+            "  - { id: r, deny: { tools: [x] }, roles: [a], networks: [192.0.2.1/32, 192.0.2.1] }\n  - { id: s, allow: { tools: [y] }, roles: [a] }",
+            &[
+                "line 4, column 11: rule r names the network 192.0.2.1 for nothing: 192.0.2.1/32 holds all of it",
+            ],
+        ),
+        (
+            "networks apart, and a denial from one",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], networks: [10.0.0.0/8, 11.0.0.0/8] }\n  - { id: d, deny: { tools: [x] }, roles: [a], networks: [10.1.0.0/16] }",
+            &[],
         ),
         (
             "a role for nothing",
