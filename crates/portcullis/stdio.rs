@@ -196,7 +196,7 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
             rbac = rbac.clock(clock);
         }
         Ok(StdioGate {
-            audit: audit.over_stdio().build(&resource, clock)?,
+            audit: audit.over_stdio().build(&resource, clock, None)?,
             sign_in,
             inspect,
             rbac,

@@ -22,7 +22,7 @@ use crate::visible::VisibleReport;
 #[serde(untagged)]
 enum Output {
     Validate(ValidateReport),
-    Explain(ExplainReport),
+    Explain(Box<ExplainReport>),
     Visible(VisibleReport),
     Test(TestReport),
     Diff(DiffReport),

@@ -3,6 +3,8 @@
 //! All facts of a request live in one extension: each insertion costs a hash and an allocation.
 #![expect(clippy::disallowed_methods, reason = "this is the accessor that everything else uses")]
 
+use std::net::IpAddr;
+
 use http::{Extensions, Request, Response, request, response};
 
 use crate::{AnonymousPass, Caller, ClientCertificate, Denial, McpMessage, Permit, Trail};
@@ -16,6 +18,10 @@ struct Facts {
     permit: Option<Permit>,
     trail: Option<Trail>,
 }
+
+/// Where a request came from. It belongs to the connection, as a certificate does.
+#[derive(Clone, Copy, Debug)]
+struct Source(IpAddr);
 
 /// Facts about a request: who is calling, what is asked, why it may pass.
 ///
@@ -125,6 +131,23 @@ pub trait RequestFacts: Carrier {
     fn clear_client_certificate(&mut self) {
         self.carried_mut().remove::<ClientCertificate>();
     }
+
+    /// The address that the request came from, an IPv4 address never in its IPv6 form; `None` when nobody
+    /// said so.
+    fn source_address(&self) -> Option<IpAddr> {
+        self.carried().get::<Source>().map(|source| source.0)
+    }
+
+    /// Says which address the request came from: that of the other end of the connection, or the one that
+    /// a trusted proxy names, and never what a caller says. Like the certificate, it is kept apart.
+    fn set_source_address(&mut self, address: IpAddr) {
+        self.carried_mut().insert(Source(address.to_canonical()));
+    }
+
+    /// Forgets which address the request came from.
+    fn clear_source_address(&mut self) {
+        self.carried_mut().remove::<Source>();
+    }
 }
 
 /// Facts about a response: why it is a refusal, or who let its request pass.
@@ -222,6 +245,19 @@ mod tests {
         assert!(request.caller().and_then(Caller::principal).is_some(), "the last writer wins");
         request.clear_caller();
         assert!(request.caller().is_none());
+    }
+
+    #[test]
+    fn an_address_is_that_of_the_connection() {
+        let mut request = Request::new(());
+        assert_eq!(request.source_address(), None);
+        request.set_source_address("::ffff:192.0.2.1".parse().unwrap());
+        let address = "192.0.2.1".parse().ok();
+        assert_eq!(request.source_address(), address);
+        request.clear_caller();
+        assert_eq!(request.source_address(), address);
+        request.clear_source_address();
+        assert_eq!(request.source_address(), None);
     }
 
     #[test]

@@ -208,9 +208,9 @@ fn a_token_is_decoded_and_not_shown() {
 fn the_command_in_readme_allows() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let start = readme.find("cargo run -p portcullis-cli -- ").unwrap();
-    let shown = readme[start..].split_once("```").unwrap().0.replace("\\\n", " ");
-    let words: Vec<&str> = shown.trim().split_whitespace().skip(5).collect();
+    let (_, rest) = readme.split_once("cargo run -p portcullis-cli -- ").unwrap();
+    let shown = rest.split_once("```").unwrap().0.replace("\\\n", " ");
+    let words: Vec<&str> = shown.split_whitespace().collect();
     let output = crate::common::command(&words).current_dir(&root).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && out.starts_with("ALLOW  tools/call get_note\n"), "{out}");
