@@ -72,6 +72,11 @@ impl Admission {
         self.dpop.is_some()
     }
 
+    /// Whether API keys are accepted.
+    pub(crate) fn takes_api_keys(&self) -> bool {
+        self.api_keys.is_some()
+    }
+
     /// Whose API key was sent, when it is one that was sent and API keys are accepted.
     pub(crate) fn api_key(
         &self,

@@ -8,7 +8,7 @@ use portcullis_core::Reason;
 /// The name of the field with the proof.
 const DPOP: &str = "dpop";
 
-/// An access token as sent. No `Debug`: it is a secret.
+/// What was sent as an access token. No `Debug`: it is a secret.
 pub(crate) struct Credentials {
     scheme: Scheme,
     line: HeaderValue,
@@ -34,26 +34,30 @@ pub(crate) enum NoCredentials {
     Malformed(Reason),
 }
 
+const MALFORMED: NoCredentials = NoCredentials::Malformed(Reason::MultipleAuth);
+
 impl Credentials {
     /// Takes the credentials out of a request: whatever comes of it, no `Authorization` and no
-    /// `DPoP` line is left to forward. `dpop` says whether that scheme is one of
-    /// ours.
+    /// `DPoP` line is left to forward. `in_query` is what
+    /// [`in_query`] says of its URI, and `dpop` whether that scheme is one of ours.
+    ///
+    /// Whether the bytes are those of a token is not looked at: see [`check`](Self::check).
     pub(crate) fn take(
-        uri: &Uri,
+        in_query: bool,
         headers: &mut HeaderMap,
         dpop: bool,
     ) -> Result<Self, NoCredentials> {
-        let found = Self::find(uri, headers, dpop);
+        let found = Self::find(in_query, headers, dpop);
         headers.remove(AUTHORIZATION);
         headers.remove(DPOP);
         found
     }
 
-    fn find(uri: &Uri, headers: &HeaderMap, dpop: bool) -> Result<Self, NoCredentials> {
-        if uri.query().is_some_and(has_access_token) {
+    fn find(in_query: bool, headers: &HeaderMap, dpop: bool) -> Result<Self, NoCredentials> {
+        if in_query {
             return Err(NoCredentials::Malformed(Reason::QueryToken));
         }
-        let malformed = NoCredentials::Malformed(Reason::MultipleAuth);
+        let malformed = MALFORMED;
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let line = lines.next().ok_or(NoCredentials::Absent)?;
         if lines.next().is_some() {
@@ -76,10 +80,6 @@ impl Credentials {
         };
         let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
         let start = space.saturating_add(spaces);
-        // Whatever is in the line besides ASCII is refused here.
-        if !value.get(start..).is_some_and(is_b64token) {
-            return Err(malformed);
-        }
         let mut line = line.clone();
         line.set_sensitive(true);
         Ok(Self { scheme, start, line, proof: one_proof(headers) })
@@ -95,11 +95,22 @@ impl Credentials {
         self.proof.as_ref()
     }
 
+    /// What was sent in a token's place.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.line.as_bytes().get(self.start..).unwrap_or_default()
+    }
+
+    /// Refuses what no token looks like. Not needed of bytes that were found to be a good token
+    /// before.
+    pub(crate) fn check(&self) -> Result<(), NoCredentials> {
+        // Whatever is in the line besides ASCII is refused here.
+        if is_b64token(self.bytes()) { Ok(()) } else { Err(MALFORMED) }
+    }
+
     /// The token.
     pub(crate) fn token(&self) -> &str {
-        // Infallible, as found: an empty token would be refused like any other bad one.
-        let token = self.line.as_bytes().get(self.start..).unwrap_or_default();
-        str::from_utf8(token).unwrap_or_default()
+        // Infallible once checked: an empty token would be refused like any other bad one.
+        str::from_utf8(self.bytes()).unwrap_or_default()
     }
 }
 
@@ -132,6 +143,11 @@ fn is_b64token_byte(byte: u8) -> bool {
 /// `tchar` (RFC 9110 §5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether there is a token in the query, where none belongs.
+pub(crate) fn in_query(uri: &Uri) -> bool {
+    uri.query().is_some_and(has_access_token)
 }
 
 /// Whether a query has a parameter `access_token`, percent-encoded or not.
@@ -170,15 +186,15 @@ mod tests {
     }
 
     fn found(lines: &[&[u8]], query: &str, dpop: bool) -> Result<Credentials, NoCredentials> {
-        let uri = format!("/mcp{query}").parse().unwrap();
+        let uri: Uri = format!("/mcp{query}").parse().unwrap();
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());
         }
         headers.append(DPOP, HeaderValue::from_static("proof"));
-        let found = Credentials::take(&uri, &mut headers, dpop);
+        let found = Credentials::take(in_query(&uri), &mut headers, dpop);
         assert!(headers.is_empty(), "no line is left");
-        found
+        found.and_then(|credentials| credentials.check().map(|()| credentials))
     }
 
     #[test]

@@ -10,7 +10,7 @@ use portcullis_core::{
 use tower_service::Service;
 
 use crate::admission::{self, Admission};
-use crate::credentials::{Credentials, NoCredentials};
+use crate::credentials::{Credentials, NoCredentials, in_query};
 use crate::future::ResponseFuture;
 use crate::keys::Obstacle;
 use crate::replay::ProofUse;
@@ -68,6 +68,13 @@ impl<S> Jwt<S> {
         }
     }
 
+    fn malformed<B>(&self, reason: Reason) -> ResponseFuture<S, B, S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        ResponseFuture::deny(Denial::invalid_credentials(&self.challenge, reason))
+    }
+
     /// The service that was polled ready, which is the one to call later; a clone is not.
     fn take_ready(&mut self) -> S
     where
@@ -94,9 +101,9 @@ where
     // set here, and never an `Authorization` line.
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         request.clear_caller();
-        let uri = request.uri().clone();
+        let in_query = in_query(request.uri());
         let dpop = self.admission.takes_dpop();
-        let credentials = match Credentials::take(&uri, request.headers_mut(), dpop) {
+        let credentials = match Credentials::take(in_query, request.headers_mut(), dpop) {
             Ok(credentials) => credentials,
             Err(absent @ (NoCredentials::Absent | NoCredentials::OtherScheme)) => {
                 let terms = self.anonymous.as_ref().filter(|_| absent == NoCredentials::Absent);
@@ -107,10 +114,21 @@ where
                 request.set_anonymous_pass(pass.clone());
                 return ResponseFuture::forward_anonymous(self.inner.call(request), pass);
             }
-            Err(NoCredentials::Malformed(reason)) => {
-                return ResponseFuture::deny(Denial::invalid_credentials(&self.challenge, reason));
+            Err(NoCredentials::Malformed(reason)) => return self.malformed(reason),
+        };
+        // Bytes that were found to be a good token before need not be looked at again. An API key is
+        // asked for first: it is never one of those.
+        let unknown = if self.admission.takes_api_keys() {
+            None
+        } else {
+            match self.verifier.recall(credentials.bytes()) {
+                Ok(principal) => return self.enter(request, principal, &credentials),
+                Err(unknown) => Some(unknown),
             }
         };
+        if let Err(NoCredentials::Malformed(reason)) = credentials.check() {
+            return self.malformed(reason);
+        }
         match self.admission.api_key(&credentials, self.verifier.now()) {
             Some(Ok(principal)) => return self.enter(request, principal, &credentials),
             Some(Err(reason)) => {
@@ -118,7 +136,11 @@ where
             }
             None => {}
         }
-        match self.verifier.verify(credentials.token()) {
+        let verdict = match unknown {
+            Some(unknown) => self.verifier.verify_unknown(credentials.token(), unknown),
+            None => self.verifier.verify(credentials.token()),
+        };
+        match verdict {
             Ok(principal) => self.enter(request, principal, &credentials),
             Err(Obstacle::Refused(error)) => ResponseFuture::deny(denial(error, &self.challenge)),
             Err(Obstacle::Wait(wait)) => {

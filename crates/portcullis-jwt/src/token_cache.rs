@@ -92,14 +92,14 @@ impl TokenCache {
     }
 
     /// The tag of `token`. No tag is ever shown.
-    pub(crate) fn tag(&self, token: &str) -> Option<Tag> {
-        let tag = self.tagger.tag(token.as_bytes())?;
+    pub(crate) fn tag(&self, token: &[u8]) -> Option<Tag> {
+        let tag = self.tagger.tag(token)?;
         let (high, low) = tag.split_first_chunk::<8>()?;
         Some(Tag(u64::from_ne_bytes(*high), u64::from_ne_bytes(*low.first_chunk()?)))
     }
 
     /// Whom the token speaks for, if that was found before and nothing has changed since. Anything
-    /// else is a miss: the token is then verified from the start.
+    /// else is a miss, if it is a token at all: it is then verified from the start.
     pub(crate) fn get(
         &self,
         tag: Tag,
@@ -108,9 +108,15 @@ impl TokenCache {
         revocations: &Revocations,
     ) -> Option<Arc<Principal>> {
         let found = self.find(tag, now, issuers, revocations);
-        let counter = if found.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if found.is_some() {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
         found
+    }
+
+    /// Counts a token that was not found.
+    pub(crate) fn missed(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn status(&self) -> TokenCacheStatus {

@@ -21,6 +21,7 @@ use crate::keys::{KeySource, Obstacle, Turn};
 use crate::revocation::{Revocation, Revocations};
 use crate::status::{KeyStatus, TokenCacheStatus};
 use crate::token_cache::{self, TokenCache};
+use crate::verify::Unknown;
 use crate::wait::Waited;
 use crate::{ConfigError, Issuer, TokenError};
 
@@ -197,9 +198,23 @@ impl Verifier {
     }
 
     // INVARIANT: whether the sender may use a token that is bound (`cnf`) is for the caller of this
-    // and of `verify_again` to ask.
+    // and of those that follow to ask.
     pub(crate) fn verify(&self, token: &str) -> Result<Arc<Principal>, Obstacle> {
         self.0.verify(token, Turn::First)
+    }
+
+    /// As [`verify`](Self::verify), as far as that is remembered. `token` need not be one.
+    pub(crate) fn recall(&self, token: &[u8]) -> Result<Arc<Principal>, Unknown> {
+        self.0.recall(token)
+    }
+
+    /// The rest of it.
+    pub(crate) fn verify_unknown(
+        &self,
+        token: &str,
+        unknown: Unknown,
+    ) -> Result<Arc<Principal>, Obstacle> {
+        self.0.verify_unknown(token, Turn::First, unknown)
     }
 
     /// The verdict after waiting.

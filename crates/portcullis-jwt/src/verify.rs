@@ -11,20 +11,51 @@ use crate::jose::Token;
 use crate::json::{self, Json};
 use crate::keys::{Obstacle, Turn};
 use crate::principal::principal;
-use crate::token_cache::Verdict;
+use crate::token_cache::{Tag, Verdict};
 use crate::verifier::Shared;
+
+/// A token of which nothing is remembered, and what was read before that was known.
+#[derive(Clone, Copy)]
+pub(crate) struct Unknown {
+    now: Duration,
+    issuers: u64,
+    /// Under which tag the verdict will be remembered.
+    tag: Option<Tag>,
+}
 
 impl Shared {
     /// The verdict on `token`, remembered or reached now.
     pub(crate) fn verify(&self, token: &str, turn: Turn) -> Result<Arc<Principal>, Obstacle> {
+        match self.recall(token.as_bytes()) {
+            Ok(principal) => Ok(principal),
+            Err(unknown) => self.verify_unknown(token, turn, unknown),
+        }
+    }
+
+    /// Whom `token` speaks for, if that is remembered. It may be any bytes: only those of tokens
+    /// that were verified are.
+    pub(crate) fn recall(&self, token: &[u8]) -> Result<Arc<Principal>, Unknown> {
         let now = self.clock.unix();
         // INVARIANT: every counter is read before what it counts, so that a change while a verdict
         // is being reached makes it void.
         let issuers = self.generation.load(Ordering::Acquire);
-        let place = self.tokens.as_ref().and_then(|cache| Some((cache, cache.tag(token)?)));
-        let known = place.and_then(|(cache, tag)| cache.get(tag, now, issuers, &self.revocations));
-        if let Some(principal) = known {
-            return Ok(principal);
+        let tag = self.tokens.as_ref().and_then(|cache| cache.tag(token));
+        let known = self.tokens.as_ref().zip(tag);
+        let known = known.and_then(|(cache, tag)| cache.get(tag, now, issuers, &self.revocations));
+        known.ok_or(Unknown { now, issuers, tag })
+    }
+
+    /// The verdict on `token`, of which nothing is remembered.
+    pub(crate) fn verify_unknown(
+        &self,
+        token: &str,
+        turn: Turn,
+        unknown: Unknown,
+    ) -> Result<Arc<Principal>, Obstacle> {
+        let Unknown { now, issuers, tag } = unknown;
+        let place = self.tokens.as_ref().zip(tag);
+        if let Some((cache, _)) = place {
+            cache.missed();
         }
         #[cfg(feature = "jwks-client")]
         if let Some(verdict) = self.introspect(token, now, issuers) {

@@ -108,7 +108,7 @@ impl Introspector {
         before: Before,
         revocations: &Revocations,
     ) -> Result<Arc<Principal>, Obstacle> {
-        let tag = self.active.tag(token).ok_or_else(unavailable)?;
+        let tag = self.active.tag(token.as_bytes()).ok_or_else(unavailable)?;
         if let Some(principal) = self.active.get(tag, before.now, before.issuers, revocations) {
             return Ok(principal);
         }
