@@ -13,7 +13,7 @@ use crate::custom::{Catalogue, Param};
 use crate::json::{JsonLimits, Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::listen::Listen;
-use crate::names;
+use crate::names::{self, Known};
 use crate::splice::Splice;
 use crate::task_book::OwnTasks;
 use crate::violation::{BAD_RPC, Violation};
@@ -188,7 +188,7 @@ fn message<'a>(
     let mut answer = Answer::default();
     expect(scanner, Kind::Object)?;
     scanner.object(|scanner, name| {
-        match member(name, names::ROOT)? {
+        match member(name, &names::ROOT)? {
             Some("jsonrpc") => {
                 expect(scanner, Kind::String)?;
                 is_rpc = scanner.string()?.eq("2.0");
@@ -246,17 +246,21 @@ pub(crate) fn skip(scanner: &mut Scanner<'_>) -> Result<(), Violation> {
 
 /// Which of `names` this is. One that differs only in letter case is a violation: some clients
 /// would read it as that name (as R-025 has it for requests).
-fn member(
-    name: Str<'_>,
-    names: &'static [&'static str],
-) -> Result<Option<&'static str>, Violation> {
-    if let Some(known) = names.iter().find(|known| name.eq(known)) {
-        return Ok(Some(known));
+#[inline]
+fn member(name: Str<'_>, names: &Known) -> Result<Option<&'static str>, Violation> {
+    if name.escaped() {
+        return known(&name.decoded(), names);
     }
-    if names::is_variant(&name.decoded(), names) {
+    known(name.raw(), names)
+}
+
+#[inline]
+fn known(name: &str, names: &Known) -> Result<Option<&'static str>, Violation> {
+    let known = names.find(name);
+    if known.is_none() && names::is_variant(name, names) {
         return Err(Violation::new(Reason::DupKey));
     }
-    Ok(None)
+    Ok(known)
 }
 
 /// The subscription's id in a `_meta` object.

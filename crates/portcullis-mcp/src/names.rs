@@ -1,5 +1,41 @@
 //! The member names that have a meaning, and the spellings that some decoders confuse with them.
 
+/// Member names that have a meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    names: &'static [&'static str],
+    /// A bit for the length of each, modulo 64: most other names have another length.
+    lengths: u64,
+}
+
+impl Known {
+    pub(crate) const fn new(names: &'static [&'static str]) -> Self {
+        let mut lengths = 0;
+        let mut rest = names;
+        while let [name, more @ ..] = rest {
+            lengths |= 1 << (name.len() % 64);
+            rest = more;
+        }
+        Self { names, lengths }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static str> {
+        self.names.iter().copied()
+    }
+
+    /// The one that `name` is, byte for byte.
+    #[inline]
+    pub(crate) fn find(&self, name: &str) -> Option<&'static str> {
+        if self.has_length(name.len()) { self.iter().find(|known| *known == name) } else { None }
+    }
+
+    /// Whether one of them may be so long.
+    #[inline]
+    fn has_length(&self, length: usize) -> bool {
+        self.lengths >> (length % 64) & 1 == 1
+    }
+}
+
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(crate) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// The key in `_meta` of the task that a message belongs to.
@@ -7,10 +43,11 @@ pub(crate) const META_RELATED: &str = "io.modelcontextprotocol/related-task";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
-pub(crate) const ROOT: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+pub(crate) static ROOT: Known =
+    Known::new(&["jsonrpc", "id", "method", "params", "result", "error"]);
 
 /// Every member that some revision's schema defines in the `params` of a client's message.
-pub(crate) const PARAMS: &[&str] = &[
+pub(crate) static PARAMS: Known = Known::new(&[
     "name",
     "uri",
     "arguments",
@@ -35,21 +72,21 @@ pub(crate) const PARAMS: &[&str] = &[
     "total",
     "message",
     "status",
-];
+]);
 
-pub(crate) const REF: &[&str] = &["type", "name", "uri", "title"];
+pub(crate) static REF: Known = Known::new(&["type", "name", "uri", "title"]);
 
-pub(crate) const NOTIFICATIONS: &[&str] = &[
+pub(crate) static NOTIFICATIONS: Known = Known::new(&[
     "resourceSubscriptions",
     "taskIds",
     "toolsListChanged",
     "promptsListChanged",
     "resourcesListChanged",
-];
+]);
 
-pub(crate) const TASK: &[&str] = &["ttl", "taskId"];
+pub(crate) static TASK: Known = Known::new(&["ttl", "taskId"]);
 
-pub(crate) const META: &[&str] = &[
+pub(crate) static META: Known = Known::new(&[
     META_VERSION,
     META_CAPABILITIES,
     META_CLIENT,
@@ -60,7 +97,7 @@ pub(crate) const META: &[&str] = &[
     "traceparent",
     "tracestate",
     "baggage",
-];
+]);
 
 /// The members of `_meta` that only modern requests have.
 pub(crate) const MODERN_META: &[&str] =
@@ -68,13 +105,25 @@ pub(crate) const MODERN_META: &[&str] =
 
 /// Whether `name` equals one of `recognised` under Unicode simple case folding, but is none of them
 ///
-pub(crate) fn is_variant(name: &str, recognised: &[&str]) -> bool {
+#[inline]
+pub(crate) fn is_variant(name: &str, recognised: &Known) -> bool {
     // Nearly all names are ASCII, and have another length than those which they are not.
     if name.is_ascii() {
-        let differs_in_case =
-            |known: &&str| name.len() == known.len() && known.eq_ignore_ascii_case(name);
-        return recognised.iter().any(differs_in_case) && !recognised.contains(&name);
+        recognised.has_length(name.len()) && differs_in_case(name, recognised.names)
+    } else {
+        folds_to_one(name, recognised.names)
     }
+}
+
+#[inline(never)]
+fn differs_in_case(name: &str, recognised: &[&str]) -> bool {
+    let same_but_for_case =
+        |known: &&str| name.len() == known.len() && known.eq_ignore_ascii_case(name);
+    recognised.iter().any(same_but_for_case) && !recognised.contains(&name)
+}
+
+#[cold]
+fn folds_to_one(name: &str, recognised: &[&str]) -> bool {
     let folds = |known: &&str| {
         name.len() >= known.len() && name.chars().map(fold).eq(known.chars().map(fold))
     };
@@ -97,7 +146,7 @@ mod tests {
 
     #[test]
     fn variants() {
-        let known = &["params", "key", "taskId", "protocolVersion"];
+        let known = &Known::new(&["params", "key", "taskId", "protocolVersion"]);
         for name in [
             "Params",
             "PARAMS",

@@ -13,7 +13,7 @@ use portcullis_core::{Denial, Reason};
 pub(crate) use self::params::{ArgumentsAt, Member, Params};
 use crate::Limits;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::names::{self, is_variant};
+use crate::names::{self, Known, is_variant};
 
 /// How long an id or a method name may be, in bytes.
 const MAX_TOKEN: usize = 256;
@@ -140,7 +140,7 @@ fn message<'a>(
             other => {
                 result |= other == "result";
                 error |= other == "error";
-                refuse_unclear(other, names::ROOT, fault);
+                refuse_unclear(other, &names::ROOT, fault);
                 scanner.pass()?;
             }
         }
@@ -190,14 +190,14 @@ fn text<'a>(scanner: &mut Scanner<'a>) -> Result<Member<'a>, JsonError> {
 }
 
 /// Notes a name that some decoders would take for a recognised one.
-fn refuse_variant(name: &str, recognised: &[&str], fault: &mut Fault) {
+fn refuse_variant(name: &str, recognised: &Known, fault: &mut Fault) {
     if is_variant(name, recognised) {
         fault.get_or_insert(Reason::DupKey);
     }
 }
 
 /// As [`refuse_variant`], and notes names that mean something to JavaScript objects.
-fn refuse_unclear(name: &str, recognised: &[&str], fault: &mut Fault) {
+fn refuse_unclear(name: &str, recognised: &Known, fault: &mut Fault) {
     refuse_variant(name, recognised, fault);
     if matches!(name, "__proto__" | "constructor") {
         fault.get_or_insert(Reason::BadRpc);

@@ -29,7 +29,7 @@ impl Exchange {
     ) -> Result<Reading, Violation> {
         let Paper { source, place, .. } = paper;
         let range = message.range.clone();
-        let mut answered = Vec::new();
+        let mut answered = Answered::default();
         let fate = self.settle(paper, message, &mut answered)?;
         self.answer(&answered);
         let wrap = place == Place::Json && self.asked == Asked::Batch;
@@ -59,7 +59,7 @@ impl Exchange {
         if self.eyes.version != Version::V2025_03_26 || messages.is_empty() {
             return Err(Violation::new(Reason::BatchRefused));
         }
-        let mut answered = Vec::new();
+        let mut answered = Answered::default();
         let mut kept = Vec::with_capacity(messages.len());
         let mut changed = place == Place::Json && !self.refused.is_empty();
         for message in messages {
@@ -108,8 +108,8 @@ impl Exchange {
         });
     }
 
-    fn answer(&mut self, answered: &[usize]) {
-        for &index in answered {
+    fn answer(&mut self, answered: &Answered) {
+        for index in answered.iter() {
             let mut all = self.one.iter_mut().chain(&mut self.more);
             if let Some(pending) = all.nth(index) {
                 pending.answered = true;
@@ -122,7 +122,7 @@ impl Exchange {
         &mut self,
         paper: Paper<'_>,
         message: Message<'_>,
-        answered: &mut Vec<usize>,
+        answered: &mut Answered,
     ) -> Result<Fate, Violation> {
         let place = paper.place;
         let Message { range, edited, shape, hidden } = message;
@@ -237,7 +237,7 @@ impl Exchange {
         range: Range<usize>,
         answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
-        answered: &mut Vec<usize>,
+        answered: &mut Answered,
     ) -> Result<Fate, Violation> {
         let Paper { source, place, .. } = paper;
         let mut waiting = self
@@ -245,7 +245,7 @@ impl Exchange {
             .iter()
             .chain(&self.more)
             .enumerate()
-            .filter(|(index, pending)| !pending.answered && !answered.contains(index));
+            .filter(|(index, pending)| !pending.answered && !answered.contains(*index));
         // An error without an id is about the only request there is.
         let adopted = answer.error.is_some()
             && matches!(answer.id, Id::Absent | Id::Null)
@@ -390,6 +390,31 @@ impl Exchange {
         version
             .filter(|version| version.era() == Era::Legacy && self.config.supports(*version))
             .ok_or(Violation::new(Reason::BadVersion))
+    }
+}
+
+/// The places of the requests that a document answers. One is the rule: it needs no list.
+#[derive(Default)]
+struct Answered {
+    one: Option<usize>,
+    more: Vec<usize>,
+}
+
+impl Answered {
+    fn push(&mut self, place: usize) {
+        if self.one.is_none() {
+            self.one = Some(place);
+        } else {
+            self.more.push(place);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.one.iter().chain(&self.more).copied()
+    }
+
+    fn contains(&self, place: usize) -> bool {
+        self.iter().any(|answered| answered == place)
     }
 }
 

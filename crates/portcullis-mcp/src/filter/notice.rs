@@ -54,7 +54,7 @@ impl<'a> Pass<'_, '_, 'a> {
         let mut id = Id::Absent;
         let mut acknowledged = false;
         scanner.object(|scanner, name| {
-            match member(name, LISTS)? {
+            match member(name, &LISTS)? {
                 Some(known) if scanner.peek()? == Kind::Array => self.list(scanner, known)?,
                 Some(_) => return Err(BAD_RPC),
                 None => match &*name.decoded() {

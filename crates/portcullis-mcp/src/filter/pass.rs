@@ -8,11 +8,13 @@ use super::{Answer, Facets, RpcError, expect, member, skip, subscription};
 use crate::custom::{self, Param};
 use crate::json::{Kind, Scanner, Str};
 use crate::judge::Judge;
+use crate::names::Known;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
 /// The lists that a result may have, and what names their items.
-pub(super) const LISTS: &[&str] = &["tools", "prompts", "resources", "resourceTemplates", "tasks"];
+pub(super) static LISTS: Known =
+    Known::new(&["tools", "prompts", "resources", "resourceTemplates", "tasks"]);
 
 pub(super) fn list(name: &str) -> Option<(TargetKind, &'static str)> {
     Some(match name {
@@ -47,7 +49,7 @@ impl<'a> Pass<'_, '_, 'a> {
         let mut scope = false;
         scanner.object(|scanner, name| {
             members += 1;
-            match member(name, LISTS)? {
+            match member(name, &LISTS)? {
                 Some(known) => {
                     answer.listed = true;
                     self.list(scanner, known)?;
@@ -138,7 +140,7 @@ impl<'a> Pass<'_, '_, 'a> {
 
     /// Filters the lists among the members of an object that has no need to have any.
     fn lists_in(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
-        scanner.object(|scanner, name| match member(name, LISTS)? {
+        scanner.object(|scanner, name| match member(name, &LISTS)? {
             Some(known) => self.list(scanner, known),
             None => skip(scanner),
         })

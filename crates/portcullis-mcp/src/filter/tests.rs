@@ -326,7 +326,7 @@ fn ids_are_compared_with_their_type() {
 /// The same filter over a parsed document.
 fn reference(document: &Value) -> Value {
     let mut document = document.clone();
-    for name in LISTS {
+    for name in LISTS.iter() {
         let (_, key) = list(name).unwrap();
         if let Some(items) = document.pointer_mut(&format!("/result/{name}")) {
             items.as_array_mut().unwrap().retain(|item| {

@@ -106,12 +106,12 @@ pub(super) fn read<'a>(
             }
             "task" if scanner.peek()? == Kind::Object => {
                 scanner.object(|scanner, name| {
-                    refuse_variant(&name.decoded(), names::TASK, fault);
+                    refuse_variant(&name.decoded(), &names::TASK, fault);
                     scanner.pass()
                 })?;
             }
             other => {
-                refuse_unclear(other, names::PARAMS, fault);
+                refuse_unclear(other, &names::PARAMS, fault);
                 scanner.pass()?;
             }
         }
@@ -161,7 +161,7 @@ fn meta<'a>(
             }
             names::META_RELATED => meta.related = Some(related(scanner, fault)?),
             other => {
-                refuse_variant(other, names::META, fault);
+                refuse_variant(other, &names::META, fault);
                 scanner.pass()?;
             }
         }
@@ -182,7 +182,7 @@ fn related<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Member<'a
             id = text(scanner)?;
             return Ok(());
         }
-        refuse_variant(&name.decoded(), names::TASK, fault);
+        refuse_variant(&name.decoded(), &names::TASK, fault);
         scanner.pass()
     })?;
     Ok(id)
@@ -196,7 +196,7 @@ fn reference<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Referen
             "name" => reference.name = text(scanner)?,
             "uri" => reference.uri = text(scanner)?,
             other => {
-                refuse_variant(other, names::REF, fault);
+                refuse_variant(other, &names::REF, fault);
                 scanner.pass()?;
             }
         }
@@ -221,7 +221,7 @@ fn listen<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Listen<'a>
             other => {
                 listen.wrong |= other == "resourceSubscriptions";
                 listen.tasks |= other == "taskIds";
-                refuse_unclear(other, names::NOTIFICATIONS, fault);
+                refuse_unclear(other, &names::NOTIFICATIONS, fault);
                 scanner.pass()?;
             }
         }
