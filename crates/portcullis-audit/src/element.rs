@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_core::{Denial, McpMessage, Method, NoMessage, Note, Reason, TargetKind};
+use portcullis_core::{
+    CredentialSource, Denial, McpMessage, Method, NoMessage, Note, Reason, TargetKind,
+};
 
 use crate::classify::{Answer, End, is_tool_result, result_type};
 use crate::id::EventId;
@@ -34,6 +36,7 @@ pub(crate) struct Element {
     input_required: bool,
     task: bool,
     upstream_status: Option<StatusCode>,
+    cred_source: Option<CredentialSource>,
     violation: Option<Reason>,
     /// The hook that withheld the answer, and why.
     hook: Option<(String, Reason)>,
@@ -79,6 +82,7 @@ impl Element {
             input_required: false,
             task: false,
             upstream_status: None,
+            cred_source: None,
             violation: None,
             hook: None,
             filtered_count: 0,
@@ -113,6 +117,7 @@ impl Element {
             Note::InputRequired if answered => self.input_required = true,
             Note::TaskBegun if answered => self.task = true,
             Note::UpstreamStatus(status) => self.upstream_status = Some(status),
+            Note::UpstreamCredential(source) => self.cred_source = Some(source),
             Note::Violation(reason) => self.violation = Some(reason),
             Note::Hook { name, reason } if answered => {
                 self.hook = Some((clip(name).to_owned(), reason));
@@ -172,6 +177,7 @@ impl Element {
             reason: reason.filter(|_| reason != self.decided),
             hook,
             upstream_status: self.upstream_status,
+            cred_source: self.cred_source,
             bytes_in: self.bytes_in,
             bytes_out: 0,
             filtered_count: self.filtered_count,

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use portcullis_core::CredentialSource;
+
 use crate::EventId;
 use crate::client::ClientInfo;
 use crate::escape::OneLine;
@@ -193,6 +195,7 @@ impl Serialize for Outcome {
         members.put_some("reason", self.reason.map(|reason| reason.as_str()))?;
         members.put_some("hook", self.hook.as_deref())?;
         members.put_some("upstream_status", self.upstream_status.map(|status| status.as_u16()))?;
+        members.put_some("cred_source", self.cred_source.map(CredentialSource::as_str))?;
         members.put_some("bytes_in", self.bytes_in)?;
         members.put("bytes_out", &self.bytes_out)?;
         members.put("filtered_count", &self.filtered_count)?;

@@ -191,6 +191,8 @@ entries! {
         may hook: String,
         /// The status of the service behind the gate, where it was no success.
         may upstream_status: u16,
+        /// Where the credential came from with which the service behind the gate was called: `shared`.
+        may cred_source: String,
         /// The size of the message, in bytes.
         may bytes_in: u64,
         /// The size of the answer, in bytes.

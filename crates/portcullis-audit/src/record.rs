@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_core::{Arguments, Caller, Method, Principal, Reason, ValueKind, Version};
+use portcullis_core::{
+    Arguments, Caller, CredentialSource, Method, Principal, Reason, ValueKind, Version,
+};
 
 use crate::chain::record::{Checkpoint, Start};
 use crate::copied::Copied;
@@ -373,6 +375,7 @@ pub struct Outcome {
     pub(crate) reason: Option<Reason>,
     pub(crate) hook: Option<String>,
     pub(crate) upstream_status: Option<StatusCode>,
+    pub(crate) cred_source: Option<CredentialSource>,
     pub(crate) bytes_in: Option<u64>,
     pub(crate) bytes_out: u64,
     pub(crate) filtered_count: u64,
@@ -436,6 +439,13 @@ impl Outcome {
     #[must_use]
     pub fn upstream_status(&self) -> Option<StatusCode> {
         self.upstream_status
+    }
+
+    /// Where the credential came from with which the service behind the gate was called; `None` when it
+    /// got none.
+    #[must_use]
+    pub fn credential_source(&self) -> Option<CredentialSource> {
+        self.cred_source
     }
 
     /// How many bytes of the answer's body were handed on.

@@ -72,6 +72,7 @@ pub use reason::Reason;
 pub use scope::ScopeHierarchy;
 pub use text::Text;
 pub use trail::{
-    Acknowledgement, Decided, Note, Observer, Receipt, ReceiptSender, Recorder, Trail,
+    Acknowledgement, CredentialSource, Decided, Note, Observer, Receipt, ReceiptSender, Recorder,
+    Trail,
 };
 pub use version::{Era, Version};

@@ -212,6 +212,24 @@ pub struct Decided<'a> {
     pub verdict: Result<&'a Permit, &'a Denial>,
 }
 
+/// Where a credential for the service behind the gate comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum CredentialSource {
+    /// Configuration: all callers share it.
+    Shared,
+}
+
+impl CredentialSource {
+    /// The word for it in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// Something worth knowing about an answer, for the outcome record.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -245,6 +263,8 @@ pub enum Note<'a> {
         /// Whether it refused or failed.
         reason: Reason,
     },
+    /// The service behind the gate is called with a credential that is not the caller's.
+    UpstreamCredential(CredentialSource),
     /// The service behind the gate gave the head of its answer.
     Answered {
         /// How long that took, from the call to the head.

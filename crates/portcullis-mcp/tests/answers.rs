@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
-    Caller, Clock, Denial, Principal, Reason, RequestFacts as _, ResponseFacts as _,
+    Caller, Clock, Denial, DenialKind, Principal, Reason, RequestFacts as _, ResponseFacts as _,
 };
 use portcullis_mcp::{InspectLayer, Limits};
 use portcullis_test::{Answer, ChunkedBody, FakeMcp};
@@ -387,6 +387,38 @@ async fn a_refusal_from_inside_passes_whole() {
     assert_eq!(response.status(), 408);
     assert_eq!(response.headers()["www-authenticate"], "Bearer scope=\"x\"");
     assert_eq!(response.denial().unwrap().reason(), Reason::PolicyDenied);
+}
+
+/// R-086: a proxy that stands for the service says what went wrong, also of a permitted request. Any other
+/// refusal of a permitted request is the service's word, and withheld.
+#[tokio::test]
+async fn the_words_of_a_proxy_pass_and_no_others() {
+    let id = portcullis_core::Text::from("1");
+    let busy = Denial::upstream_unavailable(Some(&id), Duration::from_secs(7));
+    let rows = [
+        ("busy", busy, 503, Some("7")),
+        ("slow", Denial::upstream_timeout(Some(&id)), 504, None),
+        ("failed", Denial::upstream(Some(&id)), 502, None),
+        ("another refusal", Denial::host(), 502, None),
+    ];
+    for (name, refusal, status, retry_after) in rows {
+        let inner = tower::service_fn(move |_: Request<portcullis_core::Buffered>| {
+            let mut response = refusal.clone().into_response::<ChunkedBody>();
+            response.headers_mut().insert("set-cookie", "a=b".parse().unwrap());
+            async move { Ok::<_, std::convert::Infallible>(response) }
+        });
+        let mut request = legacy_list();
+        request.set_caller(alice());
+        let response = layer().layer(Permits::new(inner)).oneshot(request).await.unwrap();
+        assert_eq!(response.denial().map(Denial::kind), Some(DenialKind::Upstream), "{name}");
+        assert_eq!(response.status(), status, "{name}");
+        let waits = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(waits, retry_after, "{name}");
+        assert!(!response.headers().contains_key("set-cookie"), "{name}");
+        let Ok(body) = response.into_body().collect().await else { panic!("{name}") };
+        let start = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"#;
+        assert!(body.to_bytes().starts_with(start), "{name}");
+    }
 }
 
 #[tokio::test]

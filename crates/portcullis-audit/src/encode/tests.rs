@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use portcullis_core::{
-    Actor, Arguments, Caller, Clock, Method, Principal, Reason, TokenInfo, ValueKind, Version,
+    Actor, Arguments, Caller, Clock, CredentialSource, Method, Principal, Reason, TokenInfo,
+    ValueKind, Version,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -125,6 +126,7 @@ pub(crate) fn outcome() -> Outcome {
         reason: Some(Reason::UpstreamError),
         hook: Some("redact".into()),
         upstream_status: Some(StatusCode::BAD_GATEWAY),
+        cred_source: Some(CredentialSource::Shared),
         bytes_in: Some(120),
         bytes_out: 300,
         filtered_count: 2,
@@ -237,7 +239,8 @@ fn an_outcome_is_exactly_this() {
             "{{\"schema\":1,\"record\":\"outcome\",\"ts\":\"2026-11-18T11:06:41.000Z\",\
              \"event_id\":\"{id}\",\"duration_ms\":880,\"http_status\":200,\
              \"result_type\":\"is_error\",\"error_code\":-32603,\"reason\":\"upstream_error\",\
-             \"hook\":\"redact\",\"upstream_status\":502,\"bytes_in\":120,\"bytes_out\":300,\"filtered_count\":2,\
+             \"hook\":\"redact\",\"upstream_status\":502,\"cred_source\":\"shared\",\"bytes_in\":120,\
+             \"bytes_out\":300,\"filtered_count\":2,\
              \"filtered\":[\"purge\",\"drop_table\"],\"truncated\":true}}"
         )
     );

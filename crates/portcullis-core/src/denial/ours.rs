@@ -51,6 +51,33 @@ impl Denial {
         .no_store()
     }
 
+    /// 504 for a service that took too long.
+    #[must_use]
+    pub fn upstream_timeout(id: Option<&Text>) -> Self {
+        Self::rpc(
+            DenialKind::Upstream,
+            Reason::UpstreamError,
+            StatusCode::GATEWAY_TIMEOUT,
+            id,
+            (-32603, "Upstream timed out", None),
+        )
+        .no_store()
+    }
+
+    /// 503 for a service that says that it cannot answer now, or is being started.
+    #[must_use]
+    pub fn upstream_unavailable(id: Option<&Text>, retry_after: Duration) -> Self {
+        Self::rpc(
+            DenialKind::Upstream,
+            Reason::UpstreamError,
+            StatusCode::SERVICE_UNAVAILABLE,
+            id,
+            (-32603, "Upstream temporarily unavailable", None),
+        )
+        .with(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
+        .no_store()
+    }
+
     /// 400 `-32021` for an answer that needs client capabilities which the request did not declare
     /// . `capabilities` is a JSON object shaped like the client's own declaration.
     #[must_use]

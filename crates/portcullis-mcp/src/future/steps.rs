@@ -10,7 +10,7 @@ use http::{
 };
 use http_body::Body;
 use portcullis_core::{
-    AnonymousPass, Buffered, Caller, Denial, GateBody, Note, Reason, RequestFacts as _,
+    AnonymousPass, Buffered, Caller, Denial, DenialKind, GateBody, Note, Reason, RequestFacts as _,
     ResponseFacts as _,
 };
 use tower_service::Service;
@@ -166,7 +166,15 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         ResBody: Body<Data = Bytes>,
     {
         match response.permit() {
-            Some(permit) => exchange.permitted(permit),
+            Some(permit) => {
+                exchange.permitted(permit);
+                // A proxy that stands for the service says in our words what went wrong.
+                let upstream = |denial: &&Denial| denial.kind() == DenialKind::Upstream;
+                if let Some(denial) = response.denial().filter(upstream) {
+                    exchange.note(Note::Violation(denial.reason()));
+                    return Self::refuse(denial.clone());
+                }
+            }
             // A refusal from inside is not the service's answer: it is ours already.
             None if response.denial().is_some() => {
                 return Self::done(response.map(|body| FilterBody::gate(GateBody::inner(body))));
