@@ -140,6 +140,8 @@ pub use portcullis_forwarded as forwarded;
 pub use portcullis_jwt as jwt;
 pub use portcullis_mcp as mcp;
 pub use portcullis_prm as prm;
+#[cfg(feature = "proxy")]
+pub use portcullis_proxy as proxy;
 pub use portcullis_rbac as rbac;
 #[cfg(feature = "roster")]
 pub use portcullis_roster as roster;

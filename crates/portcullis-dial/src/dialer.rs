@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -43,6 +45,18 @@ impl Dialer {
             return Err(ConfigError::new("there is no host to connect to"));
         }
         Ok(Self { host: host.to_owned(), port, tls: None })
+    }
+
+    /// Offers these application protocols to the server (ALPN, RFC 7301), the most wanted first. What it
+    /// chose, [`Stream::protocol`] says. Means nothing without TLS.
+    #[must_use]
+    pub fn offering(mut self, protocols: &[&[u8]]) -> Self {
+        if let Some((connector, _)) = &mut self.tls {
+            let mut config = ClientConfig::clone(connector.config());
+            config.alpn_protocols = protocols.iter().map(|&protocol| protocol.to_owned()).collect();
+            *connector = TlsConnector::from(Arc::new(config));
+        }
+        self
     }
 
     /// Whether `host` is this very machine: a loopback address, or `localhost`.
@@ -86,8 +100,6 @@ impl fmt::Debug for Dialer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;

@@ -16,6 +16,17 @@ pub(crate) enum Kind<S> {
     Tls(Box<TlsStream<S>>),
 }
 
+impl<S> Stream<S> {
+    /// The application protocol that the server chose (ALPN), of those that the dialer offered.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
