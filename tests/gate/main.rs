@@ -14,6 +14,8 @@ mod anonymous;
 mod attacks;
 mod authority;
 mod certificate;
+#[cfg(all(feature = "proxy-stdio", feature = "yaml", unix))]
+mod commands;
 #[path = "../corpus/mod.rs"]
 mod corpus;
 mod differential;

@@ -252,6 +252,19 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    serve_on(listener, service);
+    addr
+}
+
+/// The same, where somebody had to know the address before there was a service.
+pub fn serve_on<S, B>(listener: TcpListener, service: S)
+where
+    S: Service<Request<hyper::body::Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -263,7 +276,6 @@ where
             });
         }
     });
-    addr
 }
 
 /// A request, as it goes on the wire.

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 use portcullis_core::{Buffered, Denial, GateBody};
 use tokio::time::{Instant, Sleep};
 
+#[cfg(all(feature = "stdio", unix))]
+use crate::stdio::Events;
 use crate::{ProxyError, ProxyErrorKind};
 
 /// The body of an answer: an upstream's own, frame by frame as it arrives, or one made here.
@@ -26,6 +28,8 @@ pub struct ProxyBody {
 enum State {
     Own(GateBody<Buffered>),
     Upstream(Incoming, Patience),
+    #[cfg(all(feature = "stdio", unix))]
+    Events(Pin<Box<Events>>),
 }
 
 impl ProxyBody {
@@ -49,6 +53,12 @@ impl ProxyBody {
     /// What an HTTP upstream answers.
     pub(crate) fn upstream(body: Incoming, patience: Patience) -> Self {
         Self { state: State::Upstream(body, patience) }
+    }
+
+    /// What a command says while it is read.
+    #[cfg(all(feature = "stdio", unix))]
+    pub(crate) fn events(body: Events) -> Self {
+        Self { state: State::Events(Box::pin(body)) }
     }
 }
 
@@ -79,6 +89,8 @@ impl Body for ProxyBody {
                         .map(|()| Some(Err(ProxyError::new(ProxyErrorKind::TimedOut)))),
                 };
             },
+            #[cfg(all(feature = "stdio", unix))]
+            State::Events(body) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -86,6 +98,8 @@ impl Body for ProxyBody {
         match &self.state {
             State::Own(body) => body.is_end_stream(),
             State::Upstream(body, _) => body.is_end_stream(),
+            #[cfg(all(feature = "stdio", unix))]
+            State::Events(_) => false,
         }
     }
 
@@ -93,6 +107,8 @@ impl Body for ProxyBody {
         match &self.state {
             State::Own(body) => body.size_hint(),
             State::Upstream(body, _) => body.size_hint(),
+            #[cfg(all(feature = "stdio", unix))]
+            State::Events(_) => SizeHint::default(),
         }
     }
 }

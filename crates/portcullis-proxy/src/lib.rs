@@ -3,6 +3,10 @@
 //! [`HttpUpstream`] speaks Streamable HTTP with a server on the network or on a Unix socket. It is the
 //! innermost service of a stack: put the layers that decide around it.
 //!
+//! `StdioUpstream` (feature `stdio`, on Unix) runs a server that speaks over standard input and output, and
+//! keeps its children apart by person. What it refuses and does not do is told there; what follows is about
+//! [`HttpUpstream`].
+//!
 //! ```
 //! use portcullis_proxy::{HttpUpstream, IdentityHeaders};
 //!
@@ -70,6 +74,8 @@ mod outgoing;
 mod request;
 mod respond;
 mod secret;
+#[cfg(all(feature = "stdio", unix))]
+mod stdio;
 mod upstream;
 mod url;
 
@@ -80,4 +86,6 @@ pub use future::ResponseFuture;
 pub use identity::IdentityHeaders;
 pub use portcullis_dial::Tls;
 pub use secret::Secret;
+#[cfg(all(feature = "stdio", unix))]
+pub use stdio::{StdioFuture, StdioUpstream, StdioUpstreamBuilder};
 pub use upstream::HttpUpstream;
