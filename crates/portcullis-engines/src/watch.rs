@@ -362,3 +362,6 @@ impl<A: Authorizer> fmt::Debug for Watched<A> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -435,6 +435,54 @@ async fn answers_are_remembered_for_a_while() {
     step("forgotten", &caller, "ok", 1).await;
 }
 
+/// An answer is as old as its question, however long it was on its way.
+#[tokio::test]
+async fn answers_count_from_when_they_were_asked_for() {
+    for together in [false, true] {
+        let point = Point::held(by_name).await;
+        let (clock, hand) = Clock::manual(1_000);
+        let settings = DecisionPoint::new(&point.url).clock(clock).timeout(Duration::from_secs(30));
+        let authzen = AuthZen::builder(settings).build().unwrap();
+        let first = {
+            let authzen = authzen.clone();
+            tokio::spawn(async move {
+                let caller = verified(alice());
+                match together {
+                    true => list(&authzen, &caller, &["ok", "no"]).await,
+                    false => vec![ask(&authzen, &call(&caller, "ok")).await],
+                }
+            })
+        };
+        point.wait_for(1).await;
+        hand.advance(Duration::from_secs(4));
+        point.release();
+        assert_eq!(first.await.unwrap()[0], yes());
+        let caller = verified(alice());
+        assert_eq!(ask(&authzen, &call(&caller, "ok")).await, yes());
+        assert_eq!(point.count(), 1, "{together}: remembered");
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(ask(&authzen, &call(&caller, "ok")).await, yes());
+        assert_eq!(point.count(), 2, "{together}: over");
+    }
+}
+
+/// What all was forgotten during is forgotten too, of a list as of a call.
+#[tokio::test]
+async fn a_list_under_way_is_forgotten() {
+    let point = Point::held(by_name).await;
+    let authzen = AuthZen::builder(DecisionPoint::new(&point.url)).build().unwrap();
+    let first = {
+        let authzen = authzen.clone();
+        tokio::spawn(async move { list(&authzen, &verified(alice()), &["ok", "no"]).await })
+    };
+    point.wait_for(1).await;
+    authzen.forget();
+    point.release();
+    assert_eq!(first.await.unwrap(), [yes(), no()]);
+    assert_eq!(ask(&authzen, &call(&verified(alice()), "ok")).await, yes());
+    assert_eq!(point.count(), 2);
+}
+
 #[tokio::test]
 async fn equal_questions_are_asked_once() {
     let point = Point::held(by_name).await;

@@ -15,7 +15,7 @@ mod point;
 use std::time::Duration;
 
 use point::{Asked, ISSUER, Point, Reply, alice, ask, call, json, list, verified};
-use portcullis_core::{AnonymousReason, Caller, Method, Principal, TargetKind, Version};
+use portcullis_core::{AnonymousReason, Caller, Clock, Method, Principal, TargetKind, Version};
 use portcullis_engines::{DecisionPoint, OpenFga, OpenFgaBuilder};
 use portcullis_rbac::{Authorizer as _, Decision, Query};
 use serde_json::{Map, Value, json as value};
@@ -345,6 +345,39 @@ async fn a_cut_answer_that_nobody_notices_hides_and_does_not_deny() {
     assert_eq!(point.count(), 1, "a yes is remembered");
     assert_eq!(shown[100], no());
     assert_eq!(ask(&fga, &call(&caller, "ok100")).await, yes(), "a no of a list is not");
+}
+
+/// An answer is as old as its question, and forgotten with it.
+#[tokio::test]
+async fn a_listing_is_as_old_as_its_question() {
+    for forgets in [false, true] {
+        let point = Point::held(with_lists(1000)).await;
+        let (clock, hand) = Clock::manual(1_000);
+        let settings = DecisionPoint::new(&point.url).clock(clock).timeout(Duration::from_secs(30));
+        let fga = OpenFga::builder(settings, STORE, MODEL);
+        let fga = fga.list_objects(1000, Duration::ZERO).build().unwrap();
+        let listing = {
+            let (fga, (tools, _)) = (fga.clone(), many());
+            tokio::spawn(async move {
+                let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+                list(&fga, &verified(alice()), &tools).await
+            })
+        };
+        point.wait_for(1).await;
+        hand.advance(Duration::from_secs(4));
+        if forgets {
+            fga.forget();
+        }
+        point.release();
+        assert_eq!(listing.await.unwrap(), many().1);
+        let caller = verified(alice());
+        let rest = usize::from(forgets);
+        assert_eq!(ask(&fga, &call(&caller, "ok0")).await, yes());
+        assert_eq!(point.count(), 1 + rest, "{forgets}");
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(ask(&fga, &call(&caller, "ok10")).await, yes());
+        assert_eq!(point.count(), 2 + rest, "{forgets}: over");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use portcullis_core::{
 };
 use portcullis_rbac::{Agent, Argument, Decision, Policy, Query, Role, Rule, Server, Window};
 use proptest::prelude::*;
+use serde_json::Value;
 
 const ROLES: [&str; 3] = ["r0", "r1", "r2"];
 const SCOPES: [&str; 3] = ["s0", "s1", "s2"];
@@ -36,9 +37,13 @@ struct Model {
     roles: Vec<usize>,
     everyone: bool,
     scopes: Vec<usize>,
-    argument: Option<Asked>,
+    /// Of `x`, and of the `x` in `o`.
+    arguments: Vec<(bool, Asked)>,
     through: Option<Via>,
-    night: bool,
+    windows: Vec<When>,
+    from: bool,
+    until: bool,
+    about: About,
     server: bool,
     read_only: Option<bool>,
     only_calls: bool,
@@ -54,10 +59,37 @@ const ADDRESSES: [&str; 6] =
 #[derive(Clone, Copy, Debug)]
 enum Asked {
     Equals(i64),
+    OneOf,
+    Min(i64),
     Max(i64),
     Prefix,
+    Suffix,
+    Matches,
+    MaxLength(u64),
+    EachMax(i64),
     Present(bool),
 }
+
+/// Parts of the week; the days and hours that they are.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    Night,
+    /// Of Wednesday, into Thursday.
+    OneNight,
+    Weekend,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum About {
+    Tools,
+    Prompts,
+    Both,
+}
+
+/// A Tuesday, and moments from it on at which rules begin and end.
+const TUESDAY: u64 = 1_700_000_000 / 86_400 * 86_400;
+const FROM: (&str, u64) = ("2023-11-15T12:00:00Z", 86_400 + 12 * 3_600);
+const UNTIL: (&str, u64) = ("2023-11-17T02:00:00+02:00", 3 * 86_400);
 
 #[derive(Clone, Copy, Debug)]
 enum Via {
@@ -69,13 +101,19 @@ enum Via {
 #[derive(Clone, Debug)]
 struct Question {
     tool: usize,
+    /// It is a prompt of that name.
+    prompt: bool,
     held: Option<Vec<usize>>,
     groups_unknown: bool,
     scopes: Vec<usize>,
     /// Nothing, the named agent, another actor.
     actor: u8,
     argument: Option<&'static str>,
+    inner: Option<&'static str>,
+    /// Another member beside the argument, which some servers take for it.
+    odd: Option<&'static str>,
     listing: bool,
+    day: u64,
     hour: u64,
     /// No name, the server that rules name, another one.
     server: u8,
@@ -87,8 +125,14 @@ struct Question {
 fn asked() -> impl Strategy<Value = Asked> {
     prop_oneof![
         (0..3_i64).prop_map(Asked::Equals),
+        Just(Asked::OneOf),
+        (0..3_i64).prop_map(Asked::Min),
         (0..3_i64).prop_map(Asked::Max),
         Just(Asked::Prefix),
+        Just(Asked::Suffix),
+        Just(Asked::Matches),
+        (0..3_u64).prop_map(Asked::MaxLength),
+        (0..3_i64).prop_map(Asked::EachMax),
         any::<bool>().prop_map(Asked::Present),
     ]
 }
@@ -102,13 +146,34 @@ fn rule() -> impl Strategy<Value = Model> {
             indexes(3, 2),
             prop::bool::weighted(0.3),
         ),
-        (indexes(3, 2), prop::option::weighted(0.3, asked())),
+        (
+            indexes(3, 2),
+            prop_oneof![
+                5 => Just(Vec::new()),
+                2 => asked().prop_map(|asked| vec![(false, asked)]),
+                1 => (any::<bool>(), asked(), asked()).prop_map(|(both, one, other)| {
+                    let inner = (true, one);
+                    if both { vec![(false, other), inner] } else { vec![inner] }
+                }),
+            ],
+            prop_oneof![6 => Just(About::Tools), 1 => Just(About::Prompts), 1 => Just(About::Both)],
+        ),
         (
             prop::option::weighted(
                 0.2,
                 prop_oneof![Just(Via::Direct), Just(Via::Agent), Just(Via::Bot)],
             ),
-            prop::bool::weighted(0.15),
+            (
+                prop_oneof![
+                    5 => Just(Vec::new()),
+                    1 => prop::collection::vec(
+                        prop_oneof![Just(When::Night), Just(When::OneNight), Just(When::Weekend)],
+                        1..3,
+                    ),
+                ],
+                prop::bool::weighted(0.1),
+                prop::bool::weighted(0.1),
+            ),
             prop::bool::weighted(0.15),
             prop::option::weighted(0.15, any::<bool>()),
             prop::bool::weighted(0.1),
@@ -116,19 +181,24 @@ fn rule() -> impl Strategy<Value = Model> {
             any::<bool>(),
         ),
     )
-        .prop_map(|((allow, patterns, roles, everyone), (scopes, argument), more)| {
-            let (through, night, server, read_only, only_calls, networks, plain) = more;
+        .prop_map(|((allow, patterns, roles, everyone), (scopes, arguments, about), more)| {
+            let (through, (windows, from, until), server, read_only, only_calls, networks, plain) =
+                more;
             let everyone = everyone || roles.is_empty();
             let scopes = if allow { scopes } else { Vec::new() };
+            let read_only = read_only.filter(|_| about == About::Tools);
             let model = Model {
                 allow,
                 patterns,
                 roles,
                 everyone,
                 scopes,
-                argument,
+                arguments,
                 through,
-                night,
+                windows,
+                from,
+                until,
+                about,
                 server,
                 read_only,
                 only_calls,
@@ -137,9 +207,11 @@ fn rule() -> impl Strategy<Value = Model> {
             if plain {
                 // Most rules of most policies.
                 return Model {
-                    argument: None,
+                    arguments: Vec::new(),
                     through: None,
-                    night: false,
+                    windows: Vec::new(),
+                    from: false,
+                    until: false,
                     server: false,
                     read_only: None,
                     only_calls: false,
@@ -151,40 +223,57 @@ fn rule() -> impl Strategy<Value = Model> {
         })
 }
 
+fn value() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some("0")),
+        1 => Just(Some("1.0")),
+        1 => Just(Some("2")),
+        1 => Just(Some("3")),
+        1 => Just(Some("\"1\"")),
+        1 => Just(Some("\"ab\"")),
+        1 => Just(Some("\"ba\"")),
+        1 => Just(Some("null")),
+        1 => Just(Some("1e0")),
+        1 => Just(Some("true")),
+        1 => Just(Some("\"\\u0061b\"")),
+        1 => Just(Some("{}")),
+        1 => Just(Some("[]")),
+        1 => Just(Some("[0,2]")),
+        1 => Just(Some("[1,\"a\",1]")),
+        1 => Just(Some("[2,\"a\"]")),
+    ]
+}
+
 fn question() -> impl Strategy<Value = Question> {
-    let values = prop_oneof![
-        Just(None),
-        Just(Some("0")),
-        Just(Some("1.0")),
-        Just(Some("2")),
-        Just(Some("3")),
-        Just(Some("\"1\"")),
-        Just(Some("\"ab\"")),
-        Just(Some("\"ba\"")),
-        Just(Some("null")),
-    ];
     (
         (0..TOOLS.len(), prop::option::weighted(0.9, prop::collection::vec(0..3_usize, 0..3))),
         (prop::bool::weighted(0.2), prop::collection::vec(0..3_usize, 0..3), 0..3_u8),
         (
-            values,
-            any::<bool>(),
-            0..24_u64,
+            (value(), value()),
+            prop::option::weighted(0.1, prop_oneof![Just("X"), Just("__proto__")]),
+            (any::<bool>(), prop::bool::weighted(0.2)),
+            (0..7_u64, 0..24_u64),
             0..3_u8,
             prop::option::of(prop::option::of(any::<bool>())),
             prop::option::weighted(0.8, 0..ADDRESSES.len()),
         ),
     )
         .prop_map(|((tool, held), (groups_unknown, scopes, actor), more)| {
-            let (argument, listing, hour, server, hints, address) = more;
+            let ((argument, inner), odd, (listing, prompt), (day, hour), server, hints, address) =
+                more;
             Question {
                 tool,
+                prompt,
                 held,
                 groups_unknown,
                 scopes,
                 actor,
                 argument,
+                inner,
+                odd,
                 listing,
+                day,
                 hour,
                 server,
                 hints,
@@ -204,20 +293,33 @@ fn policy(models: &[Model]) -> Policy {
         let id = format!("{number}");
         let mut rule = if model.allow { Rule::allow(id) } else { Rule::deny(id) };
         rule = rule
-            .tools(model.patterns.iter().map(|pattern| PATTERNS[*pattern]))
             .roles(model.roles.iter().map(|role| ROLES[*role]))
             .requires_scopes(model.scopes.iter().map(|scope| SCOPES[*scope]));
+        let patterns = || model.patterns.iter().map(|pattern| PATTERNS[*pattern]);
+        if model.about != About::Prompts {
+            rule = rule.tools(patterns());
+        }
+        if model.about != About::Tools {
+            rule = rule.prompts(patterns());
+        }
         if model.everyone {
             rule = rule.everyone();
         }
-        if let Some(asked) = model.argument {
+        for (inner, asked) in &model.arguments {
+            let new = Argument::new();
             rule = rule.argument(
-                "x",
-                match asked {
-                    Asked::Equals(number) => Argument::new().equals(number),
-                    Asked::Max(number) => Argument::new().max(number),
-                    Asked::Prefix => Argument::new().prefix("a"),
-                    Asked::Present(present) => Argument::new().present(present),
+                if *inner { "/o/x" } else { "x" },
+                match *asked {
+                    Asked::Equals(number) => new.equals(number),
+                    Asked::OneOf => new.one_of(["ab", "1"]),
+                    Asked::Min(number) => new.min(number),
+                    Asked::Max(number) => new.max(number),
+                    Asked::Prefix => new.prefix("a"),
+                    Asked::Suffix => new.suffix("a"),
+                    Asked::Matches => new.matches("b."),
+                    Asked::MaxLength(most) => new.max_length(most),
+                    Asked::EachMax(number) => new.each(Argument::new().max(number)),
+                    Asked::Present(present) => new.present(present),
                 },
             );
         }
@@ -227,8 +329,19 @@ fn policy(models: &[Model]) -> Policy {
             Some(Via::Agent) => rule.through_any_agent(),
             Some(Via::Bot) => rule.through(["bot"]),
         };
-        if model.night {
-            rule = rule.during(Window::new("UTC").hours("22:00-06:00"));
+        for window in &model.windows {
+            let utc = Window::new("UTC");
+            rule = rule.during(match window {
+                When::Night => utc.hours("22:00-06:00"),
+                When::OneNight => utc.days(["wed"]).hours("22:00-06:00"),
+                When::Weekend => utc.days(["sat-sun"]),
+            });
+        }
+        if model.from {
+            rule = rule.valid_from(FROM.0);
+        }
+        if model.until {
+            rule = rule.valid_until(UNTIL.0);
         }
         if model.server {
             rule = rule.servers(["main"]);
@@ -262,27 +375,63 @@ fn known(holds: bool) -> Truth {
     if holds { Truth::Yes } else { Truth::No }
 }
 
-fn argument(asked: Asked, value: Option<&str>) -> Truth {
-    let number = value.and_then(|value| value.parse::<f64>().ok());
-    match asked {
-        Asked::Present(present) => known(value.is_some() == present),
-        Asked::Equals(wanted) => number.map_or(Truth::Unknown, |n| known(n == wanted as f64)),
-        Asked::Max(most) => number.map_or(Truth::Unknown, |n| known(n <= most as f64)),
-        Asked::Prefix => match value.and_then(|value| value.strip_prefix('"')) {
-            Some(text) => known(text.starts_with('a')),
-            None => Truth::Unknown,
-        },
+fn argument(asked: Asked, value: Option<&Value>) -> Truth {
+    if let Asked::Present(present) = asked {
+        return known(value.is_some() == present);
+    }
+    let number = |value: &Value| value.is_number().then(|| value.as_f64().unwrap());
+    let (text, list) = (value.and_then(Value::as_str), value.and_then(Value::as_array));
+    let holds = match asked {
+        Asked::Present(_) => None,
+        Asked::Equals(wanted) => value.and_then(number).map(|n| n == wanted as f64),
+        Asked::Min(least) => value.and_then(number).map(|n| n >= least as f64),
+        Asked::Max(most) => value.and_then(number).map(|n| n <= most as f64),
+        Asked::OneOf => text.map(|text| text == "ab" || text == "1"),
+        Asked::Prefix => text.map(|text| text.starts_with('a')),
+        Asked::Suffix => text.map(|text| text.ends_with('a')),
+        Asked::Matches => text.map(|text| text.len() == 2 && text.starts_with('b')),
+        Asked::MaxLength(most) => {
+            text.map(str::len).or(list.map(Vec::len)).map(|length| length as u64 <= most)
+        }
+        Asked::EachMax(most) => {
+            let above = |item| number(item).is_some_and(|n| n > most as f64);
+            match list {
+                Some(list) if list.iter().any(above) => Some(false),
+                Some(list) if list.iter().all(Value::is_number) => Some(true),
+                _ => None,
+            }
+        }
+    };
+    holds.map_or(Truth::Unknown, known)
+}
+
+/// What a rule finds where it looks for an argument, if there is one answer.
+fn sent(inner: bool, question: &Question) -> Option<Option<Value>> {
+    let json = |text: &str| serde_json::from_str(text).unwrap();
+    match (question.odd, inner) {
+        (Some("X"), false) | (Some("__proto__"), _) => None,
+        (_, false) => Some(question.argument.map(json)),
+        (_, true) => Some(question.inner.map(json)),
+    }
+}
+
+fn is_in(window: When, question: &Question) -> bool {
+    let (day, hour) = (question.day, question.hour);
+    match window {
+        When::Night => hour >= 22 || hour < 6,
+        When::OneNight => day == 1 && hour >= 22 || day == 2 && hour < 6,
+        When::Weekend => day == 4 || day == 5,
     }
 }
 
 /// Whether a rule's conditions let it apply.
 fn conditions_hold(model: &Model, question: &Question) -> bool {
     let mut truths = Vec::new();
-    if let Some(asked) = model.argument {
-        truths.push(if question.listing {
-            known(model.allow)
-        } else {
-            argument(asked, question.argument)
+    for (inner, asked) in &model.arguments {
+        truths.push(match sent(*inner, question) {
+            _ if question.listing => known(model.allow),
+            None => Truth::Unknown,
+            Some(value) => argument(*asked, value.as_ref()),
         });
     }
     if let Some(via) = model.through {
@@ -293,9 +442,13 @@ fn conditions_hold(model: &Model, question: &Question) -> bool {
             (true, Via::Bot) => known(question.actor == 1),
         });
     }
-    if model.night {
-        truths.push(known(question.hour >= 22 || question.hour < 6));
+    if !model.windows.is_empty() {
+        truths.push(known(model.windows.iter().any(|window| is_in(*window, question))));
     }
+    let now = question.day * 86_400 + question.hour * 3_600;
+    truths.extend(model.from.then(|| known(now >= FROM.1)));
+    truths.extend(model.until.then(|| known(now < UNTIL.1)));
+    truths.extend(model.only_calls.then(|| known(!question.prompt)));
     if model.server {
         truths.push(match question.server {
             0 => Truth::Unknown,
@@ -333,8 +486,10 @@ enum Outcome {
 }
 
 fn by_hand(models: &[Model], question: &Question) -> Outcome {
+    let other = if question.prompt { About::Tools } else { About::Prompts };
     let about = |model: &&(usize, &Model)| {
-        model.1.patterns.iter().any(|p| matches(PATTERNS[*p], TOOLS[question.tool]))
+        model.1.about != other
+            && model.1.patterns.iter().any(|p| matches(PATTERNS[*p], TOOLS[question.tool]))
             && conditions_hold(model.1, question)
     };
     let signed_in = question.held.is_some();
@@ -385,11 +540,22 @@ fn caller(question: &Question) -> Caller {
 
 fn decide(policy: &Policy, question: &Question) -> Decision {
     let caller = caller(question);
-    let json = question.argument.map(|value| format!("{{\"y\":0,\"x\":{value}}}"));
+    let members = [
+        question.argument.map(|value| format!("\"x\":{value}")),
+        question.inner.map(|value| format!("\"o\":{{\"y\":0,\"x\":{value}}}")),
+        question.odd.map(|name| format!("\"{name}\":{{\"x\":1}}")),
+    ];
+    let members: Vec<_> = members.into_iter().flatten().collect();
+    let json = (!members.is_empty()).then(|| format!("{{\"y\":0,{}}}", members.join(",")));
     let arguments = json.map(|json| Arguments::new(json.into()));
-    let mut query = Query::new(&caller, Version::V2026_07_28, Method::ToolsCall)
-        .on(TargetKind::Tool, TOOLS[question.tool])
-        .at(Duration::from_secs(1_700_000_000 / 86_400 * 86_400 + question.hour * 3_600));
+    let (method, kind) = if question.prompt {
+        (Method::PromptsGet, TargetKind::Prompt)
+    } else {
+        (Method::ToolsCall, TargetKind::Tool)
+    };
+    let mut query = Query::new(&caller, Version::V2026_07_28, method)
+        .on(kind, TOOLS[question.tool])
+        .at(Duration::from_secs(TUESDAY + question.day * 86_400 + question.hour * 3_600));
     if let Some(arguments) = &arguments {
         query = query.with_arguments(arguments);
     }

@@ -239,3 +239,47 @@ impl fmt::Debug for Asking {
         f.debug_struct("Asking").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It has nothing to say.
+    struct Mute(Uri);
+
+    impl Wire for Mute {
+        fn single(&self) -> &Uri {
+            &self.0
+        }
+
+        fn several(&self) -> Option<(&Uri, usize)> {
+            None
+        }
+
+        fn ask_several(&self, _: &str, _: &[&str]) -> String {
+            String::new()
+        }
+
+        fn read_single(&self, _: &[u8]) -> Result<bool, &'static str> {
+            Err("nothing")
+        }
+
+        fn read_several(&self, _: &[u8], _: usize) -> Result<Vec<Option<bool>>, &'static str> {
+            Err("nothing")
+        }
+    }
+
+    /// Callers can cause failures; the log must not be theirs to fill.
+    #[test]
+    fn failures_are_told_once_a_minute() {
+        let (clock, hand) = Clock::manual(1_000);
+        let point = DecisionPoint::new("http://127.0.0.1:1").clock(clock);
+        let client = Client::new(&point).unwrap();
+        let desk = Desk::new(Mute(Uri::default()), client, &point, Text::from_static("x"));
+        for (seconds, next) in [(0, 1_060), (1, 1_060), (58, 1_060), (1, 1_120), (90, 1_210)] {
+            hand.advance(Duration::from_secs(seconds));
+            desk.report("nothing");
+            assert_eq!(desk.next_line.load(Ordering::Relaxed), next, "{seconds}");
+        }
+    }
+}
