@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{Block, PersonId};
@@ -34,7 +35,10 @@ impl Hooks {
 
     pub(crate) fn tell(&self, event: &RosterEvent) {
         for hook in &self.0 {
-            hook(event);
+            // Whoever wants to know must not keep the others, or the roster itself, from going on.
+            if catch_unwind(AssertUnwindSafe(|| hook(event))).is_err() {
+                tracing::error!(target: "portcullis", "a hook of the roster panicked");
+            }
         }
     }
 }

@@ -151,11 +151,7 @@ impl Roster {
     /// # Errors
     /// The store cannot be read.
     pub async fn blocks(&self) -> io::Result<Vec<Block>> {
-        self.call(|worker| {
-            let list = worker.store.blocks();
-            worker.heard(Asked::Other, list)
-        })
-        .await
+        self.call(|worker| worker.ask(Asked::Other, |store| store.blocks())).await
     }
 
     /// What is known of a person, with what was seen until now.
@@ -232,8 +228,7 @@ impl Roster {
         change: impl FnOnce(&mut dyn RosterStore) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         self.call(move |worker| {
-            let changed = change(worker.store.as_mut());
-            let changed = worker.heard(Asked::Other, changed)?;
+            let changed = worker.ask(Asked::Other, change)?;
             worker.poll()?;
             Ok(changed)
         })
@@ -246,8 +241,7 @@ impl Roster {
     ) -> io::Result<T> {
         self.call(move |worker| {
             worker.flush()?;
-            let done = call(worker.store.as_mut());
-            worker.heard(Asked::Other, done)
+            worker.ask(Asked::Other, call)
         })
         .await
     }
@@ -327,7 +321,7 @@ impl RosterBuilder {
     }
 
     /// Calls `hook` when someone is blocked or let in again, and when the store fails or works again. It runs on the
-    /// roster's thread and must return soon.
+    /// roster's thread and must return soon. One that panics is logged, and called again the next time.
     pub fn on_event(mut self, hook: impl Fn(&RosterEvent) + Send + Sync + 'static) -> Self {
         self.hooks.add(hook);
         self

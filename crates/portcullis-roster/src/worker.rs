@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -80,6 +81,13 @@ pub(crate) struct Worker {
     pub(crate) failing: Failing,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // However the thread ended: nobody reads the list any more.
+        self.shared.failing.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Worker {
     pub(crate) fn run(mut self, orders: &Receiver<Order>) {
         loop {
@@ -112,10 +120,10 @@ impl Worker {
 
     /// Reads who is blocked.
     pub(crate) fn poll(&mut self) -> io::Result<()> {
-        let list = self.store.blocks();
+        let list = self.ask(Asked::Blocks, |store| store.blocks());
         let read = self.shared.timer.instant();
         self.next_poll = read + self.poll_every;
-        let list = self.heard(Asked::Blocks, list)?;
+        let list = list?;
         let before = self.shared.blocks.load_full();
         let changed = before.list != list;
         let version = before.version + u64::from(changed);
@@ -157,16 +165,28 @@ impl Worker {
             return Ok(());
         }
         let seen: Vec<Person> = self.waiting.values().cloned().collect();
-        let stored = self.store.record(&seen);
+        let stored = self.ask(Asked::Record, |store| store.record(&seen));
         self.next_flush = self.shared.timer.instant() + self.flush_every;
-        self.heard(Asked::Record, stored)?;
+        stored?;
         self.waiting.clear();
         Ok(())
     }
 
+    /// Asks the store. One that panics has failed, and is asked again as any other.
+    pub(crate) fn ask<T>(
+        &mut self,
+        asked: Asked,
+        question: impl FnOnce(&mut dyn RosterStore) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let store = self.store.as_mut();
+        let answer = catch_unwind(AssertUnwindSafe(|| question(store)))
+            .unwrap_or_else(|_| Err(io::Error::other("the roster's store panicked")));
+        self.heard(asked, answer)
+    }
+
     /// Notes whether the store works. What fails goes on failing until the same works again: a list that can
     /// be read says nothing of sightings that cannot be stored.
-    pub(crate) fn heard<T>(&mut self, asked: Asked, answer: io::Result<T>) -> io::Result<T> {
+    fn heard<T>(&mut self, asked: Asked, answer: io::Result<T>) -> io::Result<T> {
         match asked {
             Asked::Blocks => self.failing.blocks = answer.is_err(),
             Asked::Record => self.failing.record = answer.is_err(),

@@ -120,3 +120,58 @@ async fn a_block_between_admission_and_the_watch_is_noticed() {
     assert!(watch.is_blocked() && roster.unblock(id("bob")).await.unwrap());
     assert!(!watch.is_blocked());
 }
+
+#[tokio::test]
+async fn a_hook_that_panics_stops_nothing() {
+    let store = MemoryStore::new();
+    let builder = Roster::builder(store.clone()).poll_every(ms(100));
+    let builder = builder.on_event(|_| panic!("a hook of somebody's"));
+    let (builder, mut events) = events(builder);
+    let roster = builder.build().unwrap();
+    for subject in ["alice", "bob"] {
+        store.clone().block(&block(subject)).unwrap();
+        let blocked = soon(events.recv()).await;
+        let expected = matches!(&blocked, Some(RosterEvent::Blocked(b)) if *b == block(subject));
+        assert!(expected, "{blocked:?}");
+        assert!(roster.admit(&caller(subject), None).is_err());
+        assert!(!roster.status().failing);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_has_failed_and_is_asked_again() {
+    let store = MemoryStore::new();
+    let mut odd = Odd::new(&store);
+    let broken = Arc::new(AtomicBool::new(false));
+    let [record, blocks] = [(); 2].map(|()| {
+        let broken = Arc::clone(&broken);
+        move || {
+            assert!(!broken.load(Ordering::Relaxed), "a store of somebody's");
+            Ok(())
+        }
+    });
+    odd.record = Box::new(record);
+    odd.blocks = Box::new(blocks);
+    let builder = Roster::builder(odd).poll_every(ms(100)).flush_every(ms(100));
+    let (builder, mut events) = events(builder);
+    let roster = builder.build().unwrap();
+    broken.store(true, Ordering::Relaxed);
+    let failed = soon(events.recv()).await;
+    assert!(matches!(failed, Some(RosterEvent::StoreFailed(_))), "{failed:?}");
+    assert!(roster.status().failing);
+    roster.admit(&caller("alice"), None).unwrap();
+    roster.flush().await.unwrap_err();
+    store.clone().block(&block("bob")).unwrap();
+    broken.store(false, Ordering::Relaxed);
+    let (mut recovered, mut blocked) = (false, false);
+    while !(recovered && blocked) {
+        match soon(events.recv()).await {
+            Some(RosterEvent::StoreRecovered) => recovered = true,
+            Some(RosterEvent::Blocked(_)) => blocked = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    roster.flush().await.unwrap();
+    let alice = store.clone().person(&id("alice")).unwrap().unwrap();
+    assert_eq!(alice.requests, 1, "nobody is lost");
+}
