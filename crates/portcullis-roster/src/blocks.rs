@@ -39,8 +39,16 @@ impl Blocks {
             self.issuers.get(issuer).is_some_and(|subjects| subjects.contains(subject))
         };
         // The roster shows names as it keeps them, and an administrator blocks what it shows.
-        has(principal.issuer(), principal.subject())
-            || has(&clip(principal.issuer()), &clip(principal.subject()))
+        let is_blocked = |issuer: &str, subject: &str| {
+            has(issuer, subject) || has(&clip(issuer), &clip(subject))
+        };
+        // The first actor is the one who calls now; those after it have only been there before (RFC 8693
+        // section 4.1).
+        let actor = principal.actors().first();
+        is_blocked(principal.issuer(), principal.subject())
+            || actor.is_some_and(|actor| {
+                is_blocked(actor.issuer().unwrap_or(principal.issuer()), actor.subject())
+            })
     }
 }
 
@@ -48,7 +56,7 @@ impl Blocks {
 mod tests {
     use std::time::Duration;
 
-    use portcullis_core::Clock;
+    use portcullis_core::{Actor, Clock};
 
     use super::*;
     use crate::PersonId;
@@ -69,5 +77,27 @@ mod tests {
             let principal = Principal::builder(issuer, subject).client_id("any").build();
             assert_eq!(blocks.has(&principal), expected, "{issuer} {subject:?}");
         }
+    }
+
+    #[test]
+    fn a_block_is_also_of_who_acts_now() {
+        let blocks = vec![Block::new(PersonId::new("i", "bot"), Duration::ZERO)];
+        let blocks = Blocks::new(blocks, Clock::system().instant(), 1);
+        let own = |subject| Actor::new(None, subject);
+        let of = |issuer: &str, subject| Actor::new(Some(issuer.to_owned()), subject);
+        let rows = [
+            ("nobody", vec![], false),
+            ("of the token's issuer", vec![own("bot")], true),
+            ("of that issuer by name", vec![of("i", "bot")], true),
+            ("of another issuer", vec![of("j", "bot")], false),
+            ("another actor", vec![own("helper")], false),
+            ("one who acted before", vec![own("helper"), own("bot")], false),
+        ];
+        for (name, actors, expected) in rows {
+            let principal = Principal::builder("i", "alice").actors(actors).build();
+            assert_eq!(blocks.has(&principal), expected, "{name}");
+        }
+        let elsewhere = Principal::builder("j", "alice").actors(vec![of("i", "bot")]).build();
+        assert!(blocks.has(&elsewhere));
     }
 }

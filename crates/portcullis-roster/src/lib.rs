@@ -38,7 +38,8 @@
 //! ```
 //!
 //! # Blocking
-//! A block is of a subject at an issuer, with whatever token. It is in force when [`Roster::block`] returns, and in
+//! A block is of a subject at an issuer, with whatever token, also with a token of somebody else that names the
+//! subject as the current actor (the outermost `act`, RFC 8693). It is in force when [`Roster::block`] returns, and in
 //! every other replica within [`poll_every`](RosterBuilder::poll_every), 2 seconds by default. The answer is 403, with the
 //! reason `blocked` in the audit record and nothing of it in the body. An answer that is under way, such as a
 //! stream of server messages, ends before anything more of it is handed on.
@@ -63,8 +64,7 @@
 //! Who is blocked (403); requests that no sign-in layer has seen (500); to start without its store.
 //!
 //! # What it does not do
-//! A block is of callers, not of who acts for them (`act`, RFC 8693): an agent that is blocked still comes in
-//! with a token of somebody else. The roster takes nobody's word for a name: it is told by the layer that signs callers in. It grants nothing. Requests
+//! Agents are not on the roster while they act for somebody: the request counts as that person's. The roster takes nobody's word for a name: it is told by the layer that signs callers in. It grants nothing. Requests
 //! are counted before policy decides, allowed and denied alike. It does not revoke tokens elsewhere. Numbers of
 //! requests are for orientation: a crash loses those since the last flush, and a store that fails after it has
 //! committed counts some twice.
