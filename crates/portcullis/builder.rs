@@ -107,6 +107,8 @@ pub(crate) enum Audit {
     Tracing,
     Sinks(AuditLayerBuilder),
     Layer(AuditLayer),
+    /// A layer and sinks beside it, which it could not be given any more.
+    Both,
     Off,
 }
 
@@ -377,9 +379,10 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
-    /// Uses an audit layer that you have built, in place of sinks.
+    /// Uses an audit layer that you have built, in place of sinks: together with [`audit`](Self::audit) it is an
+    /// error.
     pub fn audit_layer(mut self, layer: AuditLayer) -> Self {
-        self.options.audit = Audit::Layer(layer);
+        self.options.audit = self.options.audit.replaced(layer);
         self
     }
 
@@ -568,9 +571,17 @@ impl Audit {
     pub(crate) fn with(self, sink: impl Sink) -> Self {
         let builder = match self {
             Self::Sinks(builder) => builder,
-            Self::Tracing | Self::Layer(_) | Self::Off => AuditLayer::builder(),
+            Self::Tracing | Self::Off => AuditLayer::builder(),
+            Self::Layer(_) | Self::Both => return Self::Both,
         };
         Self::Sinks(builder.sink(sink))
+    }
+
+    pub(crate) fn replaced(self, layer: AuditLayer) -> Self {
+        match self {
+            Self::Tracing | Self::Layer(_) | Self::Off => Self::Layer(layer),
+            Self::Sinks(_) | Self::Both => Self::Both,
+        }
     }
 
     /// The same for a server on standard input and output.
@@ -579,7 +590,7 @@ impl Audit {
         match self {
             Self::Tracing => Self::Sinks(AuditLayer::builder().sink(TracingSink::new()).stdio()),
             Self::Sinks(builder) => Self::Sinks(builder.stdio()),
-            Self::Layer(_) | Self::Off => self,
+            Self::Layer(_) | Self::Both | Self::Off => self,
         }
     }
 
@@ -591,6 +602,10 @@ impl Audit {
     ) -> Result<AuditLayer, BuildError> {
         let mut builder = match self {
             Self::Layer(layer) => return Ok(layer),
+            Self::Both => {
+                let fault = "an audit layer has its own sinks: give it all of them, or no layer";
+                return Err(BuildError::new("audit", fault));
+            }
             Self::Off => return Ok(AuditLayer::danger_off()),
             Self::Tracing => AuditLayer::builder().sink(TracingSink::new()),
             Self::Sinks(builder) => builder,

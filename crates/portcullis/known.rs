@@ -99,11 +99,20 @@ fn admit<B>(register: &Register, request: &Request<B>) -> Result<Option<Watch>, 
     match (*register, request) {}
 }
 
-fn is_blocked(watch: &mut Watch) -> bool {
+/// The body of an answer to somebody who may be blocked before it has ended.
+#[cfg(feature = "roster")]
+type Cut<B> = portcullis_roster::RosterBody<B>;
+#[cfg(not(feature = "roster"))]
+type Cut<B> = B;
+
+fn cut<B>(body: B, watch: Option<Watch>) -> Cut<B> {
     #[cfg(feature = "roster")]
-    return watch.is_blocked();
+    return portcullis_roster::RosterBody::new(body, watch);
     #[cfg(not(feature = "roster"))]
-    match *watch {}
+    match watch {
+        None => body,
+        Some(watch) => match watch {},
+    }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Known<S>
@@ -158,8 +167,8 @@ where
         match self.project().state.project() {
             StateProj::Forward { inner, watch } => {
                 let response = ready!(inner.poll(cx))?;
-                let watch = watch.take();
-                Poll::Ready(Ok(response.map(|inner| GateBody::inner(KnownBody { inner, watch }))))
+                let body = |body| GateBody::inner(KnownBody { inner: cut(body, watch.take()) });
+                Poll::Ready(Ok(response.map(body)))
             }
             #[expect(
                 clippy::expect_used,
@@ -183,8 +192,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct KnownBody<B> {
         #[pin]
-        inner: B,
-        watch: Option<Watch>,
+        inner: Cut<B>,
     }
 }
 
@@ -196,12 +204,7 @@ impl<B: Body<Data = Bytes>> Body for KnownBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        let frame = this.inner.poll_frame(cx);
-        if this.watch.as_mut().is_some_and(is_blocked) {
-            return Poll::Ready(None);
-        }
-        frame
+        self.project().inner.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -165,9 +165,9 @@ impl<P, C> StdioGateBuilder<P, C> {
         self
     }
 
-    /// Records with this layer.
+    /// Records with this layer; together with [`audit`](Self::audit) it is an error.
     pub fn audit_layer(mut self, layer: AuditLayer) -> Self {
-        self.audit = Audit::Layer(layer);
+        self.audit = self.audit.replaced(layer);
         self
     }
 

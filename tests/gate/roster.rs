@@ -1,12 +1,21 @@
 //! A gate that keeps a roster, over real sockets.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full};
 use portcullis::audit::MemorySink;
 use portcullis::roster::{Block, MemoryStore, PersonId, Roster};
 use portcullis::{Issuer, JwkSet, Policy, Portcullis};
 use portcullis_test::Mint;
-use tower::Layer as _;
+use tokio::sync::mpsc;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::support::{Ask, ISSUER, RESOURCE, Upstream, h1, serve};
 
@@ -53,4 +62,93 @@ async fn a_gate_counts_people_and_keeps_the_blocked_out_on_record() {
     assert!(has(&[r#""event":"person.unblocked""#, r#""about":"alice""#]), "{lines:#?}");
     let decision = [r#""record":"decision""#, r#""reason":"blocked""#, r#""sub":"alice""#];
     assert!(has(&decision), "{lines:#?}");
+}
+
+/// An answer whose pieces the test sends.
+struct Pieces(mpsc::UnboundedReceiver<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_before_its_blocked_reader_gets_more_of_it() {
+    let roster = Roster::builder(MemoryStore::new()).build().unwrap();
+    let mint = Mint::es256(ISSUER);
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(Policy::danger_permit_all())
+        .audit(MemorySink::new())
+        .roster(roster.clone())
+        .build()
+        .unwrap();
+    let (pieces, receiver) = mpsc::unbounded_channel();
+    let receiver = Arc::new(Mutex::new(Some(receiver)));
+    let service = gate.layer(service_fn(move |_: Request<_>| {
+        let pieces = Pieces(receiver.lock().unwrap().take().unwrap());
+        let response = Response::builder().header("content-type", "text/event-stream");
+        async move { Ok::<_, Infallible>(response.body(pieces).unwrap()) }
+    }));
+    let ask = Ask::call("get_weather").bearer(&mint.token().subject("alice").sign());
+    let mut request = Request::builder().method(ask.method).uri(ask.path).header("host", ask.host);
+    for (name, value) in ask.headers {
+        request = request.header(name, value);
+    }
+    let response = service.oneshot(request.body(Full::new(ask.body)).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = response.into_body();
+    let say = |what: &str| {
+        let message = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{what}"}}}}"#
+        );
+        pieces.send(format!("data: {message}\n\n").into()).unwrap();
+    };
+    let block = async |subject: &str| {
+        let id = PersonId::new(ISSUER, subject);
+        roster.block(Block::new(id, Duration::ZERO)).await.unwrap();
+    };
+    for (what, blocked) in [("one", "bob"), ("two", "alice")] {
+        say(what);
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(String::from_utf8_lossy(&piece).contains(what), "{piece:?}");
+        block(blocked).await;
+    }
+    say("three");
+    assert!(body.frame().await.is_none(), "nothing more of it");
+}
+
+#[test]
+fn a_layer_and_sinks_beside_it_are_an_error() {
+    use portcullis::audit::AuditLayer;
+
+    let mint = Mint::es256(ISSUER);
+    let layer = || AuditLayer::builder().sink(MemorySink::new()).build().unwrap();
+    let builder = || {
+        Portcullis::builder()
+            .resource(RESOURCE)
+            .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+            .policy(Policy::danger_permit_all())
+    };
+    let rows = [
+        ("a layer", builder().audit_layer(layer()), true),
+        ("the last layer", builder().audit_layer(layer()).audit_layer(layer()), true),
+        ("sinks", builder().audit(MemorySink::new()).audit(MemorySink::new()), true),
+        ("sinks after a layer", builder().audit_layer(layer()).audit(MemorySink::new()), false),
+        ("a layer after sinks", builder().audit(MemorySink::new()).audit_layer(layer()), false),
+        ("nothing after all", builder().audit_layer(layer()).danger_no_audit(), true),
+    ];
+    for (name, builder, good) in rows {
+        let built = builder.build();
+        let part = built.as_ref().err().map(portcullis::BuildError::part);
+        assert_eq!(part, if good { None } else { Some("audit") }, "{name}");
+    }
 }
