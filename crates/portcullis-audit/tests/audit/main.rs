@@ -11,6 +11,7 @@
 
 mod common;
 mod delivery;
+mod disk;
 mod ends;
 mod killed;
 mod rate;
