@@ -16,7 +16,8 @@ Colour is used on terminals, unless NO_COLOR is set or --color says otherwise.
 Lines are as long as COLUMNS says, 80 if it does not.
 A file called - is standard input.";
 
-/// Checks, explains, compares and tests access policies for MCP servers, and reads their audit trails.
+/// Checks, explains, compares and tests access policies for MCP servers, reads their audit trails, and
+/// keeps their rosters.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, about, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -63,6 +64,10 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Read audit trails: whether they are intact, records as they come, and reports
     Audit(crate::audit::AuditArgs),
+    /// Keep the roster: who uses the servers, who has left, who is blocked
+    #[cfg(feature = "roster")]
+    #[command(after_help = ROSTER_EXAMPLES)]
+    Roster(crate::roster::RosterArgs),
     /// Write the JSON Schema of policies, of files of cases, or of --json output
     Schema(SchemaArgs),
     /// Write completions for a shell
@@ -84,6 +89,15 @@ Examples:
   portcullis visible policy.yaml
   portcullis visible policy.yaml --role reader
   portcullis visible policy.yaml --claims alice.json --tools tools.json";
+
+#[cfg(feature = "roster")]
+const ROSTER_EXAMPLES: &str = "\
+Examples:
+  portcullis roster list --database /var/lib/portcullis/roster.db --since 30d
+  portcullis roster stale --database postgresql://reviewer@db.example.com/roster \\
+      --list users.csv --column id --issuer https://id.example.com
+  portcullis roster block --database roster.db --by carol --note 'left on Friday' \\
+      https://id.example.com 8f3c…";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:

@@ -6,7 +6,7 @@ use crate::args::Color;
 use crate::exit::Said;
 use crate::problem::Problem;
 
-mod csv;
+pub(crate) mod csv;
 mod filter;
 mod html;
 mod read;
@@ -17,6 +17,8 @@ mod tally;
 mod verify;
 
 pub(crate) use report::AuditReport;
+#[cfg(feature = "roster")]
+pub(crate) use tables::{Cell, Table};
 pub(crate) use verify::VerifyReport;
 
 #[derive(Args, Debug)]

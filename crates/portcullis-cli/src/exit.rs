@@ -69,6 +69,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Completions(args) => Ok(schema::completions(args)),
         Command::Man(args) => schema::man(args),
         Command::Audit(args) => audit::run(args, cli.color, cli.json),
+        #[cfg(feature = "roster")]
+        Command::Roster(args) => crate::roster::run(args),
     };
     let (said, code) = match outcome {
         Ok(said) => {

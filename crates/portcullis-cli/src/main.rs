@@ -1,5 +1,5 @@
-//! `portcullis`: checks, explains, compares and tests access policies for MCP servers, and reads their
-//! audit trails. The README of this crate shows each command; `portcullis help` lists them.
+//! `portcullis`: checks, explains, compares and tests access policies for MCP servers, reads their audit
+//! trails, and keeps their rosters. The README of this crate shows each command; `portcullis help` lists them.
 
 mod args;
 mod ask;
@@ -16,6 +16,8 @@ mod names;
 mod page;
 mod problem;
 mod report;
+#[cfg(feature = "roster")]
+mod roster;
 mod schema;
 mod source;
 mod time;

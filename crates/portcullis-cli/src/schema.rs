@@ -28,6 +28,12 @@ enum Output {
     Diff(DiffReport),
     AuditReport(AuditReport),
     AuditVerify(VerifyReport),
+    #[cfg(feature = "roster")]
+    RosterList(crate::roster::ListReport),
+    #[cfg(feature = "roster")]
+    RosterStale(crate::roster::StaleReport),
+    #[cfg(feature = "roster")]
+    RosterBlock(crate::roster::BlockReport),
     Error(Unusable),
 }
 

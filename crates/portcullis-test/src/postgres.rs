@@ -41,6 +41,16 @@ impl Cluster {
         cluster
     }
 
+    /// From now on lets `role` in with its password alone.
+    pub fn only_by_password(&self, role: &str) {
+        let data = self.folder.join("data");
+        let rules = format!("host all {role} 127.0.0.1/32 scram-sha-256\n");
+        let others = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), rules + others).unwrap();
+        self.own();
+        self.sql("SELECT pg_reload_conf()");
+    }
+
     fn init() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")

@@ -16,5 +16,7 @@ mod common;
 mod diff;
 mod explain;
 mod output;
+#[cfg(feature = "roster")]
+mod roster;
 mod validate;
 mod visible;

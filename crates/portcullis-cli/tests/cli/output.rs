@@ -16,6 +16,25 @@ static TRAIL: LazyLock<Folder> = LazyLock::new(|| {
     Folder::new(&[("audit.jsonl", text)])
 });
 
+/// A roster with somebody whose name is long and odd, and who is blocked.
+#[cfg(feature = "roster")]
+static ROSTER: LazyLock<Folder> = LazyLock::new(|| {
+    use std::time::Duration;
+
+    use portcullis_roster::{Block, Person, PersonId, RosterStore as _, SqliteStore};
+
+    let folder = Folder::new(&[("users.csv", "id\nnobody\n")]);
+    let mut store = SqliteStore::open(folder.file("roster.db")).unwrap();
+    let odd = "evil\u{1b}[2J\u{9b}31m\u{202e}\u{200b}";
+    let subject = format!("5f1d2c3e-0000-4a4a-8b8b-123456789abc.0b2e6b5e-6f0c {odd}");
+    let id = PersonId::new("https://id.example", subject);
+    let mut person = Person::seen(id.clone(), Duration::from_secs(1_795_000_000));
+    person.servers = vec!["notes".into(), odd.into()];
+    store.record(&[person]).unwrap();
+    store.block(&Block::new(id, Duration::ZERO).by("carol").note(odd)).unwrap();
+    folder
+});
+
 /// Every command with a report, on the sample and on something odd.
 fn commands() -> Vec<Vec<String>> {
     let policy = sample("policy.yaml");
@@ -36,7 +55,26 @@ fn commands() -> Vec<Vec<String>> {
         &["validate", "none.yaml"],
         &["explain", "none.yaml", "--everyone", "ping"],
     ];
+    let rows = rows.iter().map(|row| row.iter().map(|arg| (*arg).to_owned()).collect());
+    rows.chain(roster_commands()).collect()
+}
+
+#[cfg(feature = "roster")]
+fn roster_commands() -> Vec<Vec<String>> {
+    let (file, list) = (ROSTER.file("roster.db"), ROSTER.file("users.csv"));
+    let rows: &[&[&str]] = &[
+        &["roster", "list", "-d", &file],
+        &["roster", "stale", "-d", &file, "--list", &list, "--since", "2020-01-01"],
+        &["roster", "block", "-d", &file, "https://id.example", "eve"],
+        &["roster", "unblock", "-d", &file, "https://id.example", "nobody"],
+        &["roster", "list", "-d", "none.db"],
+    ];
     rows.iter().map(|row| row.iter().map(|arg| (*arg).to_owned()).collect()).collect()
+}
+
+#[cfg(not(feature = "roster"))]
+fn roster_commands() -> Vec<Vec<String>> {
+    Vec::new()
 }
 
 fn refs(args: &[String]) -> Vec<&str> {
@@ -153,9 +191,11 @@ fn names_cannot_steer_a_terminal() {
         &["test", &folder.file("cases.json"), "--policy", &policy],
         &["validate", odd],
     ];
-    for args in rows {
+    let roster = roster_commands();
+    let roster = roster.iter().take(2).map(|args| refs(args));
+    for args in rows.iter().map(|args| args.to_vec()).chain(roster) {
         for json in [false, true] {
-            let mut args = args.to_vec();
+            let mut args = args.clone();
             if json {
                 args.push("--json");
             }
