@@ -418,7 +418,7 @@ fn sent(inner: bool, question: &Question) -> Option<Option<Value>> {
 fn is_in(window: When, question: &Question) -> bool {
     let (day, hour) = (question.day, question.hour);
     match window {
-        When::Night => hour >= 22 || hour < 6,
+        When::Night => !(6..22).contains(&hour),
         When::OneNight => day == 1 && hour >= 22 || day == 2 && hour < 6,
         When::Weekend => day == 4 || day == 5,
     }
