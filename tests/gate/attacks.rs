@@ -14,10 +14,30 @@ use tower::Layer as _;
 
 use crate::corpus::{self, Attack};
 use crate::readers::{self, Call};
-use crate::support::{ISSUER, RESOURCE, Upstream, serve};
+use crate::support::{Answer, ISSUER, RESOURCE, Seen, Upstream, serve};
 
 const HOST: &str = "mcp.example.com";
 const POLICY: &str = include_str!("../corpus/policy.yaml");
+
+/// What `tests/peers` has: a tool that declares headers, and an empty result for all else.
+fn answer(seen: &Seen) -> Answer {
+    let message: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
+    let Some(id) = message.get("id") else { return Answer::status(202) };
+    let declared = json!({
+        "region": { "type": "string", "x-mcp-header": "Region" },
+        "count": { "type": "integer", "x-mcp-header": "Count" },
+        "flag": { "type": "boolean", "x-mcp-header": "Flag" },
+    });
+    let schema = json!({ "type": "object", "properties": declared });
+    let result = match message["method"].as_str() {
+        Some("tools/list") => json!({
+            "resultType": "complete",
+            "tools": [{ "name": "allowed_near", "inputSchema": schema }],
+        }),
+        _ => json!({}),
+    };
+    Answer::json(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
+}
 
 /// What came back, which is nothing when the connection broke.
 async fn send(addr: std::net::SocketAddr, attack: &Attack, token: &str, agent: &str) -> Vec<u8> {
@@ -33,6 +53,11 @@ async fn send(addr: std::net::SocketAddr, attack: &Attack, token: &str, agent: &
     let ended = tokio::time::timeout(Duration::from_secs(20), all).await;
     assert!(ended.is_ok(), "{}: still waiting after {:?}", attack.name, text(&answer));
     answer
+}
+
+fn holds(seen: &Seen, token: &str) -> bool {
+    let mut parts = seen.headers.values().map(http::HeaderValue::as_bytes).chain([&seen.body[..]]);
+    parts.any(|part| text(part).contains(token))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -73,7 +98,7 @@ async fn nothing_passes_that_policy_refuses() {
         .audit(records.clone())
         .build()
         .unwrap();
-    let upstream = Upstream::echo();
+    let upstream = Upstream::new(answer);
     let addr = serve(gate.layer(upstream.clone())).await;
     let token = mint.token().claim("groups", json!(["staff"])).scope("mcp:read").sign();
 
@@ -84,8 +109,15 @@ async fn nothing_passes_that_policy_refuses() {
         let agent = format!("attack-{number}");
         let before = (upstream.count(), records.lines().len());
         let answer = send(addr, attack, &token, &agent).await;
+        let head = text(&answer).split("\r\n\r\n").next().unwrap_or_default().to_lowercase();
+        if head.contains("x-injected") {
+            wrong.push(format!("{}: a header out of nowhere: {head}", attack.name));
+        }
 
         let seen = upstream.seen.lock().unwrap()[before.0..].to_vec();
+        if seen.iter().any(|seen| holds(seen, &token)) {
+            wrong.push(format!("{}: the token went on (X-187)", attack.name));
+        }
         let bodies = || seen.iter().map(|seen| &seen.body).filter(|body| !body.is_empty());
         if bodies().next().is_some() {
             // Only those of tools are written before anything is forwarded.

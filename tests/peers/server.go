@@ -33,6 +33,12 @@ type payment struct {
 	} `json:"params"`
 }
 
+// A list of the one tool that declares headers.
+const tools = `[{"name":"allowed_near","inputSchema":{"type":"object","properties":{` +
+	`"region":{"type":"string","x-mcp-header":"Region"},` +
+	`"count":{"type":"integer","x-mcp-header":"Count"},` +
+	`"flag":{"type":"boolean","x-mcp-header":"Flag"}}}}]`
+
 type execution struct {
 	Method string   `json:"method"`
 	Target string   `json:"target"`
@@ -63,6 +69,8 @@ func execute(raw []byte) (string, bool) {
 			}
 			e.Amount = &p.Params.Arguments.Amount
 		}
+	case "tools/list":
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","tools":%s}}`, m.ID, tools), true
 	case "prompts/get":
 	case "resources/read":
 		e.Target = m.Params.URI

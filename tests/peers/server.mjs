@@ -3,7 +3,13 @@
 // Tools named allowed_… and forbidden_… do nothing else. `GET /executed` says, and forgets, which ran.
 import http from 'node:http';
 
-const TOOLS = ['allowed_read', 'allowed_note', 'allowed_pay', 'forbidden_delete', 'forbidden_wipe'];
+const TOOLS = ['allowed_read', 'allowed_note', 'allowed_pay', 'allowed_near', 'forbidden_delete', 'forbidden_wipe'];
+// What allowed_near declares for headers to repeat.
+const DECLARED = {
+  region: { type: 'string', 'x-mcp-header': 'Region' },
+  count: { type: 'integer', 'x-mcp-header': 'Count' },
+  flag: { type: 'boolean', 'x-mcp-header': 'Flag' },
+};
 const PROMPTS = ['allowed_prompt', 'forbidden_prompt'];
 
 let executed = [];
@@ -24,7 +30,12 @@ const said = (text) => [{ type: 'text', text }];
 
 /** What each method does, whichever SDK calls it. */
 const HANDLERS = {
-  'tools/list': () => ({ tools: TOOLS.map((name) => ({ name, inputSchema: { type: 'object' } })) }),
+  'tools/list': () => ({
+    tools: TOOLS.map((name) => ({
+      name,
+      inputSchema: { type: 'object', properties: name === 'allowed_near' ? DECLARED : {} },
+    })),
+  }),
   'tools/call': ({ params }) => {
     if (!TOOLS.some((name) => name == params.name)) throw unknown('tool');
     note('tools/call', params.name, params.arguments);

@@ -12,7 +12,13 @@ from mcp.server.lowlevel import Server
 from starlette.responses import Response
 from starlette.routing import Route
 
-TOOLS = ["allowed_read", "allowed_note", "allowed_pay", "forbidden_delete", "forbidden_wipe"]
+TOOLS = ["allowed_read", "allowed_note", "allowed_pay", "allowed_near", "forbidden_delete", "forbidden_wipe"]
+# What allowed_near declares for headers to repeat.
+DECLARED = {
+    "region": {"type": "string", "x-mcp-header": "Region"},
+    "count": {"type": "integer", "x-mcp-header": "Count"},
+    "flag": {"type": "boolean", "x-mcp-header": "Flag"},
+}
 PROMPTS = ["allowed_prompt", "forbidden_prompt"]
 
 executed = []
@@ -26,8 +32,10 @@ def note(method, target, arguments=None):
 
 
 async def list_tools(_context, _params):
-    schema = {"type": "object"}
-    return types.ListToolsResult(tools=[types.Tool(name=name, input_schema=schema) for name in TOOLS])
+    def schema(name):
+        return {"type": "object", "properties": DECLARED if name == "allowed_near" else {}}
+
+    return types.ListToolsResult(tools=[types.Tool(name=name, input_schema=schema(name)) for name in TOOLS])
 
 
 async def call_tool(_context, params):

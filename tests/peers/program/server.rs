@@ -11,8 +11,9 @@ use axum::Router;
 use axum::routing::get;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, GetPromptResult, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ResourceContents, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -20,8 +21,14 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
 
-const TOOLS: [&str; 5] =
-    ["allowed_read", "allowed_note", "allowed_pay", "forbidden_delete", "forbidden_wipe"];
+const TOOLS: [&str; 6] = [
+    "allowed_read",
+    "allowed_note",
+    "allowed_pay",
+    "allowed_near",
+    "forbidden_delete",
+    "forbidden_wipe",
+];
 const PROMPTS: [&str; 2] = ["allowed_prompt", "forbidden_prompt"];
 
 #[derive(Clone, Default)]
@@ -45,6 +52,14 @@ impl ServerHandler for Peer {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources();
         ServerConfig::new(capabilities.enable_prompts().build())
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(TOOLS.map(tool).into()))
     }
 
     async fn call_tool(
@@ -80,6 +95,23 @@ impl ServerHandler for Peer {
         self.note("prompts/get", &request.name, None);
         Ok(GetPromptResult::new(Vec::new()).into())
     }
+}
+
+/// `allowed_near` declares headers that repeat its arguments.
+fn tool(name: &'static str) -> Tool {
+    let properties = match name {
+        "allowed_near" => json!({
+            "region": { "type": "string", "x-mcp-header": "Region" },
+            "count": { "type": "integer", "x-mcp-header": "Count" },
+            "flag": { "type": "boolean", "x-mcp-header": "Flag" },
+        }),
+        _ => json!({}),
+    };
+    let schema = Map::from_iter([
+        ("type".to_owned(), "object".into()),
+        ("properties".to_owned(), properties),
+    ]);
+    Tool::new(name, "", schema)
 }
 
 /// Serves until it is killed.
