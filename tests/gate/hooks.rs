@@ -577,3 +577,98 @@ fn hooks_that_cannot_be() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "hook \"h\" cannot be bound to server/discover");
 }
+
+/// What a task has come to is what its call was answered with, in both revisions that have tasks.
+#[tokio::test]
+async fn results_of_tasks() {
+    type Seen = Arc<Mutex<Vec<(String, Option<String>, bool)>>>;
+    let stars = |seen: &Seen| {
+        let seen = Arc::clone(seen);
+        Hook::mutation("stars", move |event: HookEvent| {
+            let target = event.target().map(|target| target.name().to_owned());
+            let method = event.method().as_str().to_owned();
+            seen.lock().unwrap().push((method, target, event.is_error()));
+            let text = std::str::from_utf8(event.json()).unwrap().replace("4111", "****");
+            std::future::ready(Ok(HookVerdict::Change(text.into())))
+        })
+        .answers([Method::ToolsCall])
+    };
+    let content = json!({"content": [{"type": "text", "text": "card 4111"}]});
+    let error = json!({"code": -32000, "message": "card 4111"});
+    let rows = [
+        ("2025-11-25", "tasks/result", content.clone(), Some(false)),
+        ("2025-11-25", "tasks/get", json!({"status": "working"}), None),
+        ("2026-07-28", "tasks/get", json!({"status": "completed", "result": content}), Some(false)),
+        ("2026-07-28", "tasks/get", json!({"status": "failed", "error": error}), Some(true)),
+        ("2026-07-28", "tasks/get", json!({"status": "working"}), None),
+        ("2026-07-28", "tasks/cancel", json!({}), None),
+    ];
+    for (version, method, news, heard) in rows {
+        let modern = version == "2026-07-28";
+        let news_of = news.clone();
+        let upstream = Upstream::new(move |seen| {
+            let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+            match (asked["method"] == "tools/call", modern) {
+                (true, true) => result(&json!({"resultType": "task", "taskId": "t-1"})),
+                (true, false) => result(&json!({"task": {"taskId": "t-1"}})),
+                _ => result(&news_of),
+            }
+        });
+        let seen = Seen::default();
+        let rig = Rig::new([stars(&seen)], upstream).await;
+        let ask = |method: &str, mut params: Value| {
+            let name = params["taskId"].as_str().unwrap_or("get_weather").to_owned();
+            if modern {
+                params["_meta"] = json!({
+                    "io.modelcontextprotocol/protocolVersion": version,
+                    "io.modelcontextprotocol/clientCapabilities":
+                        {"extensions": {"io.modelcontextprotocol/tasks": {}}},
+                });
+            } else if method == "tools/call" {
+                params["task"] = json!({});
+            }
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+            let ask = Ask::post(body.to_string()).header("mcp-protocol-version", version);
+            match modern {
+                true => ask.header("mcp-method", method).header("mcp-name", &name),
+                false => ask,
+            }
+        };
+        let begun = rig.ask(ask("tools/call", json!({"name": "get_weather"}))).await.json();
+        let id = begun["result"]["taskId"].as_str().or(begun["result"]["task"]["taskId"].as_str());
+        seen.lock().unwrap().clear();
+        let said = rig.ask(ask(method, json!({"taskId": id.unwrap()}))).await;
+        let expected = news.to_string().replace("4111", "****");
+        let name = format!("{version} {method}");
+        assert_eq!(said.json()["result"], serde_json::from_str::<Value>(&expected).unwrap());
+        let expected =
+            heard.map(|is_error| (method.to_owned(), Some("get_weather".to_owned()), is_error));
+        assert_eq!(*seen.lock().unwrap(), Vec::from_iter(expected), "{name}");
+    }
+}
+
+/// Requests of sessions as well: what policy decides about is what was asked for.
+#[tokio::test]
+async fn hooks_do_not_change_what_is_asked_for() {
+    let tool = changing("h", |params| params["name"] = json!("nap"));
+    let uri = changing("h", |params| params["uri"] = json!("file:///payroll.csv"));
+    let prompt = changing("h", |params| params["ref"]["name"] = json!("payroll"));
+    let rows = [
+        (tool, Method::ToolsCall, json!({"name": "get_weather", "arguments": {}})),
+        (uri, Method::ResourcesSubscribe, json!({"uri": "a:b"})),
+        (
+            prompt,
+            Method::CompletionComplete,
+            json!({"ref": {"type": "ref/prompt", "name": "greeting"},
+                   "argument": {"name": "a", "value": ""}}),
+        ),
+    ];
+    for (hook, method, params) in rows {
+        let rig = Rig::new([hook.requests([method])], Upstream::echo()).await;
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method.as_str(), "params": params});
+        let ask = Ask::post(body.to_string()).header("mcp-protocol-version", "2025-11-25");
+        let reply = rig.ask(ask).await;
+        assert_eq!((reply.status, reply.code()), (503, -32603), "{method}: {}", reply.text());
+        assert_eq!(rig.upstream.count(), 0, "{method}");
+    }
+}

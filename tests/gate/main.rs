@@ -42,6 +42,7 @@ mod roster;
 mod sidecar;
 mod step_up;
 mod support;
+mod task_extension;
 mod tasks;
 #[cfg(all(feature = "telemetry", feature = "yaml", feature = "reload"))]
 mod watched;

@@ -173,7 +173,7 @@ async fn what_is_not_offered() {
         assert_eq!(rig.ask(ask).await.code(), -32601, "{version}");
     }
     let modern = Ask::modern("tasks/get", &format!(r#""taskId":"{id}","#), Some(&id));
-    assert_eq!(rig.ask(modern).await.code(), -32601);
+    assert_eq!(rig.ask(modern).await.code(), -32021);
     for params in [json!({}), json!({ "taskId": 5 }), json!({ "taskId": null })] {
         assert_eq!(rig.ask(request("tasks/get", &params)).await.code(), -32602);
     }

@@ -43,8 +43,8 @@ impl Asked {
         if name.is_some() && known.is_some_and(|method| !takes_name(method)) {
             return Err(Problem::new(format!("{method} takes no name")));
         }
-        let task_of = name.filter(|_| known.is_some_and(is_of_task)).map(str::to_owned);
-        if name.is_none() && known.is_some_and(is_of_task) {
+        let task_of = name.filter(|_| known.is_some_and(Method::is_about_task)).map(str::to_owned);
+        if name.is_none() && known.is_some_and(Method::is_about_task) {
             return Err(Problem::new(format!(
                 "{method} needs the name of the tool that the task runs"
             )));
@@ -86,9 +86,14 @@ impl Asked {
 
     /// The same about the task with this id.
     pub(crate) fn about(&self, task: &str) -> Self {
-        let params = json!({ "taskId": task });
+        let mut params = json!({ "taskId": task });
+        if self.version.era() == Era::Modern {
+            let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+            with_meta(&mut params, self.version, &tasks);
+        }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": self.method, "params": params });
-        Self { body: body.to_string().into(), task_of: None, ..self.clone() }
+        let name = Some(task.to_owned());
+        Self { body: body.to_string().into(), name, task_of: None, ..self.clone() }
     }
 
     /// The message that somebody has written.
@@ -149,13 +154,8 @@ fn newest(method: Option<Method>) -> Option<Version> {
 
 fn takes_name(method: Method) -> bool {
     needs_name(method)
-        || is_of_task(method)
+        || method.is_about_task()
         || matches!(method, Method::SubscriptionsListen | Method::LoggingSetLevel)
-}
-
-/// Whether a method is about one task.
-pub(crate) fn is_of_task(method: Method) -> bool {
-    matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksCancel)
 }
 
 fn needs_name(method: Method) -> bool {
@@ -197,13 +197,18 @@ fn params(method: Option<Method>, name: Option<&str>, version: Version) -> Value
         }),
         _ => json!({}),
     };
-    if version.era() == Era::Modern
-        && let Some(members) = params.as_object_mut()
-    {
-        let meta = json!({ META_VERSION: version.as_str(), META_CAPABILITIES: {} });
-        members.insert("_meta".to_owned(), meta);
+    if version.era() == Era::Modern {
+        with_meta(&mut params, version, &json!({}));
     }
     params
+}
+
+/// Adds what every modern request says about its client.
+fn with_meta(params: &mut Value, version: Version, capabilities: &Value) {
+    if let Some(members) = params.as_object_mut() {
+        let meta = json!({ META_VERSION: version.as_str(), META_CAPABILITIES: capabilities });
+        members.insert("_meta".to_owned(), meta);
+    }
 }
 
 /// A header that repeats `value` (the sentinel encoding where it is not plain).

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{ExplainArgs, GateArgs};
-use crate::ask::{Asked, is_of_task};
+use crate::ask::Asked;
 use crate::exit::Said;
 use crate::gate::{Answer, Answered, Gate, version};
 use crate::input;
@@ -215,7 +215,7 @@ fn about(
         explanation
     };
     let mut targets = Vec::new();
-    let about_task = is_of_task(request.method());
+    let about_task = request.method().is_about_task();
     for target in request.targets() {
         // Whose a task is, inspection has found out.
         if about_task && target.kind() == TargetKind::Task {
@@ -241,7 +241,7 @@ fn explanation(
 ) -> Explanation {
     let method = request.method();
     let mut query = Query::new(caller, request.version(), method);
-    if is_of_task(method) {
+    if method.is_about_task() {
         // Whoever may still call the tool, with some arguments.
         query = Query::new(caller, request.version(), Method::ToolsCall).in_a_list();
     }

@@ -61,13 +61,13 @@ methods! {
     CompletionComplete = "completion/complete" in [V2025_03_26 V2025_06_18 V2025_11_25 V2026_07_28],
     LoggingSetLevel = "logging/setLevel" in [V2025_03_26 V2025_06_18 V2025_11_25],
     SubscriptionsListen = "subscriptions/listen" in [V2026_07_28],
-    /// In 2026-07-28 this is an extension, which a deployment enables explicitly.
-    TasksGet = "tasks/get" in [V2025_11_25],
+    /// In 2026-07-28 it belongs to an extension, which each request declares.
+    TasksGet = "tasks/get" in [V2025_11_25 V2026_07_28],
     TasksResult = "tasks/result" in [V2025_11_25],
-    /// An extension of 2026-07-28, which a deployment enables explicitly.
-    TasksUpdate = "tasks/update" in [],
-    /// In 2026-07-28 this is an extension, which a deployment enables explicitly.
-    TasksCancel = "tasks/cancel" in [V2025_11_25],
+    /// It belongs to an extension, which each request declares.
+    TasksUpdate = "tasks/update" in [V2026_07_28],
+    /// In 2026-07-28 it belongs to an extension, which each request declares.
+    TasksCancel = "tasks/cancel" in [V2025_11_25 V2026_07_28],
     TasksList = "tasks/list" in [V2025_11_25],
     NotificationsInitialized = "notifications/initialized" in [V2025_03_26 V2025_06_18 V2025_11_25],
     NotificationsCancelled = "notifications/cancelled" in [V2025_03_26 V2025_06_18 V2025_11_25],
@@ -88,6 +88,13 @@ impl Method {
                 | Self::NotificationsRootsListChanged
                 | Self::NotificationsTasksStatus
         )
+    }
+
+    /// Whether it is about one task, which its parameters name: whose the task is decides, and whether
+    /// the tool that it runs may still be called.
+    #[must_use]
+    pub const fn is_about_task(self) -> bool {
+        matches!(self, Self::TasksGet | Self::TasksResult | Self::TasksUpdate | Self::TasksCancel)
     }
 }
 
@@ -121,5 +128,10 @@ mod tests {
             assert!(!Method::parse(removed).unwrap().is_in(modern), "{removed}");
         }
         assert!(!Method::TasksGet.is_in(Version::V2025_06_18));
+        assert!(!Method::TasksUpdate.is_in(Version::V2025_11_25));
+        for method in [Method::TasksGet, Method::TasksUpdate, Method::TasksCancel] {
+            assert!(method.is_in(modern) && method.is_about_task(), "{method}");
+        }
+        assert!(!Method::TasksList.is_about_task());
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn message(
 
 /// Tasks that clients run for servers are not offered: notices about them go no further.
 fn is_enabled(method: Method) -> bool {
-    !matches!(method, Method::TasksUpdate | Method::NotificationsTasksStatus)
+    method != Method::NotificationsTasksStatus
 }
 
 /// The task, as the client calls it, and the tool that it runs, whose right it needs.
@@ -88,9 +88,7 @@ fn targets(
         Method::ToolsCall => one(TargetKind::Tool, &params.name, NAME),
         Method::PromptsGet => one(TargetKind::Prompt, &params.name, NAME),
         // Whose task it would be is known before.
-        Method::TasksGet | Method::TasksResult | Method::TasksCancel => {
-            Err("taskId must be a string")
-        }
+        method if method.is_about_task() => Err("taskId must be a string"),
         Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
             one(TargetKind::Resource, &params.uri, URI)
         }

@@ -5,9 +5,9 @@ use portcullis_core::Reason;
 use crate::config::ServerRequests;
 use crate::filter::{expect, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
+use crate::names::{META_CAPABILITIES as CAPABILITIES, TASKS};
+use crate::task;
 use crate::violation::{BAD_RPC, Violation};
-
-const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// What a modern request declared.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -86,6 +86,12 @@ pub(crate) fn check(
         };
         if declared { Ok(()) } else { Err(Violation::requires(needed)) }
     })
+}
+
+/// Whether `request` declares that its client knows the tasks of 2026-07-28.
+pub(crate) fn knows_tasks(request: &[u8], limits: JsonLimits) -> Result<bool, Violation> {
+    let path = ["params", "_meta", CAPABILITIES, "extensions", TASKS];
+    Ok(task::object(request, &path, limits)?.is_some())
 }
 
 fn read(

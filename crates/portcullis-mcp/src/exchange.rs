@@ -13,7 +13,7 @@ use portcullis_core::{
 
 use crate::config::InspectConfig;
 use crate::courier::{Address, Courier};
-use crate::filter::{self, Document, Facets};
+use crate::filter::{self, Document, Facets, TaskNews};
 use crate::json::{JsonLimits, Scanner};
 use crate::judge::{Answers, Eyes, Item, Judge};
 use crate::listen::Listen;
@@ -353,6 +353,11 @@ impl Exchange {
         Facets {
             limits: self.json(),
             modern,
+            task: match method.filter(|_| modern) {
+                Some(Method::ToolsCall) => TaskNews::Begins,
+                Some(Method::TasksGet) => TaskNews::State,
+                _ => TaskNews::None,
+            },
             cacheable: method.is_some_and(is_cacheable),
             ttl_ms: if modern { self.ttl_ms() } else { 0 },
             contents: matches!(self.asked, Asked::Stream { .. })

@@ -33,6 +33,8 @@ pub(crate) struct Facets<'a> {
     pub(crate) limits: JsonLimits,
     /// Answers carry caching hints, which are then the caller's own.
     pub(crate) modern: bool,
+    /// What the answer may say about a task of 2026-07-28.
+    pub(crate) task: TaskNews,
     /// The method asked for is one whose answers must carry them.
     pub(crate) cacheable: bool,
     /// The longest `ttlMs` allowed now.
@@ -93,7 +95,22 @@ pub(crate) struct Answer<'a> {
     pub(crate) input_requests: Option<Range<usize>>,
     /// Which headers the tools of a list declare, as far as that is news.
     pub(crate) declared: Vec<(Str<'a>, Vec<Param>)>,
+    /// Whether it says what a task has come to.
+    pub(crate) inlined: bool,
+    /// The error that ended a task.
+    pub(crate) inlined_error: Option<Box<RpcError<'a>>>,
     listed: bool,
+}
+
+/// What an answer may say about a task of 2026-07-28.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TaskNews {
+    /// Nothing.
+    None,
+    /// That it begins.
+    Begins,
+    /// What has become of it.
+    State,
 }
 
 #[derive(Debug)]

@@ -209,6 +209,10 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
         }
         _ => {
             headers.insert(header.clone(), version);
+            let task = inspected.task.as_ref();
+            if let Some(id) = task.and_then(|task| mirror::encode(&task.upstream_id)) {
+                headers.insert(mirror::NAME.name.clone(), id);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_core::{Method, Text};
 
-use crate::{ConfigError, task};
+use crate::ConfigError;
 
 pub(crate) mod answer;
 mod bind;
@@ -260,5 +260,5 @@ impl fmt::Debug for Hook {
 fn is_open(method: Method) -> bool {
     !method.is_notification()
         && !matches!(method, Method::Initialize | Method::Ping | Method::ServerDiscover)
-        && !task::is_about_task(method)
+        && !method.is_about_task()
 }

@@ -120,11 +120,11 @@ fn one(
                 // In this revision no message belongs to a task, but some servers would believe it.
                 return Err(task::foreign(body, message, Reason::TaskNotOwned));
             }
-            let built = build::message(version, message, body, None)?;
-            if let Some(McpMessage::Request(request)) = &built {
+            let inspected = modern(config, caller, version, body, message)?;
+            if let McpMessage::Request(request) = &inspected.message {
                 custom::check(&config.catalogue, headers, request, config.limits.json())?;
             }
-            Ok(inspected(version, SessionUse::None, body.clone(), built))
+            Ok(inspected)
         }
         Signal::Legacy(named) if is_initialize(message) => {
             // Whatever session the client names, this begins another.
@@ -149,6 +149,19 @@ fn one(
     }
 }
 
+fn modern(
+    config: &InspectConfig,
+    caller: &Caller,
+    version: Version,
+    body: &Bytes,
+    message: &Message<'_>,
+) -> Result<Inspected, Denial> {
+    task::check_declared(version, body, message)?;
+    let task = task::of(config, caller, version, body, message)?;
+    let rewritten = rewrite::modern(body, message, task.as_ref());
+    rebuilt(config, version, SessionUse::None, (body, rewritten), message, task)
+}
+
 fn legacy(
     config: &InspectConfig,
     caller: &Caller,
@@ -160,8 +173,20 @@ fn legacy(
     let questions = questions(config, caller, &session);
     let task = task::of(config, caller, version, body, message)?;
     let only = std::slice::from_ref(message);
-    let Some(rewritten) = rewrite::legacy(config, caller, body, only, questions, task.as_ref())?
-    else {
+    let rewritten = rewrite::legacy(config, caller, body, only, questions, task.as_ref())?;
+    rebuilt(config, version, session, (body, rewritten), message, task)
+}
+
+/// What is forwarded of a message: `body` as it came, or what it was rewritten to.
+fn rebuilt(
+    config: &InspectConfig,
+    version: Version,
+    session: SessionUse,
+    (body, rewritten): (&Bytes, Option<Bytes>),
+    message: &Message<'_>,
+    task: Option<Task>,
+) -> Result<Inspected, Denial> {
+    let Some(rewritten) = rewritten else {
         let built = build::message(version, message, body, None)?;
         return Ok(inspected(version, session, body.clone(), built));
     };

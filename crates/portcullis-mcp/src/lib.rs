@@ -69,8 +69,8 @@
 //!   content codings, media types other than JSON.
 //! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,
 //!   batches outside 2025-03-26, responses outside a session, sessions and tasks of somebody else.
-//!   Extension methods count as unknown, tasks of 2026-07-28 among them. What names a task of
-//!   somebody else as the one it belongs to is refused like the task itself.
+//!   Extension methods count as unknown, but for the tasks of 2026-07-28, which each request has to
+//!   declare. What names a task of somebody else as the one it belongs to is refused like the task itself.
 //! * From callers without credentials, where a sign-in layer lets them in for some methods: every
 //!   message of another method, and whatever is not a message, with 401.
 //! * More than 64 requests in flight or 32 open streams of one caller ([`Limits`]). Rates are limited

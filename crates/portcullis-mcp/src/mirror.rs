@@ -33,7 +33,7 @@ macro_rules! mirrored {
 
 pub(crate) static VERSION: Mirrored = mirrored!("mcp-protocol-version", "MCP-Protocol-Version");
 static METHOD: Mirrored = mirrored!("mcp-method", "Mcp-Method");
-static NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
+pub(crate) static NAME: Mirrored = mirrored!("mcp-name", "Mcp-Name");
 /// Its name is how the names of these headers begin.
 pub(crate) static PARAM: Mirrored = mirrored!("mcp-param-", "Mcp-Param");
 
@@ -71,6 +71,9 @@ pub(crate) fn check(
     let target = match (message.shape, Method::parse(&message.method)) {
         (Shape::Request, Some(Method::ToolsCall | Method::PromptsGet)) => &message.params.name,
         (Shape::Request, Some(Method::ResourcesRead)) => &message.params.uri,
+        (Shape::Request, Some(Method::TasksGet | Method::TasksUpdate | Method::TasksCancel)) => {
+            &message.params.task_id
+        }
         _ => return Ok(()),
     };
     let Some(name) = name else { return Err(Denial::header_mismatch(id, NAME.missing)) };

@@ -40,6 +40,8 @@ pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(crate) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 /// The key in `_meta` of the task that a message belongs to.
 pub(crate) const META_RELATED: &str = "io.modelcontextprotocol/related-task";
+/// The extension of 2026-07-28 for tasks, as capabilities name it.
+pub(crate) const TASKS: &str = "io.modelcontextprotocol/tasks";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
@@ -83,6 +85,9 @@ pub(crate) static NOTIFICATIONS: Known = Known::new(&[
     "promptsListChanged",
     "resourcesListChanged",
 ]);
+
+/// What an answer says about a task of 2026-07-28, and what counts of that.
+pub(crate) static TASK_NEWS: Known = Known::new(&["taskId", "result", "error", "inputRequests"]);
 
 pub(crate) static TASK: Known = Known::new(&["ttl", "taskId"]);
 

@@ -65,6 +65,12 @@ pub(crate) fn legacy(
     Ok((!edits.is_empty()).then(|| apply(body, edits)))
 }
 
+/// What must change in a modern body: tasks get the ids that the server knows.
+pub(crate) fn modern(body: &Bytes, message: &Message<'_>, task: Option<&Task>) -> Option<Bytes> {
+    let (Some(task), Member::Text(id)) = (task, message.params.task_id) else { return None };
+    Some(apply(body, vec![(id.range(), task.upstream_id.clone())]))
+}
+
 /// The task that a response says it belongs to, under the name that the server knows.
 fn answered(
     config: &InspectConfig,

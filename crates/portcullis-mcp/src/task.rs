@@ -1,4 +1,4 @@
-//! Tasks of 2025-11-25: ids that clients see, and ids that the service behind knows (R-211).
+//! Tasks of 2025-11-25, and of the extension of 2026-07-28: ids that clients see, and ids that the service behind knows (R-211).
 
 use std::ops::Range;
 
@@ -15,12 +15,26 @@ pub(crate) use crate::session::Task;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
-/// Whether `method` is about one task.
-pub(crate) fn is_about_task(method: Method) -> bool {
-    matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksCancel)
+/// What a client declares that knows the tasks of 2026-07-28.
+const DECLARED: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+
+/// Refuses a modern request about tasks whose client does not declare that it knows them.
+pub(crate) fn check_declared(
+    version: Version,
+    body: &bytes::Bytes,
+    message: &Message<'_>,
+) -> Result<(), Denial> {
+    let method = Method::parse(&message.method).filter(|method| method.is_in(version));
+    if message.params.meta.tasks || !method.is_some_and(Method::is_about_task) {
+        return Ok(());
+    }
+    match message.id.clone().and_then(|range| Text::slice_of(body, range)) {
+        Some(id) => Err(Denial::undeclared_capability(&id, DECLARED)),
+        None => Ok(()), // A notification of that name is dropped.
+    }
 }
 
-/// The task that a legacy message is about. `None` for other messages, and where there is no id: that
+/// The task that a message is about. `None` for other messages, and where there is no id: that
 /// is for the building of the message to refuse.
 ///
 /// # Errors
@@ -34,7 +48,7 @@ pub(crate) fn of(
 ) -> Result<Option<Task>, Denial> {
     let method = Method::parse(&message.method).filter(|method| method.is_in(version));
     let (Shape::Request, Some(method), Member::Text(id)) =
-        (message.shape, method.filter(|method| is_about_task(*method)), message.params.task_id)
+        (message.shape, method.filter(|method| method.is_about_task()), message.params.task_id)
     else {
         return Ok(None);
     };
@@ -119,9 +133,7 @@ pub(crate) fn relate(
     if !may_relate(message) {
         return Ok(None);
     }
-    let mut found = None;
-    object_at(&mut Scanner::new(message, limits)?, path, &mut found)?;
-    let Some(range) = found else { return Ok(None) };
+    let Some(range) = object(message, path, limits)? else { return Ok(None) };
     let object = message.get(range.clone()).unwrap_or_default();
     let mut id = None;
     Scanner::new(object, limits)?.object(|scanner, name| {
@@ -158,6 +170,17 @@ pub(crate) fn members(
         Ok::<_, JsonError>(())
     })?;
     Ok(format!("{{{}}}", kept.join(",")))
+}
+
+/// Where the object at `path` in `message` is.
+pub(crate) fn object(
+    message: &[u8],
+    path: &[&str],
+    limits: JsonLimits,
+) -> Result<Option<Range<usize>>, Violation> {
+    let mut found = None;
+    object_at(&mut Scanner::new(message, limits)?, path, &mut found)?;
+    Ok(found)
 }
 
 /// Finds the object at `path`.

@@ -317,13 +317,8 @@ fn asked(message: &McpMessage) -> Asked<'_> {
 
 /// Whether a request is about a task of which it is known whose it is, and which tool it runs.
 fn is_about_task(request: &McpRequest) -> bool {
-    is_of_tasks(request.method())
+    request.method().is_about_task()
         && request.targets().any(|target| target.kind() == TargetKind::Tool)
-}
-
-/// Whether `method` is about one task.
-pub(crate) fn is_of_tasks(method: Method) -> bool {
-    matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksCancel)
 }
 
 /// Whether a request of `method` without a target means that inspection left it out.

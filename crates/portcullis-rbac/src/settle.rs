@@ -5,7 +5,7 @@ use portcullis_core::{
     Trail, Version,
 };
 
-use crate::docket::{Finding, add_scopes, is_of_tasks};
+use crate::docket::{Finding, add_scopes};
 use crate::{Decision, DenialStyle};
 
 /// The rule in records when no rule matched.
@@ -96,7 +96,9 @@ fn denied(
         DenialStyle::Hide => {
             let hidden = match request.targets().nth(target) {
                 // Not the tool it runs: to others there is no such task.
-                Some(_) if is_of_tasks(request.method()) => HiddenAs::Unknown(TargetKind::Task, ""),
+                Some(_) if request.method().is_about_task() => {
+                    HiddenAs::Unknown(TargetKind::Task, "")
+                }
                 Some(target) => HiddenAs::Unknown(target.kind(), target.name()),
                 None => HiddenAs::UnknownMethod,
             };

@@ -132,6 +132,15 @@ impl Denial {
         .no_store()
     }
 
+    /// 400 `-32021` for a request that needs a capability of its client's which it does not declare
+    /// . `capabilities` is a JSON object shaped like the client's own declaration.
+    #[must_use]
+    pub fn undeclared_capability(id: &Text, capabilities: &'static str) -> Self {
+        Self::missing_capability(Some(id), capabilities)
+            .change(|inner| inner.kind = DenialKind::Version)
+            .because(Reason::BadMeta)
+    }
+
     /// A method that this revision does not have: 404 in the modern era, in-band in the legacy one,
     /// where a 404 would end the session (recipe 4.11).
     #[must_use]

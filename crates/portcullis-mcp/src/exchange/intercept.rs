@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use portcullis_core::Note;
+use portcullis_core::{Era, McpRequest, Method, Note};
 
 use super::{Asked, Exchange, Pending};
 use crate::filter::{Id, skip};
 use crate::hook::answer::{At, Revised, Run};
 use crate::hook::chain::Bounds;
 use crate::json::{Kind, Scanner};
-use crate::violation::Violation;
+use crate::violation::{BAD_RPC, Violation};
 
 /// What is to be done with a document before it is read.
 #[derive(Debug)]
@@ -58,6 +58,12 @@ impl Exchange {
         for Found { id, message, payload, is_error } in found {
             match self.asked_for(id, is_error) {
                 Some(pending) => {
+                    let outer = (payload, is_error);
+                    let Some((payload, is_error)) =
+                        self.payload(source, &pending.request, outer)?
+                    else {
+                        continue;
+                    };
                     let at = At { message, payload, is_error, element: pending.element };
                     run.ask(&self.config, bounds, &self.eyes.caller, &pending.request, at);
                 }
@@ -68,6 +74,38 @@ impl Exchange {
             }
         }
         Ok(if run.is_empty() { Interception::None } else { Interception::Run(run) })
+    }
+
+    /// The part of an answer to `request` that hooks are asked about, and whether it is an error. Of what
+    /// is said about a task, only what it has come to: that is the answer to the call it began with.
+    fn payload(
+        &self,
+        source: &Bytes,
+        request: &McpRequest,
+        (payload, is_error): (Range<usize>, bool),
+    ) -> Result<Option<(Range<usize>, bool)>, Violation> {
+        if request.method() != Method::TasksGet {
+            return Ok(Some((payload, is_error)));
+        }
+        if is_error || self.eyes.version.era() == Era::Legacy {
+            return Ok(None);
+        }
+        let mut found = None;
+        let result = source.get(payload.clone()).unwrap_or_default();
+        Scanner::new(result, self.json())?.object(|scanner, name| {
+            let is_object = scanner.peek()? == Kind::Object;
+            let range = scanner.skip()?;
+            let is_error = name.eq("error");
+            if is_object && (is_error || name.eq("result")) {
+                let inner = payload.start + range.start..payload.start + range.end;
+                // One or the other: what is both would be a change that hooks do not see.
+                if found.replace((inner, is_error)).is_some() {
+                    return Err(BAD_RPC);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The request that is answered under `id`.

@@ -319,7 +319,7 @@ impl Exchange {
         }
         if answer.error.is_none() {
             let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
-            if let Some(renamed) = self.answer_renamed(index, message)? {
+            if let Some(renamed) = self.answer_renamed(index, answer, message)? {
                 return Ok(Fate::Kept(Some(renamed)));
             }
         }
@@ -368,20 +368,41 @@ impl Exchange {
         if self.eyes.version.era() == Era::Legacy {
             return Ok(());
         }
+        let method = pending.request.method();
         match answer.result_type.as_deref() {
+            None | Some("complete") if method == Method::TasksGet => {
+                if let Some(error) = &answer.inlined_error
+                    && error.code == server::GO_ELSEWHERE
+                    && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
+                {
+                    return Err(Violation::new(Reason::PolicyDenied));
+                }
+                self.check_input(source, pending, answer)
+            }
             None | Some("complete") => Ok(()),
-            Some("input_required") if may_need_input(pending.request.method()) => {
-                let Some(range) = answer.input_requests.clone() else { return Ok(()) };
-                let requests = source.get(range).unwrap_or_default();
-                capability::check(
-                    pending.request.raw(),
-                    requests,
-                    &self.config.server_requests,
-                    self.json(),
-                )
+            Some("input_required") if may_need_input(method) => {
+                self.check_input(source, pending, answer)
+            }
+            // It begins here: what it has come to is for those who ask for it.
+            Some("task") if method == Method::ToolsCall && !answer.inlined => {
+                let raw = pending.request.raw();
+                if capability::knows_tasks(raw, self.json())? { Ok(()) } else { Err(BAD_RPC) }
             }
             Some(_) => Err(BAD_RPC),
         }
+    }
+
+    /// What the service asks for on the way must be what its client can give.
+    fn check_input(
+        &self,
+        source: &[u8],
+        pending: &Pending,
+        answer: &Answer<'_>,
+    ) -> Result<(), Violation> {
+        let Some(range) = answer.input_requests.clone() else { return Ok(()) };
+        let requests = source.get(range).unwrap_or_default();
+        let allowed = &self.config.server_requests;
+        capability::check(pending.request.raw(), requests, allowed, self.json())
     }
 
     /// The version that a session begins with.
@@ -435,10 +456,8 @@ pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
         | Method::ResourcesRead
         | Method::ResourcesSubscribe
         | Method::ResourcesUnsubscribe
-        | Method::TasksGet
-        | Method::TasksResult
-        | Method::TasksCancel
         | Method::CompletionComplete => request.targets().next(),
+        method if method.is_about_task() => request.targets().next(),
         _ => None,
     }
 }

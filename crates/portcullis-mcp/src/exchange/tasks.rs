@@ -5,6 +5,7 @@ use std::ops::Range;
 use portcullis_core::{Method, Note, TargetKind, Version};
 
 use super::Exchange;
+use crate::filter::Answer;
 use crate::json::JsonLimits;
 use crate::splice::Splice;
 use crate::task::{self, Task};
@@ -13,6 +14,7 @@ use crate::violation::{BAD_RPC, Violation};
 
 /// The places where a message says which task it belongs to.
 const OF_RESULT: &[&str] = &["result", "_meta"];
+const OF_INLINED: &[&str] = &["result", "result", "_meta"];
 const OF_PARAMS: &[&str] = &["params", "_meta"];
 
 impl Exchange {
@@ -25,19 +27,29 @@ impl Exchange {
     pub(super) fn answer_renamed(
         &self,
         index: usize,
+        answer: &Answer<'_>,
         message: &[u8],
     ) -> Result<Option<Vec<u8>>, Violation> {
         let mut all = self.one.iter().chain(&self.more);
         let Some(pending) = all.nth(index) else { return Ok(None) };
         let (request, limits) = (&pending.request, self.json());
         match (&self.task, request.method()) {
-            (Some(task), Method::TasksGet | Method::TasksCancel) => {
+            (Some(task), Method::TasksResult) => of_own(task, message, OF_RESULT, limits),
+            (Some(task), _) => {
                 let name = |id: &str| (id == task.upstream_id).then(|| task.client_id.clone());
-                let renamed = task::replace(message, &["result", "taskId"], limits, name)?;
-                let message = renamed.as_deref().unwrap_or(message);
-                Ok(of_own(task, message, OF_RESULT, limits)?.or(renamed))
+                let mut renamed = task::replace(message, &["result", "taskId"], limits, name)?;
+                for path in [OF_RESULT, OF_INLINED] {
+                    let message = renamed.as_deref().unwrap_or(message);
+                    renamed = of_own(task, message, path, limits)?.or(renamed);
+                }
+                Ok(renamed)
             }
-            (Some(task), _) => of_own(task, message, OF_RESULT, limits),
+            (None, Method::ToolsCall) if answer.result_type.as_deref() == Some("task") => {
+                let name = |id: &str| self.task_begun(id);
+                let begun = task::replace(message, &["result", "taskId"], limits, name)?;
+                let message = begun.as_deref().ok_or(BAD_RPC)?;
+                Ok(self.of_known(message, OF_RESULT)?.or(begun))
+            }
             (None, Method::ToolsCall) if self.may_begin_task() => {
                 let begun = task::replace(message, &["result", "task", "taskId"], limits, |id| {
                     self.task_begun(id)

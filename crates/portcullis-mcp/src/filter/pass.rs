@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use portcullis_core::{Reason, TargetKind, ToolHints, Version};
 
-use super::{Answer, Facets, RpcError, expect, member, skip, subscription};
+use super::{Answer, Facets, RpcError, TaskNews, expect, known, member, skip, subscription};
 use crate::custom::{self, Param};
 use crate::json::{Kind, Scanner, Str};
 use crate::judge::Judge;
-use crate::names::Known;
+use crate::names::{self, Known};
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
@@ -45,6 +45,8 @@ impl<'a> Pass<'_, '_, 'a> {
     ) -> Result<(), Violation> {
         let mut members = 0_usize;
         let mut end = scanner.at() + 1;
+        // The time that a task is kept has the name of a caching hint.
+        let hints = self.facets.modern && self.facets.task == TaskNews::None;
         let mut ttl = false;
         let mut scope = false;
         scanner.object(|scanner, name| {
@@ -59,11 +61,11 @@ impl<'a> Pass<'_, '_, 'a> {
                         expect(scanner, Kind::Array)?;
                         self.items(scanner, (TargetKind::Resource, "uri"))?;
                     }
-                    "ttlMs" if self.facets.modern => {
+                    "ttlMs" if hints => {
                         ttl = true;
                         self.ttl(scanner)?;
                     }
-                    "cacheScope" if self.facets.modern => {
+                    "cacheScope" if hints => {
                         scope = true;
                         self.cache_scope(scanner)?;
                     }
@@ -95,7 +97,24 @@ impl<'a> Pass<'_, '_, 'a> {
                         let range = scanner.skip()?;
                         self.splice.replace(range, "\"\"");
                     }
+                    // As the answer to the call that the task began with would be.
+                    "result" if self.facets.task == TaskNews::State => {
+                        expect(scanner, Kind::Object)?;
+                        self.result(scanner, &mut Answer::default())?;
+                    }
+                    "error" if self.facets.task == TaskNews::State => {
+                        expect(scanner, Kind::Object)?;
+                        answer.inlined_error = Some(Box::new(self.error(scanner)?));
+                    }
+                    "result" | "error" => {
+                        answer.inlined = true;
+                        skip(scanner)?;
+                    }
                     "inputRequests" => answer.input_requests = Some(scanner.skip()?),
+                    other if self.facets.task != TaskNews::None => {
+                        known(other, &names::TASK_NEWS)?;
+                        skip(scanner)?;
+                    }
                     _ => skip(scanner)?,
                 },
             }
@@ -103,7 +122,7 @@ impl<'a> Pass<'_, '_, 'a> {
             Ok::<_, Violation>(())
         })?;
         let complete = matches!(answer.result_type.as_deref(), None | Some("complete"));
-        if self.facets.modern && complete && (self.facets.cacheable || answer.listed) {
+        if hints && complete && (self.facets.cacheable || answer.listed) {
             let mut comma = if members == 0 { "" } else { "," };
             for (present, text) in [(ttl, r#""ttlMs":0"#), (scope, r#""cacheScope":"private""#)] {
                 if !present {

@@ -8,6 +8,7 @@ use crate::fakes::eyes;
 const LIMITS: JsonLimits = JsonLimits { depth: 64, values: u32::MAX };
 
 const LEGACY: Facets<'_> = Facets {
+    task: TaskNews::None,
     limits: LIMITS,
     modern: false,
     cacheable: false,

@@ -45,7 +45,7 @@ impl Hooks {
     pub(super) fn groups(&self, phase: HookPhase, method: Method) -> Vec<Group> {
         // What a task has come to is what its call was answered with.
         let method = match (phase, method) {
-            (HookPhase::Answer, Method::TasksResult) => Method::ToolsCall,
+            (HookPhase::Answer, Method::TasksResult | Method::TasksGet) => Method::ToolsCall,
             (_, method) => method,
         };
         let of = |kind| {

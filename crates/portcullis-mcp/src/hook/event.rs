@@ -54,7 +54,7 @@ impl HookEvent {
 
     /// What the request is about: a tool, a prompt, a resource. `None` where it is about none, or
     /// about several. A request for the result of a task is about the tool that the task runs; its
-    /// [`method`](Self::method) is `tasks/result`.
+    /// [`method`](Self::method) is `tasks/result`, or `tasks/get` in 2026-07-28.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
         let mut targets = self.request.targets().filter(|target| target.kind() != TargetKind::Task);

@@ -265,14 +265,13 @@ fn methods_of_other_revisions_are_unknown() {
                 let body = json!({"jsonrpc": "2.0", "id": 1, "method": name, "params": params});
                 run(&config, &[("mcp-session-id", &id)], &body.to_string())
             };
-            let known = Method::parse(name).is_some_and(|method| {
-                let enabled = method != Method::TasksUpdate;
-                method.is_in(version) && !method.is_notification() && enabled
-            });
+            let known = Method::parse(name)
+                .is_some_and(|method| method.is_in(version) && !method.is_notification());
             let of_a_task = known && name.starts_with("tasks/") && name != "tasks/list";
             let unclean = name.contains('\0') || name.ends_with(' ');
             let expected = match version.era() {
-                // Known as a method; the task is not.
+                // Known as a method; the task is not, and here the client is not one that has any.
+                Era::Modern if of_a_task => Err((400, -32021, Reason::BadMeta)),
                 _ if of_a_task => Err((200, -32602, Reason::TaskNotOwned)),
                 _ if known => Ok(version),
                 Era::Modern if unclean => Err((400, -32020, Reason::HeaderMismatch)),

@@ -58,6 +58,8 @@ pub(crate) struct Meta<'a> {
     pub(crate) version: Member<'a>,
     /// Whether `clientCapabilities` is there and an object.
     pub(crate) capabilities: bool,
+    /// Whether the client declares that it knows the tasks of 2026-07-28.
+    pub(crate) tasks: bool,
     /// Whether it has any member that belongs to modern requests only.
     pub(crate) modern: bool,
     /// The task that the message says it belongs to, where it says so.
@@ -157,7 +159,7 @@ fn meta<'a>(
             names::META_VERSION => meta.version = text(scanner)?,
             names::META_CAPABILITIES => {
                 meta.capabilities = scanner.peek()? == Kind::Object;
-                scanner.pass()?;
+                meta.tasks = declares(scanner, &["extensions", names::TASKS])?;
             }
             names::META_RELATED => meta.related = Some(related(scanner, fault)?),
             other => {
@@ -169,6 +171,25 @@ fn meta<'a>(
     })?;
     meta.range = Some(start..scanner.at_end());
     Ok(())
+}
+
+/// Whether there is an object at `path`.
+fn declares(scanner: &mut Scanner<'_>, path: &[&str]) -> Result<bool, JsonError> {
+    let mut found = false;
+    match (scanner.peek()?, path) {
+        (Kind::Object, [first, rest @ ..]) => scanner.object(|scanner, name| {
+            if name.eq(first) {
+                found = declares(scanner, rest)?;
+                return Ok(());
+            }
+            scanner.pass()
+        })?,
+        (kind, path) => {
+            found = kind == Kind::Object && path.is_empty();
+            scanner.pass()?;
+        }
+    }
+    Ok(found)
 }
 
 fn related<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Member<'a>, JsonError> {

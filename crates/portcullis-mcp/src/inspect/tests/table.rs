@@ -130,9 +130,6 @@ fn removed_methods_are_unknown() {
         "resources/unsubscribe",
         "tasks/result",
         "tasks/list",
-        "tasks/get",
-        "tasks/update",
-        "tasks/cancel",
     ];
     for method in removed {
         let result = run_modern(method, json!({"uri": "x", "taskId": "x"}));
