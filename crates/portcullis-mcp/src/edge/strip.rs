@@ -4,9 +4,15 @@ use http::{HeaderMap, HeaderName, header};
 use portcullis_core::header_names::{is_claim_of_identity, is_claim_of_origin};
 
 /// Names that start with one of these, with `_` read as `-`: some servers hand both to an
-/// application under one name.
-const PREFIXES: &[&str] =
-    &["proxy-", "x-http-method", "x-method-override", "x-original-", "x-rewrite-url"];
+/// application under one name. What the gate itself says inward begins with `x-portcullis-`.
+const PREFIXES: &[&str] = &[
+    "proxy-",
+    "x-http-method",
+    "x-method-override",
+    "x-original-",
+    "x-portcullis-",
+    "x-rewrite-url",
+];
 
 /// Whole names, read the same way.
 const NAMES: &[&str] =

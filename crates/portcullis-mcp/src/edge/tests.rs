@@ -404,6 +404,8 @@ async fn what_callers_may_not_send_is_removed() {
         "x-method-override",
         "x-original-url",
         "x-rewrite-url",
+        "x-portcullis-assertion",
+        "x_portcullis_assertion",
         "x-real-ip",
         "oidc_claim_sub",
         "Mellon-NAME_ID",
