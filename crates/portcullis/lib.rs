@@ -133,6 +133,12 @@ pub mod testing;
 mod watched;
 
 pub use portcullis_audit as audit;
+#[cfg(any(
+    feature = "audit-collectors",
+    feature = "audit-postgres",
+    feature = "audit-sqlite"
+))]
+pub use portcullis_audit_sinks as audit_sinks;
 pub use portcullis_core as core;
 #[cfg(feature = "engines")]
 pub use portcullis_engines as engines;

@@ -1,0 +1,252 @@
+//! `--check`: what the file would enforce, for whom, in plain words.
+
+use std::fmt::Write as _;
+
+use portcullis::rbac::{Outline, RuleOutline};
+use portcullis::{AuditLayer, Policy, SessionKeys};
+
+use crate::config::{Authentication, Identity, Issuer, Listener, Secret, Sink, Upstream};
+use crate::plan::Plan;
+use crate::read::{File, Problem};
+use crate::tls::Acceptor;
+use crate::{audit, gate, listen, local};
+
+/// Builds everything as a start would, but takes no port, opens no audit sink and asks nobody on the network.
+pub fn check(file: &File) -> Result<String, Problem> {
+    listen::check(file)?;
+    local::check(file)?;
+    audit::check(file)?;
+    for listener in &file.config.listen {
+        if let Listener::Tls(tls) = &**listener {
+            Acceptor::check(file, tls).map_err(|problem| problem.at(listener))?;
+        }
+    }
+    let mut told = Told::default();
+    let (mut taken, plans) = (Vec::new(), Plan::all(file)?);
+    for plan in &plans {
+        let draft = gate::draft(plan, &AuditLayer::danger_off(), SessionKeys::random());
+        let draft = draft.map_err(|problem| {
+            problem.at(&plan.server).about(format_args!("server {}", plan.name))
+        })?;
+        for path in draft.paths {
+            if taken.contains(&path) {
+                return Err(Problem::new(format!("two servers answer at {path}")).at(&plan.server));
+            }
+            taken.push(path);
+        }
+        told.server(plan, &draft.policy.current());
+    }
+    told.gateway(file);
+    Ok(told.finish())
+}
+
+#[derive(Default)]
+struct Told {
+    text: String,
+    /// What makes the gateway weaker than its defaults.
+    dangers: Vec<String>,
+}
+
+impl Told {
+    fn line(&mut self, name: &str, text: impl std::fmt::Display) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "  {name:<12} {}", printable(&text.to_string()));
+    }
+
+    fn danger(&mut self, text: impl AsRef<str>) {
+        self.dangers.push(printable(text.as_ref()));
+    }
+
+    fn server(&mut self, plan: &Plan, policy: &Policy) {
+        let _ = writeln!(self.text, "server {}: {}", plan.name, printable(&plan.resource));
+        self.upstream(plan);
+        self.sign_in(plan);
+        self.policy(policy);
+        match plan.identity.as_deref() {
+            None | Some(Identity::None) => self.line("it learns", "nothing of who is calling"),
+            Some(Identity::Signed(signed)) => {
+                let audience = signed.audience.as_ref().unwrap_or(&plan.resource);
+                let text = format!("who is calling, in a header signed for {audience}");
+                self.line("it learns", text);
+            }
+        }
+        if let Some(calls) = plan.limits.as_ref().and_then(|limits| limits.calls_per_minute) {
+            self.line("at most", format!("{calls} calls of one caller in a minute"));
+        }
+        if !plan.origins.is_empty() {
+            let origins: Vec<&str> = plan.origins.iter().map(|it| it.as_str()).collect();
+            self.line("web pages of", origins.join(", "));
+        }
+        self.text.push('\n');
+    }
+
+    fn upstream(&mut self, plan: &Plan) {
+        match &*plan.server.upstream {
+            Upstream::Http(http) => {
+                self.line("is at", &http.url);
+                if http.danger_plain_http {
+                    self.danger(format!(
+                        "server {}: requests cross the network in the clear",
+                        plan.name
+                    ));
+                }
+            }
+            Upstream::Demo => self.line("is", "the demo in this process"),
+        }
+    }
+
+    fn sign_in(&mut self, plan: &Plan) {
+        match &*plan.authentication {
+            Authentication::Tokens(tokens) => {
+                for issuer in &tokens.issuers {
+                    let mut audiences = vec![plan.resource.clone()];
+                    audiences.extend(issuer.audiences.clone());
+                    let text = format!("with tokens of {}", named(issuer));
+                    self.line("people enter", text);
+                    self.line("", format!("that are for {}", audiences.join(" or ")));
+                    for (claim, values) in &issuer.require_claims {
+                        self.line("", format!("whose {claim} is {}", values.0.join(" or ")));
+                    }
+                    if issuer.introspection.is_some() {
+                        self.line("", "and it is asked about tokens that say nothing themselves");
+                    }
+                }
+            }
+            Authentication::Sidecar(sidecar) => {
+                let peers: Vec<&str> = sidecar.trusted_peers.iter().map(|it| it.as_str()).collect();
+                let text =
+                    format!("as {} says in headers, from {}", sidecar.issuer, peers.join(", "));
+                self.line("people enter", text);
+                if sidecar.shared_secret.is_some() {
+                    self.line("", "if it sends the shared secret");
+                }
+            }
+            Authentication::DangerDevelopment(development) => {
+                let people: Vec<&str> = development.people.keys().map(String::as_str).collect();
+                self.line("people enter", format!("by saying that they are {}", people.join(", ")));
+                self.danger(format!("server {}: nobody is asked for a password", plan.name));
+            }
+        }
+    }
+
+    fn policy(&mut self, policy: &Policy) {
+        let Outline { roles, rules, .. } = policy.outline();
+        for role in roles {
+            self.line("role", format!("{}: {}", role.name, role.sources.join(", ")));
+        }
+        for rule in rules {
+            let word = if rule.allows { "may" } else { "must not" };
+            self.line(word, sentence(&rule));
+        }
+        self.line("", "and nothing else is allowed");
+        for warning in policy.warnings() {
+            self.danger(format!("policy: {}", warning.message()));
+        }
+    }
+
+    fn gateway(&mut self, file: &File) {
+        let config = &file.config;
+        self.text.push_str("the gateway\n");
+        for listener in &config.listen {
+            match &**listener {
+                Listener::Http(address) => {
+                    let address = address.as_str();
+                    self.line("listens on", format!("{address}, without TLS"));
+                    let local = |it: std::net::SocketAddr| it.ip().is_loopback();
+                    if !address.parse().is_ok_and(local) {
+                        self.danger(format!(
+                            "{address} is without TLS: put something before it that has it"
+                        ));
+                    }
+                }
+                Listener::Tls(tls) => {
+                    self.line("listens on", format!("{}, with TLS", tls.address.as_str()));
+                }
+                Listener::Unix(unix) => self.line("listens on", unix.path.display()),
+            }
+        }
+        if let Some(admin) = &config.admin {
+            self.line("health", format!("http://{}/ready, /live and /metrics", admin.as_str()));
+        }
+        match &config.audit {
+            None => self.line("records go to", "standard error"),
+            Some(audit) => {
+                for sink in &audit.sinks {
+                    self.line("records go to", place(sink));
+                }
+                if audit.danger_fail_open {
+                    self.danger("calls run although they cannot be recorded");
+                }
+            }
+        }
+        for (name, secret) in &config.secrets {
+            let place = match secret {
+                Secret::Env(variable) => format!("the variable {variable}"),
+                Secret::File(path) => format!("the file {}", path.display()),
+            };
+            self.line("secret", format!("{name}, from {place}"));
+        }
+    }
+
+    fn finish(mut self) -> String {
+        if !self.dangers.is_empty() {
+            self.text.push_str("\nBEWARE\n");
+            for danger in &self.dangers {
+                let _ = writeln!(self.text, "  {danger}");
+            }
+        }
+        self.text
+    }
+}
+
+fn named(issuer: &Issuer) -> String {
+    let settings = issuer.settings.iter();
+    let settings: Vec<_> =
+        settings.map(|(name, values)| format!("{name} {}", values.0.join(", "))).collect();
+    match (&issuer.profile, &issuer.issuer) {
+        (Some(profile), _) if settings.is_empty() => profile.clone(),
+        (Some(profile), _) => format!("{profile} ({})", settings.join("; ")),
+        (None, issuer) => issuer.clone().unwrap_or_default(),
+    }
+}
+
+/// Who may do what, and when, of one rule.
+fn sentence(rule: &RuleOutline) -> String {
+    let mut who = rule.roles.join(" or ");
+    if rule.everyone || who.is_empty() {
+        who = "everyone".into();
+    }
+    let kinds =
+        [("tools", &rule.tools), ("prompts", &rule.prompts), ("resources", &rule.resources)];
+    let things = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let things: Vec<_> =
+        things.map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
+    let things = if things.is_empty() { "anything".into() } else { things.join("; ") };
+    let mut text = format!("{who}: {things}");
+    if !rule.scopes.is_empty() {
+        let _ = write!(text, ", with the scope {}", rule.scopes.join(" and "));
+    }
+    if !rule.conditions.is_empty() {
+        let _ = write!(text, ", where {}", rule.conditions.join(" and "));
+    }
+    format!("{text} ({})", rule.id)
+}
+
+fn place(sink: &Sink) -> String {
+    match sink {
+        Sink::Tracing => "standard error".into(),
+        Sink::File(file) => {
+            let signed = if file.signing_key.is_some() { "chained and signed" } else { "chained" };
+            format!("{}, {signed}", file.path.display())
+        }
+        Sink::Syslog(syslog) => format!("syslog at {}", syslog.host),
+        Sink::Http(collector) | Sink::Otlp(collector) => collector.url.clone(),
+        Sink::Sqlite(path) => format!("the database {}", path.display()),
+        Sink::Postgres(_) => "a PostgreSQL database".into(),
+    }
+}
+
+/// Policies are written by many: no control character of theirs reaches the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,167 @@
+//! A gateway: many MCP servers behind one address, each with sign-in, roles and an audit trail, of one file.
+//!
+//! ```sh
+//! cargo run --example gateway                              # try it, with nothing else
+//! cargo run --example gateway -- --config FILE --check     # what would FILE enforce, for whom?
+//! cargo run --example gateway -- --config FILE
+//! ```
+//!
+//! docs/gateway.md leads from nothing to a protected server of your own. To read the program, begin with
+//! `config.rs` (what a file can say), then `gate.rs` (what is built of it).
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![allow(unreachable_pub, reason = "modules of one program")]
+
+mod audit;
+mod check;
+mod config;
+mod gate;
+mod gateway;
+mod listen;
+mod local;
+#[path = "../quickstart/notes.rs"]
+mod notes;
+mod plan;
+mod read;
+mod routes;
+mod signals;
+mod stamp;
+mod tls;
+
+use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use gateway::Gateway;
+use listen::Bound;
+use read::{File, Problem};
+use signals::{Hangups, Stops};
+use stamp::Watched;
+
+const HELP: &str = "\
+usage: gateway [--config FILE] [--check | --schema]
+
+  --config FILE  the file; without it, one to try the gateway with
+  --check        say what the file would enforce for whom, and end
+  --schema       print the JSON Schema of the file
+";
+
+fn main() -> ExitCode {
+    let (mut path, mut only_check) = (None, false);
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--config") if path.is_none() => {
+                path = arguments.next().map(PathBuf::from);
+                if path.is_some() {
+                    continue;
+                }
+            }
+            Some("--check") => {
+                only_check = true;
+                continue;
+            }
+            Some("--schema") => {
+                print!("{}", read::schema());
+                return ExitCode::SUCCESS;
+            }
+            Some("--help" | "-h") => {
+                print!("{HELP}");
+                return ExitCode::SUCCESS;
+            }
+            _ => {}
+        }
+        eprint!("{HELP}");
+        return ExitCode::from(2);
+    }
+    let path = path.unwrap_or_else(|| {
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| ".".into());
+        PathBuf::from(root).join("examples/gateway/local.yaml")
+    });
+    let outcome = if only_check { checked(&path) } else { served(&path) };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{}", problem.show(&path));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Problem> {
+    builder.enable_all().build().map_err(|error| Problem::of(&error))
+}
+
+fn checked(path: &std::path::Path) -> Result<(), Problem> {
+    // A runtime that never runs: whatever would be done on the network is not.
+    let runtime = runtime(tokio::runtime::Builder::new_current_thread())?;
+    let _inside = runtime.enter();
+    print!("{}", check::check(&File::read(path)?)?);
+    Ok(())
+}
+
+fn served(path: &std::path::Path) -> Result<(), Problem> {
+    let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_ansi(terminal).with_writer(std::io::stderr).init();
+    let file = File::read(path)?;
+    runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve(file))
+}
+
+async fn serve(file: File) -> Result<(), Problem> {
+    // Before anybody can know that this process is here.
+    let (mut hangups, mut stops) = (Hangups::new()?, Stops::new()?);
+    listen::check(&file)?;
+    local::check(&file)?;
+    let bound = Bound::all(&file).await?;
+    let audit = audit::open(&file)?;
+    let admin = match &file.config.admin {
+        Some(address) => Some(
+            TcpListener::bind(listen::parse(address)?)
+                .await
+                .map_err(|error| Problem::new(format!("cannot listen: {error}")).at(address))?,
+        ),
+        None => None,
+    };
+    let places =
+        Arc::new(Semaphore::new(file.config.max_connections.map_or(4096, NonZeroUsize::get)));
+    let mut watched = Watched::new(vec![file.path.clone()]);
+    let gateway = Arc::new(Gateway::start(file, audit).await?);
+
+    let mut tasks = JoinSet::new();
+    for bound in &bound {
+        println!("listening on {bound}");
+    }
+    if let Some(listener) = admin {
+        if let Ok(address) = listener.local_addr() {
+            println!("health at http://{address}/ready");
+        }
+        tasks.spawn(gateway.telemetry.health().serve(listener));
+    }
+    let again = Arc::clone(&gateway);
+    tasks.spawn(async move {
+        loop {
+            tokio::select! {
+                () = watched.changed() => {}
+                () = hangups.next() => {}
+            }
+            again.reload().await;
+        }
+    });
+    let (stop, stopped) = watch::channel(false);
+    for bound in bound {
+        tokio::spawn(bound.serve(Arc::clone(&gateway), Arc::clone(&places), stopped.clone()));
+    }
+    drop(stopped);
+    gateway.greet().await;
+
+    stops.next().await;
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    gateway.stop(stop.closed()).await;
+    Ok(())
+}
