@@ -77,6 +77,12 @@ pub trait View: fmt::Debug + Send + Sync + 'static {
     /// Whether `caller` may see the item, if that can be said at once.
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance;
 
+    /// The version of the policy that decides now; `None` where nobody can say. When it changes, clients
+    /// that listen for it learn that lists may have changed.
+    fn version(&self) -> Option<Text> {
+        None
+    }
+
     /// Takes notice of what the service says about one of its tools in a list, just before it asks
     /// about the tool. Views that make nothing of it need not know.
     fn notice(&self, name: &str, hints: ToolHints) {

@@ -21,7 +21,8 @@ use crate::violation::Violation;
 const STEPS_PER_POLL: usize = 64;
 /// After so many steps a stream that never pauses gets its timer all the same.
 const STEPS_UNTIMED: usize = 16;
-/// How often a silent long-lived stream says that it is alive.
+/// How often a silent long-lived stream says that it is alive, and looks whether policy has
+/// changed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What a token that was accepted after its expiry still gets: the leeway.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -303,6 +304,9 @@ impl Events {
             return Poll::Ready(());
         }
         self.timer = None;
+        for news in self.exchange.policy_news() {
+            self.pass(sse::event(news.as_bytes()));
+        }
         if !std::mem::take(&mut self.spoke) {
             self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
         }

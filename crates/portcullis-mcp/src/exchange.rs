@@ -17,6 +17,7 @@ use crate::filter::{self, Document, Facets, TaskNews};
 use crate::json::{JsonLimits, Scanner};
 use crate::judge::{Answers, Eyes, Item, Judge};
 use crate::listen::Listen;
+use crate::lists::Lists;
 use crate::questions::Questions;
 use crate::server;
 use crate::session::Task;
@@ -126,9 +127,13 @@ pub(crate) struct Exchange {
     courier: Option<Courier>,
     /// The task that it is about.
     task: Option<Box<Task>>,
-    /// Whether this is `initialize`, and what version its answer settled on.
+    /// Whether this is `initialize`, and what its answer settled on.
     begins: bool,
-    negotiated: Option<Version>,
+    negotiated: Option<(Version, Lists)>,
+    /// The lists of which the client is told here when they change.
+    lists: Lists,
+    /// The version of the policy that it was last told of.
+    policy: Option<Text>,
 }
 
 impl Exchange {
@@ -155,6 +160,8 @@ impl Exchange {
             task: None,
             begins: false,
             negotiated: None,
+            lists: Lists::default(),
+            policy: None,
             config,
         };
         match message {
@@ -191,6 +198,26 @@ impl Exchange {
     /// Says in which session this happens.
     pub(crate) fn in_session(&mut self, session: String) {
         self.session = Some(session);
+    }
+
+    /// Says of which lists the service tells this session.
+    pub(crate) fn tells_of(&mut self, lists: Lists) {
+        self.lists = lists;
+    }
+
+    /// What the client is told when policy has changed since it was last told: its lists may be others
+    /// now.
+    pub(crate) fn policy_news(&mut self) -> Vec<String> {
+        let (lists, subscription) = match self.listen.as_deref() {
+            Some(listen) => (listen.granted(), Some(listen.id())),
+            None => (self.lists, None),
+        };
+        let version = self.eyes.view.as_ref().and_then(|view| view.version());
+        if lists == Lists::default() || version.is_none() || version == self.policy {
+            return Vec::new();
+        }
+        self.policy = version;
+        lists.changed(subscription).collect()
     }
 
     /// Says that something happens in the session, which began at `issued`.
@@ -255,6 +282,7 @@ impl Exchange {
     /// already.
     pub(crate) fn permitted(&mut self, permit: &Permit) {
         self.eyes.view = Some(Arc::clone(permit.view()));
+        self.policy = permit.view().version();
         for refused in permit.refused() {
             let id = refused.rpc_object().and_then(|object| id_of(object, self.json()));
             for pending in &mut self.more {
@@ -285,8 +313,8 @@ impl Exchange {
         self.begins
     }
 
-    /// The version that the answer to `initialize` settled on.
-    pub(crate) fn negotiated(&self) -> Option<Version> {
+    /// What the answer to `initialize` settled on.
+    pub(crate) fn negotiated(&self) -> Option<(Version, Lists)> {
         self.negotiated
     }
 

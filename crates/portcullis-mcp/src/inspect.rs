@@ -10,6 +10,7 @@ use portcullis_core::{Caller, Denial, Era, McpMessage, NoMessage, Reason, Text, 
 use crate::config::InspectConfig;
 use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
+use crate::lists::Lists;
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::questions::Questions;
 use crate::session::Session;
@@ -63,6 +64,8 @@ pub(crate) enum SessionUse {
     Open {
         /// The id that the service behind assigned.
         upstream_id: String,
+        /// The lists of which the service said that it tells when they change.
+        lists: Lists,
         /// When it began.
         issued: Duration,
     },
@@ -302,6 +305,7 @@ fn questions<'q>(
 pub(crate) fn session_use(session: Option<Session>) -> SessionUse {
     session.map_or(SessionUse::None, |session| SessionUse::Open {
         upstream_id: session.upstream_id,
+        lists: session.lists,
         issued: session.issued,
     })
 }

@@ -132,6 +132,7 @@ mod judge;
 mod layer;
 mod limits;
 mod listen;
+mod lists;
 mod media;
 mod mirror;
 mod names;

@@ -5,6 +5,7 @@ use portcullis_core::Text;
 
 use crate::filter::{Id, SUBSCRIPTION_ID, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
+use crate::lists::Lists;
 use crate::violation::Violation;
 
 /// A listen stream.
@@ -12,9 +13,9 @@ use crate::violation::Violation;
 pub(crate) struct Listen {
     id: Text,
     acknowledged: bool,
-    tools: bool,
-    prompts: bool,
-    resources: bool,
+    asked: Lists,
+    /// Those of the lists asked for that the service will tell of.
+    granted: Lists,
     uris: Vec<String>,
 }
 
@@ -25,9 +26,8 @@ impl Listen {
         let mut listen = Self {
             id,
             acknowledged: false,
-            tools: false,
-            prompts: false,
-            resources: false,
+            asked: Lists::default(),
+            granted: Lists::default(),
             uris: Vec::new(),
         };
         let read = Scanner::new(raw, limits)
@@ -47,9 +47,9 @@ impl Listen {
                     let range = scanner.skip()?;
                     let wanted = scanner.slice(range) == "true";
                     match &*name.decoded() {
-                        "toolsListChanged" => self.tools = wanted,
-                        "promptsListChanged" => self.prompts = wanted,
-                        "resourcesListChanged" => self.resources = wanted,
+                        "toolsListChanged" => self.asked.tools = wanted,
+                        "promptsListChanged" => self.asked.prompts = wanted,
+                        "resourcesListChanged" => self.asked.resources = wanted,
                         _ => {}
                     }
                 }
@@ -70,11 +70,16 @@ impl Listen {
         self.id.as_str()
     }
 
+    /// The lists of which the service will tell, as far as it has said so.
+    pub(crate) fn granted(&self) -> Lists {
+        self.granted
+    }
+
     /// Notes that the acknowledgement passed: nothing may pass before it. Of the resources asked for
     /// only those in it count from now on.
     pub(crate) fn acknowledge(&mut self, message: &[u8], limits: JsonLimits) {
         self.acknowledged = true;
-        let switches = (self.tools, self.prompts, self.resources);
+        let asked = std::mem::take(&mut self.asked);
         self.uris.clear();
         let read = Scanner::new(message, limits)
             .map_err(Violation::from)
@@ -82,7 +87,7 @@ impl Listen {
         if read.is_err() {
             self.uris.clear();
         }
-        (self.tools, self.prompts, self.resources) = switches;
+        self.granted = std::mem::replace(&mut self.asked, asked).and(asked);
     }
 
     /// Whether a notification of `method` may come now.
@@ -90,9 +95,9 @@ impl Listen {
         match method {
             "notifications/subscriptions/acknowledged" => !self.acknowledged,
             _ if !self.acknowledged => false,
-            "notifications/tools/list_changed" => self.tools,
-            "notifications/prompts/list_changed" => self.prompts,
-            "notifications/resources/list_changed" => self.resources,
+            "notifications/tools/list_changed" => self.asked.tools,
+            "notifications/prompts/list_changed" => self.asked.prompts,
+            "notifications/resources/list_changed" => self.asked.resources,
             "notifications/resources/updated" => !self.uris.is_empty(),
             _ => false,
         }
@@ -101,9 +106,9 @@ impl Listen {
     /// Whether the switch `name` was asked for.
     pub(crate) fn wants(&self, name: &str) -> bool {
         match name {
-            "toolsListChanged" => self.tools,
-            "promptsListChanged" => self.prompts,
-            "resourcesListChanged" => self.resources,
+            "toolsListChanged" => self.asked.tools,
+            "promptsListChanged" => self.asked.prompts,
+            "resourcesListChanged" => self.asked.resources,
             _ => false,
         }
     }

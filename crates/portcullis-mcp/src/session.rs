@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Caller, Reason, Version};
 use portcullis_crypto::{MacKey, SealKey, fill_random, same};
 
+use crate::lists::Lists;
+
 mod task;
 
 pub(crate) use task::Task;
@@ -19,6 +21,8 @@ const FORMAT: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
 const BINDING: usize = 16;
+/// Where lists stand in the byte that begins with the version.
+const LISTS: u8 = 4;
 /// The longest id a client ever sees.
 const MAX_ID: usize = 256;
 
@@ -56,6 +60,8 @@ struct Key {
 pub(crate) struct Session {
     pub(crate) upstream_id: String,
     pub(crate) version: Version,
+    /// The lists of which the service said that it tells when they change.
+    pub(crate) lists: Lists,
     /// When it began.
     pub(crate) issued: Duration,
 }
@@ -91,7 +97,7 @@ impl SessionKeys {
     pub(crate) fn seal(
         &self,
         upstream_id: &str,
-        version: Version,
+        (version, lists): (Version, Lists),
         caller: &Caller,
         resource: &str,
         now: Duration,
@@ -109,7 +115,7 @@ impl SessionKeys {
         let mut inside = Vec::with_capacity(MAX_ID);
         inside.extend(key.binding(caller, resource));
         inside.extend(now.as_secs().to_be_bytes());
-        inside.push(code(version)?);
+        inside.push(code(version)? | lists.bits() << LISTS);
         inside.extend(upstream_id.as_bytes());
         key.seal.seal(nonce, &head, &mut inside)?;
         head.extend(nonce);
@@ -187,14 +193,15 @@ impl SessionKeys {
 
         let (binding, inside) = inside.split_first_chunk::<BINDING>()?;
         let (issued, inside) = inside.split_first_chunk::<8>()?;
-        let (version, upstream_id) = inside.split_first()?;
+        let (terms, upstream_id) = inside.split_first()?;
         let issued = Duration::from_secs(u64::from_be_bytes(*issued));
         if issued > now.saturating_add(SKEW) || now >= issued.saturating_add(lifetime) {
             return None;
         }
-        let version = Version::ALL.into_iter().find(|v| code(*v) == Some(*version))?;
+        let (version, lists) = (terms & !(!0 << LISTS), Lists::from_bits(terms >> LISTS));
+        let version = Version::ALL.into_iter().find(|v| code(*v) == Some(version))?;
         let upstream_id = String::from_utf8(upstream_id.to_vec()).ok()?;
-        Some((key, *binding, Session { upstream_id, version, issued }))
+        Some((key, *binding, Session { upstream_id, version, lists, issued }))
     }
 }
 

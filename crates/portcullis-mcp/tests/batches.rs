@@ -60,7 +60,7 @@ async fn answered(
     mut request: Request<Full<Bytes>>,
 ) -> Whole {
     request.set_caller(alice());
-    let service = InspectLayer::new().layer(Permits { inner: server.clone(), refused });
+    let service = InspectLayer::new().layer(Permits { refused, ..Permits::new(server.clone()) });
     whole(service.oneshot(request).await.unwrap()).await
 }
 

@@ -11,17 +11,20 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use portcullis_core::{Caller, Clock, McpMessage, Principal};
+use portcullis_core::{Caller, Clock, McpMessage, Principal, RequestFacts as _};
 use portcullis_mcp::{InspectLayer, Limits};
 use portcullis_test::{Answer, ChunkedBody, DropProbe, FakeMcp};
 use serde_json::{Value, json};
 use support::*;
 use tokio::sync::mpsc::UnboundedSender;
+use tower::{Layer as _, ServiceExt as _};
 
 const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
 const FAILED: &str =
@@ -403,9 +406,19 @@ fn get(resumed: bool) -> Request<Full<Bytes>> {
 async fn in_session(
     layer: &InspectLayer,
     caller: Caller,
-    mut request: Request<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
 ) -> Request<Full<Bytes>> {
     let init = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {} });
+    begin(layer, caller, init, request).await
+}
+
+/// The same, where `init` is the answer to `initialize`.
+async fn begin(
+    layer: &InspectLayer,
+    caller: Caller,
+    init: Value,
+    mut request: Request<Full<Bytes>>,
+) -> Request<Full<Bytes>> {
     let begins =
         FakeMcp::new().script([Answer::json(result(init)).header("mcp-session-id", "up-1")]);
     let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
@@ -517,6 +530,63 @@ fn about(id: &Value, method: &str, mut params: Value) -> String {
 fn acknowledged(id: &Value) -> String {
     let agreed = json!({ "notifications": { "resourceSubscriptions": ["file:///dir"] } });
     about(id, "notifications/subscriptions/acknowledged", agreed)
+}
+
+/// R-227: clients that wait for news learn that policy has changed, and so may their lists.
+#[tokio::test(start_paused = true)]
+async fn lists_change_with_policy() {
+    let init = |capabilities: Value| json!({ "protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {} });
+    let declared = json!({ "tools": { "listChanged": true }, "prompts": { "listChanged": false } });
+    let changed = |list: &str, params: Value| {
+        let mut message =
+            json!({ "jsonrpc": "2.0", "method": format!("notifications/{list}/list_changed") });
+        if !params.is_null() {
+            message["params"] = params;
+        }
+        message
+    };
+    let ack = |lists: Value| {
+        let params = json!({ "notifications": lists });
+        about(&json!("s"), "notifications/subscriptions/acknowledged", params)
+    };
+    let tools = changed("tools", Value::Null);
+    let of_listen = changed("tools", json!({ "_meta": { SUBSCRIPTION: "s" } }));
+    for (name, declares, first, told) in [
+        ("a session", Some(declared.clone()), None, vec![tools.clone()]),
+        ("a session without such lists", Some(json!({ "tools": {} })), None, vec![]),
+        (
+            "a subscription",
+            None,
+            Some(ack(json!({ "toolsListChanged": true, "promptsListChanged": true }))),
+            vec![of_listen],
+        ),
+        ("a subscription to something else", None, Some(ack(json!({}))), vec![]),
+        ("a subscription not acknowledged yet", None, None, vec![]),
+    ] {
+        let layer = layer();
+        let request = match declares {
+            Some(capabilities) => begin(&layer, alice(), init(capabilities), get(false)).await,
+            None => listen(json!("s")),
+        };
+        let (sender, server, _) = live();
+        let permits = Permits::new(server);
+        let policy = Arc::clone(&permits.policy);
+        let mut request = request;
+        request.set_caller(alice());
+        let mut response = layer.layer(permits).oneshot(request).await.unwrap();
+        if let Some(first) = first {
+            sender.send(event(&first).into()).unwrap();
+            assert!(next(&mut response).await.unwrap().contains("acknowledged"), "{name}");
+        }
+        assert_eq!(next(&mut response).await.unwrap(), ":\n\n", "{name}: nothing has changed");
+        policy.fetch_add(1, Ordering::Relaxed);
+        for told in told {
+            let news = next(&mut response).await.unwrap();
+            let news = news.trim_end().strip_prefix("data: ").unwrap();
+            assert_eq!(serde_json::from_str::<Value>(news).unwrap(), told, "{name}");
+        }
+        assert_eq!(next(&mut response).await.unwrap(), ":\n\n", "{name}: it is told once");
+    }
 }
 
 /// R-209: what the acknowledgement leaves out is not delivered.

@@ -41,6 +41,10 @@ impl<A: Authorizer> View for Sight<A> {
         }
     }
 
+    fn version(&self) -> Option<Text> {
+        Some(self.authorizer.version())
+    }
+
     fn notice(&self, name: &str, hints: ToolHints) {
         self.seen.note(name, hints);
     }

@@ -9,6 +9,7 @@ use portcullis_core::{
 use super::{Asked, Exchange, Pending, Place, Reading, id_of};
 use crate::filter::{Answer, Id, Message, Shape};
 use crate::judge::Item;
+use crate::lists::Lists;
 use crate::violation::{BAD_RPC, Violation};
 use crate::{capability, server, unknown};
 
@@ -318,13 +319,15 @@ impl Exchange {
             return Ok(Fate::Instead(denial));
         }
         if answer.error.is_none() {
-            let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
+            let message = edited.as_deref().or(source.get(range.clone())).unwrap_or_default();
             if let Some(renamed) = self.answer_renamed(index, answer, message)? {
                 return Ok(Fate::Kept(Some(renamed)));
             }
         }
         if answer.error.is_none() && self.begins {
-            self.negotiated = Some(self.negotiate(answer)?);
+            let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
+            let lists = Lists::declared(message, self.json())?;
+            self.negotiated = Some((self.negotiate(answer)?, lists));
         }
         Ok(Fate::Kept(edited))
     }

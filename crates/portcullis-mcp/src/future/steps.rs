@@ -129,8 +129,9 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         );
         match &inspected.session {
             SessionUse::None => {}
-            SessionUse::Open { upstream_id, issued } => {
+            SessionUse::Open { upstream_id, lists, issued } => {
                 exchange.in_session(upstream_id.clone());
+                exchange.tells_of(*lists);
                 exchange.visit(*issued);
                 route = Some(Route::new(service.clone(), &parts.uri, &parts.headers));
             }
@@ -259,15 +260,15 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
 impl Head {
     /// The head, with the session's name in it when one begins.
     fn named(mut self, exchange: &mut Exchange) -> Result<response::Parts, Violation> {
-        if let (Some(upstream_id), Some(version)) = (self.session_id, exchange.negotiated()) {
+        if let (Some(upstream_id), Some(terms)) = (self.session_id, exchange.negotiated()) {
             let config = exchange.config();
             let now = config.clock.unix();
             let sealed = config
                 .sessions
-                .seal(&upstream_id, version, exchange.caller(), &config.resource, now)
+                .seal(&upstream_id, terms, exchange.caller(), &config.resource, now)
                 .ok_or(Violation::new(Reason::UpstreamError))?;
             respond::set_session_id(&mut self.parts.headers, &sealed)?;
-            exchange.begun(upstream_id, version, now);
+            exchange.begun(upstream_id, terms.0, now);
         }
         Ok(self.parts)
     }

@@ -2,6 +2,7 @@ use http::HeaderValue;
 use portcullis_core::{Clock, Principal};
 
 use super::*;
+use crate::lists::Lists;
 use crate::{Limits, SessionKeys};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -27,7 +28,10 @@ fn modern_only() -> InspectConfig {
 
 fn session_of(subject: &str) -> String {
     let now = Duration::from_secs(NOW);
-    config().sessions.seal("up-1", LEGACY, &caller(subject), RESOURCE, now).unwrap()
+    config()
+        .sessions
+        .seal("up-1", (LEGACY, Lists::default()), &caller(subject), RESOURCE, now)
+        .unwrap()
 }
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
@@ -203,7 +207,11 @@ fn forwarded_heads() {
     let (inspected, headers) = post(&fields, list);
     assert_eq!(
         inspected.session,
-        SessionUse::Open { upstream_id: "up-1".into(), issued: Duration::from_secs(NOW) }
+        SessionUse::Open {
+            upstream_id: "up-1".into(),
+            lists: Lists::default(),
+            issued: Duration::from_secs(NOW)
+        }
     );
     let expected = [
         ("mcp-session-id", "up-1"),

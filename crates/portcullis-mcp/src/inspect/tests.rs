@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::lists::Lists;
 use crate::{Limits, SessionKeys};
 
 mod batch;
@@ -44,7 +45,10 @@ fn modern_only() -> InspectConfig {
 
 fn session(config: &InspectConfig, version: Version, subject: &str) -> String {
     let now = Duration::from_secs(NOW);
-    config.sessions.seal("up-1", version, &caller(subject), RESOURCE, now).unwrap()
+    config
+        .sessions
+        .seal("up-1", (version, Lists::default()), &caller(subject), RESOURCE, now)
+        .unwrap()
 }
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
@@ -393,7 +397,11 @@ fn sessions() {
     let own = run_with(&[&alice], &[], call).unwrap();
     assert_eq!(
         own.session,
-        SessionUse::Open { upstream_id: "up-1".into(), issued: Duration::from_secs(NOW) }
+        SessionUse::Open {
+            upstream_id: "up-1".into(),
+            lists: Lists::default(),
+            issued: Duration::from_secs(NOW)
+        }
     );
     assert_eq!(own.version, v, "the negotiated version");
 

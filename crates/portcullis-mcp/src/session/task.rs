@@ -154,7 +154,9 @@ mod tests {
         }
         let now = std::time::Duration::from_secs(1);
         let version = portcullis_core::Version::V2025_11_25;
-        let session = keys.seal("786512e2", version, &alice, RESOURCE, now).unwrap();
+        let session = keys
+            .seal("786512e2", (version, crate::lists::Lists::default()), &alice, RESOURCE, now)
+            .unwrap();
         assert!(keys.open_task(&session, &alice, RESOURCE).is_err(), "a session is no task");
         assert!(
             keys.open(&id, &alice, RESOURCE, (now, crate::limits::MAX_SESSION)).is_err(),

@@ -2,6 +2,7 @@ use portcullis_core::{AnonymousReason, Principal};
 
 use super::*;
 use crate::limits::MAX_SESSION as LIFETIME;
+use crate::lists::Lists;
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const NOW: Duration = Duration::from_secs(1_800_000_000);
@@ -21,7 +22,7 @@ fn alice() -> Caller {
 }
 
 fn sealed(keys: &SessionKeys) -> String {
-    keys.seal("upstream-1", VERSION, &alice(), RESOURCE, NOW).unwrap()
+    keys.seal("upstream-1", (VERSION, Lists::from_bits(5)), &alice(), RESOURCE, NOW).unwrap()
 }
 
 #[test]
@@ -29,7 +30,12 @@ fn opens_for_its_owner_only() {
     let keys = SessionKeys::random();
     let id = sealed(&keys);
     assert!(id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic()));
-    let session = Session { upstream_id: "upstream-1".into(), version: VERSION, issued: NOW };
+    let session = Session {
+        upstream_id: "upstream-1".into(),
+        version: VERSION,
+        lists: Lists::from_bits(5),
+        issued: NOW,
+    };
     assert_eq!(keys.open(&id, &alice(), RESOURCE, TIMES), Ok(session));
 
     let anonymous = Caller::Anonymous(AnonymousReason::NoCredentials);
@@ -77,7 +83,8 @@ fn no_two_spellings_of_one_id() {
     let keys = SessionKeys::random();
     for length in 1..8 {
         let upstream = "u".repeat(length);
-        let id = keys.seal(&upstream, VERSION, &alice(), RESOURCE, NOW).unwrap();
+        let id =
+            keys.seal(&upstream, (VERSION, Lists::default()), &alice(), RESOURCE, NOW).unwrap();
         let (body, last) = id.split_at(id.len() - 1);
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/";
         for other in alphabet.iter().map(|b| char::from(*b).to_string()).filter(|c| c != last) {
@@ -129,7 +136,8 @@ fn ids_say_nothing_and_differ() {
 #[test]
 fn what_cannot_be_sealed_is_refused() {
     let keys = SessionKeys::random();
-    let seal = |id: &str, version| keys.seal(id, version, &alice(), RESOURCE, NOW);
+    let seal =
+        |id: &str, version| keys.seal(id, (version, Lists::default()), &alice(), RESOURCE, NOW);
     for id in ["", "a b", "a\tb", "ä", "a\u{7f}"] {
         assert_eq!(seal(id, VERSION), None, "{id:?}");
     }
@@ -144,7 +152,9 @@ fn limits_are_as_documented() {
     assert_eq!(LIFETIME, Duration::from_secs(86_400));
     assert_eq!(MAX_ID, 256);
     let keys = SessionKeys::random();
-    let seal = |length| keys.seal(&"x".repeat(length), VERSION, &alice(), RESOURCE, NOW);
+    let seal = |length| {
+        keys.seal(&"x".repeat(length), (VERSION, Lists::default()), &alice(), RESOURCE, NOW)
+    };
     let longest = (1..MAX_ID).rev().find_map(seal).unwrap();
     assert_eq!(longest.len(), MAX_ID, "all 256 characters can be used");
     assert!(keys.open(&longest, &alice(), RESOURCE, TIMES).is_ok());

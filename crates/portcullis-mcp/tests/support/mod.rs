@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -25,8 +26,11 @@ use serde_json::{Value, json};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 /// Hides what has `secret` in its name, and needs time to think about what has `later`.
-#[derive(Debug)]
-pub struct NoSecrets;
+#[derive(Debug, Default)]
+pub struct NoSecrets {
+    /// The number of the policy.
+    pub policy: Arc<AtomicU32>,
+}
 
 impl View for NoSecrets {
     fn glance(&self, _: &Caller, _: Version, _: TargetKind, name: &str) -> Glance {
@@ -35,6 +39,10 @@ impl View for NoSecrets {
             name if name.contains("secret") => Glance::Hidden,
             _ => Glance::Shown,
         }
+    }
+
+    fn version(&self) -> Option<Text> {
+        Some(format!("v{}", self.policy.load(Ordering::Relaxed)).into())
     }
 
     fn look(&self, _: Caller, _: Version, items: Vec<(TargetKind, Text)>) -> Look {
@@ -50,11 +58,12 @@ impl View for NoSecrets {
 pub struct Permits<S> {
     pub inner: S,
     pub refused: Vec<Denial>,
+    pub policy: Arc<AtomicU32>,
 }
 
 impl<S> Permits<S> {
     pub fn new(inner: S) -> Self {
-        Self { inner, refused: Vec::new() }
+        Self { inner, refused: Vec::new(), policy: Arc::default() }
     }
 }
 
@@ -72,7 +81,8 @@ where
     }
 
     fn call(&mut self, request: Request<Buffered>) -> Self::Future {
-        let permit = Permit::new(Text::from("rule"), Text::from("v1"), Arc::new(NoSecrets));
+        let view = NoSecrets { policy: Arc::clone(&self.policy) };
+        let permit = Permit::new(Text::from("rule"), Text::from("v0"), Arc::new(view));
         let permit = permit.with_refused(self.refused.clone());
         let response = self.inner.call(request);
         Box::pin(async move {
