@@ -347,6 +347,18 @@ async fn a_cut_answer_that_nobody_notices_hides_and_does_not_deny() {
     assert_eq!(ask(&fga, &call(&caller, "ok100")).await, yes(), "a no of a list is not");
 }
 
+/// What a cut answer leaves open is asked about even where lists have one place only.
+#[tokio::test]
+async fn a_cut_answer_leaves_its_place() {
+    let point = Point::new(with_lists(10)).await;
+    let settings = DecisionPoint::new(&point.url).max_in_flight(1).timeout(Duration::from_secs(20));
+    let fga = OpenFga::builder(settings, STORE, MODEL);
+    let fga = fga.list_objects(10, Duration::ZERO).build().unwrap();
+    let (tools, expected) = many();
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    assert_eq!(list(&fga, &verified(alice()), &tools).await, expected);
+}
+
 /// An answer is as old as its question, and forgotten with it.
 #[tokio::test]
 async fn a_listing_is_as_old_as_its_question() {

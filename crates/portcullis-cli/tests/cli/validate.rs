@@ -42,12 +42,10 @@ fn an_error_names_its_place_and_shows_it() {
     let ran = run(&["validate", &folder.file("bad.yaml")]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let lines: Vec<_> = ran.out.lines().collect();
-    let words: Vec<_> =
-        lines[..lines.len() - 2].join(" ").split_whitespace().map(str::to_owned).collect();
     let place = format!("{}:3:11:", folder.file("bad.yaml"));
     assert_eq!(
-        words.join(" "),
-        format!("{place} error: the role reader names the unknown group stff")
+        unspaced(&lines[..lines.len() - 2].concat()),
+        unspaced(&format!("{place} error: the role reader names the unknown group stff"))
     );
     assert_eq!(lines[lines.len() - 2], "    3 |   reader: { groups: [stff] }");
     assert_eq!(lines[lines.len() - 1], "      |           ^");

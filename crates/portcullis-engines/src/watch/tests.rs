@@ -21,6 +21,10 @@ impl Authorizer for Simple {
     fn version(&self) -> Text {
         self.0.clone()
     }
+
+    fn wants_hints(&self) -> bool {
+        self.0 == "hints"
+    }
 }
 
 /// A file, and the policies that it holds.
@@ -114,7 +118,12 @@ fn a_file_that_goes_and_comes_back() {
     assert_eq!(rig.look("two"), "two");
     assert_eq!(rig.failing(), None, "it is as it was");
     assert_eq!(rig.watched.status().loads, 2);
-    assert_eq!(*locked(&rig.told), ["unread", "one > two", "unread"]);
+
+    fs::remove_file(rig.path()).unwrap();
+    assert!(rig.watched.reload().is_err());
+    rig.look("two");
+    assert_eq!(rig.failing(), None, "also where it was missed on demand");
+    assert_eq!(*locked(&rig.told), ["unread", "one > two", "unread", "unread"]);
 }
 
 #[test]
@@ -150,6 +159,15 @@ fn a_failure_lasts_until_the_file_can_be_used() {
 }
 
 #[test]
+fn what_is_in_force_says_whether_it_wants_hints() {
+    let rig = Rig::new("one");
+    assert!(!rig.watched.wants_hints());
+    rig.look("hints");
+    rig.look("hints");
+    assert!(rig.watched.wants_hints());
+}
+
+#[test]
 fn a_file_has_a_largest_size() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policies");
@@ -171,6 +189,7 @@ async fn looking_without_a_pause_is_not_possible() {
     fs::write(&path, "one").unwrap();
     let build = |text: &str| Ok(Simple(text.into()));
     let watched = WatchedFile::new(&path, build).every(Duration::ZERO).load().unwrap();
+    assert_eq!(watched.0.file.every, Duration::from_millis(1));
     let watching = tokio::spawn(watched.watch());
     drop(watched);
     watching.await.unwrap();
