@@ -219,3 +219,20 @@ async fn a_new_token_is_all_that_counts() {
         assert_eq!(rig.upstream.count(), before, "R-234: what is denied goes nowhere");
     }
 }
+
+/// R-064: what clients say about themselves decides nothing.
+#[tokio::test]
+async fn names_of_clients_decide_nothing() {
+    let rig = Rig::new(Upstream::new(server)).await;
+    for client in ["admin-console", "get_weather", "writers", "../x", ""] {
+        for (tool, code) in [("get_weather", 0), ("delete_user", -32602)] {
+            let meta = format!(
+                r#""_meta":{{"io.modelcontextprotocol/clientInfo":{{"name":"{client}","version":"1"}},"#
+            );
+            let call = Ask::call(tool);
+            let body = std::str::from_utf8(&call.body).unwrap().replace(r#""_meta":{"#, &meta);
+            let call = call.body(body).header("user-agent", client).header("x-role", "writers");
+            assert_eq!(rig.ask(call).await.code(), code, "{client} {tool}");
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! Tasks of 2026-07-28, an extension, in the whole gate: whose they are, and whose they stay (R-211,
 //! R-212, X-166).
 
-use portcullis::Version;
+use portcullis::{Issuer, JwkSet, Portcullis, Version};
+use portcullis_test::Mint;
 use serde_json::{Value, json};
+use tower::Layer as _;
 
-use crate::support::{Answer, Ask, Rig, Upstream, h1, wait_for};
+use crate::support::{Answer, Ask, ISSUER, RESOURCE, Rig, Upstream, h1, serve, wait_for};
 
 /// The id that the server assigns.
 const ID: &str = "786512e2-9e0d";
@@ -358,4 +360,107 @@ async fn streams() {
     let said = rig.ask(about("tasks/get", &id)).await;
     assert_eq!(said.messages()[0]["result"]["taskId"], id.as_str());
     assert!(!said.text().contains(ID));
+}
+
+/// News of tasks are not offered: who subscribes gets what else was asked for, and polls.
+#[tokio::test]
+async fn subscriptions() {
+    let rig = Rig::new(Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        if asked["method"] == "tools/call" {
+            return reply(&state("working", &json!({"resultType": "task"})));
+        }
+        let of = json!({"io.modelcontextprotocol/subscriptionId": 1});
+        let agreed = json!({"toolsListChanged": true, "taskIds": [ID]});
+        let events = [
+            json!({"method": "notifications/subscriptions/acknowledged",
+                   "params": {"notifications": agreed, "_meta": of}}),
+            json!({"method": "notifications/tasks", "params": state("completed", &json!({
+                "result": {"content": []}, "_meta": of}))}),
+            json!({"method": "notifications/tools/list_changed", "params": {"_meta": of}}),
+        ];
+        Answer::sse(events.map(|mut event| {
+            event["jsonrpc"] = json!("2.0");
+            format!("data: {event}\n\n")
+        }))
+    }))
+    .await;
+    let id = begun(&rig).await;
+    for ids in [json!([id]), json!([ID, 7]), json!(id), json!(null)] {
+        let params = format!(r#""notifications":{{"toolsListChanged":true,"taskIds":{ids}}},"#);
+        let listen = Ask::modern("subscriptions/listen", &params, None);
+        let before = rig.upstream.count();
+        let said = rig.ask(listen.clone()).await;
+        assert_eq!((said.status, said.code()), (400, -32021), "{ids}: the client knows no tasks");
+        assert_eq!(rig.upstream.count(), before);
+
+        let messages = rig.ask(knowing(listen)).await.messages();
+        let sent: Value = serde_json::from_slice(&rig.upstream.last().body).unwrap();
+        let asked = &sent["params"]["notifications"];
+        assert_eq!(asked, &json!({"toolsListChanged": true, "taskIds": []}), "{ids}");
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert_eq!(&messages[0]["params"]["notifications"], asked);
+        assert_eq!(messages[1]["method"], "notifications/tools/list_changed");
+    }
+}
+
+/// R-216: where there are no tasks, nobody begins any.
+#[tokio::test]
+async fn without_tasks() {
+    let upstream = Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        match asked["method"].as_str().unwrap() {
+            "tools/list" => reply(&json!({"tools": [
+                {"name": "get_weather", "execution": {"taskSupport": "required", "a": 1}},
+                {"name": "ping_tool", "execution": {}},
+            ]})),
+            _ => reply(&json!({"content": []})),
+        }
+    });
+    let (upstream, mint) = (upstream, Mint::es256(ISSUER));
+    let layer = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .danger_permit_all()
+        .danger_no_audit()
+        .inspection(|layer| layer.allow_tasks(false))
+        .build()
+        .unwrap();
+    let addr = serve(layer.layer(upstream.clone())).await;
+    let token = mint.token().sign();
+    let ask = |ask: Ask| {
+        let ask = ask.bearer(&token);
+        async move { h1(addr, &ask).await }
+    };
+    let legacy = |method: &str, params: Value| {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        Ask::post(body.to_string()).header("mcp-protocol-version", "2025-11-25")
+    };
+    let rows = [
+        ("a call as a task", legacy("tools/call", json!({"name": "get_weather", "task": {}})), 200),
+        ("its state", legacy("tasks/get", json!({"taskId": "AAAA"})), 200),
+        ("its result", legacy("tasks/result", json!({"taskId": "AAAA"})), 200),
+        ("all of them", legacy("tasks/list", json!({})), 200),
+        ("its state, modern", about("tasks/get", "AAAA"), 404),
+        ("an answer, modern", about("tasks/update", "AAAA"), 404),
+    ];
+    for (name, refused, status) in rows {
+        let said = ask(refused).await;
+        assert_eq!((said.status, said.code()), (status, -32601), "{name}: {}", said.text());
+    }
+    assert_eq!(upstream.count(), 0);
+    let said = ask(legacy("tools/list", json!({}))).await.json();
+    let shown = json!([
+        {"name": "get_weather", "execution": {"taskSupport": "forbidden", "a": 1}},
+        {"name": "ping_tool", "execution": {}},
+    ]);
+    assert_eq!(said["result"]["tools"], shown);
+    let call = begin("get_weather");
+    let body: Value = serde_json::from_slice(&call.body).unwrap();
+    let mut expected = body.clone();
+    expected["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"]["extensions"] =
+        json!({});
+    assert_eq!(ask(call).await.status, 200);
+    let sent: Value = serde_json::from_slice(&upstream.last().body).unwrap();
+    assert_eq!(sent, expected, "the service is not told that there are tasks");
 }

@@ -421,6 +421,7 @@ async fn cors() {
 }
 
 /// nothing in any answer comes from the request's own idea of where it is.
+///
 #[tokio::test]
 async fn metadata_is_the_same_for_every_host() {
     let rig = Rig::new(Upstream::echo()).await;

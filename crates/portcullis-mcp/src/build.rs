@@ -118,7 +118,6 @@ fn targets(
             Some(listen) if listen.resources.len() > MAX_SUBSCRIPTIONS => {
                 Err("resourceSubscriptions names too many resources")
             }
-            Some(listen) if listen.tasks => Err("taskIds are not supported"),
             Some(listen) => {
                 let resource = |uri: &Str<'_>| Target::new(TargetKind::Resource, text(body, *uri));
                 let mut targets = listen.resources.iter().map(resource);

@@ -45,6 +45,10 @@ pub(crate) struct InspectConfig {
     /// Whether what results point at is checked like what is read.
     pub(crate) check_links: bool,
     pub(crate) hide_instructions: bool,
+    /// Whether calls may run as tasks.
+    pub(crate) allow_tasks: bool,
+    /// Whether the values that a server proposes for the variable of a template are checked.
+    pub(crate) check_completions: bool,
     /// Whose tasks are whose, as far as that was proved here.
     pub(crate) tasks: TaskBook,
     /// What the deployment adds.
@@ -88,6 +92,8 @@ impl Default for InspectConfig {
             hide_unknown: true,
             check_links: false,
             hide_instructions: false,
+            allow_tasks: true,
+            check_completions: false,
             tasks: TaskBook::default(),
             hooks: Hooks::default(),
         }

@@ -11,6 +11,7 @@ use portcullis_core::{
     Text, Trail, Version,
 };
 
+use crate::completion::Completion;
 use crate::config::InspectConfig;
 use crate::courier::{Address, Courier};
 use crate::filter::{self, Document, Facets, TaskNews};
@@ -116,6 +117,8 @@ pub(crate) struct Exchange {
     one: Option<Pending>,
     more: Vec<Pending>,
     listen: Option<Box<Listen>>,
+    /// What is completed, where the values are checked.
+    completion: Option<Box<Completion>>,
     /// The answers to elements of a batch that were refused, here or inside.
     refused: Vec<Denial>,
     trail: Option<Trail>,
@@ -152,6 +155,7 @@ impl Exchange {
             one: None,
             more: Vec::new(),
             listen: None,
+            completion: None,
             refused,
             trail,
             session: None,
@@ -172,6 +176,12 @@ impl Exchange {
                     let limits = exchange.config.limits.json();
                     let listen = Listen::new(request.id().clone(), request.raw(), limits);
                     exchange.listen = Some(Box::new(listen));
+                }
+                if request.method() == Method::CompletionComplete
+                    && exchange.config.check_completions
+                {
+                    let limits = exchange.config.limits.json();
+                    exchange.completion = Completion::of(request.raw(), limits).map(Box::new);
                 }
                 exchange.one = Some(Pending::new(request, 0));
             }
@@ -381,6 +391,8 @@ impl Exchange {
         Facets {
             limits: self.json(),
             modern,
+            no_tasks: !self.config.allow_tasks,
+            completion: self.completion.as_deref(),
             task: match method.filter(|_| modern) {
                 Some(Method::ToolsCall) => TaskNews::Begins,
                 Some(Method::TasksGet) => TaskNews::State,

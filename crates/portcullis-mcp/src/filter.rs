@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use portcullis_core::{Reason, Version};
 
+use crate::completion::Completion;
 use crate::custom::{Catalogue, Param};
 use crate::json::{JsonLimits, Kind, Scanner, Str};
 use crate::judge::Judge;
@@ -35,6 +36,10 @@ pub(crate) struct Facets<'a> {
     pub(crate) modern: bool,
     /// What the answer may say about a task of 2026-07-28.
     pub(crate) task: TaskNews,
+    /// Tools say that they do not run as tasks.
+    pub(crate) no_tasks: bool,
+    /// Values for a variable are checked as what they lead to.
+    pub(crate) completion: Option<&'a Completion>,
     /// The method asked for is one whose answers must carry them.
     pub(crate) cacheable: bool,
     /// The longest `ttlMs` allowed now.

@@ -159,9 +159,10 @@ fn modern(
     body: &Bytes,
     message: &Message<'_>,
 ) -> Result<Inspected, Denial> {
+    task::check_allowed(config, version, body, message)?;
     task::check_declared(version, body, message)?;
     let task = task::of(config, caller, version, body, message)?;
-    let rewritten = rewrite::modern(body, message, task.as_ref());
+    let rewritten = rewrite::modern(config, body, message, task.as_ref());
     rebuilt(config, version, SessionUse::None, (body, rewritten), message, task)
 }
 
@@ -173,6 +174,7 @@ fn legacy(
     body: &Bytes,
     message: &Message<'_>,
 ) -> Result<Inspected, Denial> {
+    task::check_allowed(config, version, body, message)?;
     let questions = questions(config, caller, &session);
     let task = task::of(config, caller, version, body, message)?;
     let only = std::slice::from_ref(message);
@@ -272,7 +274,8 @@ fn batch(
     let mut kept = Vec::with_capacity(messages.len());
     let mut answers = Vec::new();
     for message in messages {
-        match build::message(ONLY, message, body, None) {
+        let allowed = task::check_allowed(config, ONLY, body, message);
+        match allowed.and_then(|()| build::message(ONLY, message, body, None)) {
             Ok(Some(message)) => kept.push(message),
             Ok(None) => {}
             Err(denial) => answers.push(denial),

@@ -124,6 +124,24 @@ impl InspectLayer {
         Ok(self.with(|config| config.server_requests.urls = hosts))
     }
 
+    /// Whether calls may run as tasks; they may by default.
+    ///
+    /// Where they may not, requests about tasks, and calls that ask for one, get the answer of a server
+    /// without tasks; tools say that they cannot run so (`execution.taskSupport`), and the service is not
+    /// told that a client knows the extension of 2026-07-28.
+    pub fn allow_tasks(self, allow: bool) -> Self {
+        self.with(|config| config.allow_tasks = allow)
+    }
+
+    /// Leaves out of completions for the variable of a resource template the values that lead to
+    /// resources which the caller may not read. They pass by default (requirements 2.5).
+    ///
+    /// Only `{name}` and `{+name}` can be filled in; where a template has other expressions, no value
+    /// passes. How many values there are (`total`) still passes.
+    pub fn check_completions(self) -> Self {
+        self.with(|config| config.check_completions = true)
+    }
+
     /// Lets answers pass that no layer inside has authorized, unfiltered. Requests are still
     /// inspected.
     pub fn danger_without_authorization(self) -> Self {

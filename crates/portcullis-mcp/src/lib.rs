@@ -88,7 +88,8 @@
 //! last and how many a caller has, each replica counts for itself, and a session that it has not seen
 //! before counts as used now. A session that was idle for too long is ended when it is named again. Ids of
 //! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. Lists
-//! of tasks, and notices about them, show those that this replica has seen begin or be asked for. The
+//! of tasks, and notices about them, show those that this replica has seen begin or be asked for. It offers
+//! no notices of tasks in 2026-07-28: `taskIds` are left out of a subscription, and clients poll. The
 //! ids of a server's requests prove themselves too: a client answers only what it was asked in that
 //! session, but whether it has answered before is for the service behind to know. It compares `Mcp-Param-…` headers
 //! with arguments once a modern tool list that declares them has passed; until then that is left to
@@ -111,6 +112,7 @@ mod body;
 mod build;
 mod capability;
 mod chars;
+mod completion;
 mod config;
 mod courier;
 mod crowd;

@@ -86,6 +86,12 @@ pub(crate) static NOTIFICATIONS: Known = Known::new(&[
     "resourcesListChanged",
 ]);
 
+/// What counts in a completion.
+pub(crate) static COMPLETION: Known = Known::new(&["values"]);
+
+/// What counts in a notification of a server's.
+pub(crate) static NOTICE: Known = Known::new(&["uri", "taskId", "_meta", "notifications"]);
+
 /// What an answer says about a task of 2026-07-28, and what counts of that.
 pub(crate) static TASK_NEWS: Known = Known::new(&["taskId", "result", "error", "inputRequests"]);
 

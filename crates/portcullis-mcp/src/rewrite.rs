@@ -65,10 +65,32 @@ pub(crate) fn legacy(
     Ok((!edits.is_empty()).then(|| apply(body, edits)))
 }
 
-/// What must change in a modern body: tasks get the ids that the server knows.
-pub(crate) fn modern(body: &Bytes, message: &Message<'_>, task: Option<&Task>) -> Option<Bytes> {
-    let (Some(task), Member::Text(id)) = (task, message.params.task_id) else { return None };
-    Some(apply(body, vec![(id.range(), task.upstream_id.clone())]))
+/// What must change in a modern body, or `None` when it can go on as it came: tasks get the ids that the
+/// server knows, and nobody subscribes to news of tasks. Where tasks are not allowed, nobody is known to
+/// know them.
+pub(crate) fn modern(
+    config: &InspectConfig,
+    body: &Bytes,
+    message: &Message<'_>,
+    task: Option<&Task>,
+) -> Option<Bytes> {
+    let mut edits = Vec::new();
+    let params = &message.params;
+    if let (Some(task), Member::Text(id)) = (task, params.task_id) {
+        edits.push((id.range(), task.upstream_id.clone()));
+    }
+    if let Some(tasks) = params.listen.as_ref().and_then(|listen| listen.tasks.clone()) {
+        edits.push((tasks, "[]".to_owned()));
+    }
+    if let (false, Some(extensions)) = (config.allow_tasks, &params.meta.tasks) {
+        let object = body.get(extensions.clone()).unwrap_or_default();
+        let others = task::members(object, config.limits.json(), |name, value| {
+            (name != names::TASKS).then(|| value.to_owned())
+        });
+        // The object was scanned before; if it could not be read now, nothing of it may pass.
+        edits.push((extensions.clone(), others.unwrap_or_else(|_| "{}".to_owned())));
+    }
+    (!edits.is_empty()).then(|| apply(body, edits))
 }
 
 /// The task that a response says it belongs to, under the name that the server knows.

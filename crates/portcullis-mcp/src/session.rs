@@ -11,6 +11,7 @@ use portcullis_crypto::{MacKey, SealKey, fill_random, same};
 
 use crate::lists::Lists;
 
+mod handle;
 mod task;
 
 pub(crate) use task::Task;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use portcullis_core::{
-    Caller, Denial, HiddenAs, McpRequest, McpRequestParts, Method, Reason, TargetKind, Text,
+    Caller, Denial, Era, HiddenAs, McpRequest, McpRequestParts, Method, Reason, TargetKind, Text,
     Version,
 };
 
@@ -18,6 +18,30 @@ use crate::violation::{BAD_RPC, Violation};
 /// What a client declares that knows the tasks of 2026-07-28.
 const DECLARED: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
 
+/// Refuses what is about tasks where the deployment has none (R-216), as a server without tasks does.
+pub(crate) fn check_allowed(
+    config: &InspectConfig,
+    version: Version,
+    body: &bytes::Bytes,
+    message: &Message<'_>,
+) -> Result<(), Denial> {
+    if config.allow_tasks || message.shape != Shape::Request {
+        return Ok(());
+    }
+    let refused = match Method::parse(&message.method) {
+        // In the modern era the member means nothing.
+        Some(Method::ToolsCall) => message.params.task && version.era() == Era::Legacy,
+        Some(method) => method.is_about_task() || method == Method::TasksList,
+        None => false,
+    };
+    match message.id.clone().and_then(|range| Text::slice_of(body, range)) {
+        Some(id) if refused => {
+            Err(Denial::unknown_method(&id, version.era()).because(Reason::PolicyDenied))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a modern request about tasks whose client does not declare that it knows them.
 pub(crate) fn check_declared(
     version: Version,
@@ -25,7 +49,12 @@ pub(crate) fn check_declared(
     message: &Message<'_>,
 ) -> Result<(), Denial> {
     let method = Method::parse(&message.method).filter(|method| method.is_in(version));
-    if message.params.meta.tasks || !method.is_some_and(Method::is_about_task) {
+    let listens = || message.params.listen.as_ref().is_some_and(|listen| listen.tasks.is_some());
+    let needs = match method {
+        Some(Method::SubscriptionsListen) => listens(),
+        method => method.is_some_and(Method::is_about_task),
+    };
+    if message.params.meta.tasks.is_some() || !needs {
         return Ok(());
     }
     match message.id.clone().and_then(|range| Text::slice_of(body, range)) {

@@ -21,7 +21,7 @@ use portcullis_core::{
 };
 use portcullis_mcp::{InspectLayer, Limits};
 use portcullis_test::{Answer, ChunkedBody, FakeMcp};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::*;
 use tower::{Layer as _, Service as _, ServiceExt};
 
@@ -33,6 +33,7 @@ fn legacy_list() -> Request<Full<Bytes>> {
     ask("tools/list", json!({}))
 }
 
+/// nobody else may keep them.
 #[tokio::test]
 async fn lists_show_what_the_caller_may_see() {
     for (method, list, key) in LISTS {
@@ -260,6 +261,41 @@ async fn the_deployment_says_what_may_leak() {
     }
 }
 
+/// Requirements 2.5: values that lead to what is hidden.
+#[tokio::test]
+async fn completions_name_only_what_may_be_read() {
+    let values = json!({ "values": ["a", "secret", "later-b"], "total": 3, "hasMore": false });
+    let server = || FakeMcp::json(result(json!({ "completion": values })));
+    let complete = |reference: Value, era: fn(&str, Value) -> Request<Full<Bytes>>| {
+        let argument = json!({ "name": "path", "value": "" });
+        era("completion/complete", json!({ "ref": reference, "argument": argument }))
+    };
+    let template = |uri: &str| json!({ "type": "ref/resource", "uri": uri });
+    let prompt = json!({ "type": "ref/prompt", "name": "p" });
+    let rows = [
+        (template("file:///{path}"), true, json!(["a", "later-b"])),
+        (template("file:///{path}"), false, values["values"].clone()),
+        (template("file:///{other}"), true, json!([])),
+        (template("file:///{?path}"), true, json!([])),
+        (prompt, true, values["values"].clone()),
+    ];
+    for (reference, checked, expected) in rows {
+        let layer = if checked { layer().check_completions() } else { layer() };
+        for era in [ask, modern] {
+            let got = send(&layer, &server(), complete(reference.clone(), era)).await;
+            let got = whole(got).await.json()["result"]["completion"].take();
+            assert_eq!(got["values"], expected, "{reference} {checked}");
+            assert_eq!((&got["total"], &got["hasMore"]), (&json!(3), &json!(false)));
+        }
+    }
+    for bad in [json!({ "Values": ["secret"] }), json!({ "values": "secret" }), json!([])] {
+        let server = FakeMcp::json(result(json!({ "completion": bad })));
+        let layer = layer().check_completions();
+        let request = complete(template("file:///{path}"), ask);
+        assert_eq!(send(&layer, &server, request).await.status(), 502, "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn foreign_fields_stay_behind() {
     //
@@ -461,6 +497,7 @@ async fn bodies_have_limits() {
     assert_eq!(send(&layer, &server, legacy_list()).await.status(), 200);
 }
 
+///
 #[tokio::test(start_paused = true)]
 async fn bodies_may_not_drip() {
     //

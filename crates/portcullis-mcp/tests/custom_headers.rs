@@ -57,6 +57,7 @@ async fn call(layer: &InspectLayer, arguments: Value, headers: &[(&str, &str)]) 
 }
 
 ///
+/// nothing is mended.
 #[tokio::test]
 async fn declared_headers_must_say_what_the_arguments_say() {
     let layer = after_list(&[tool("t", "Region")]).await;

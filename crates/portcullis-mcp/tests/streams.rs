@@ -171,6 +171,7 @@ async fn only_awaited_answers_arrive() {
     assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, event(&good), "twice");
 }
 
+///
 #[tokio::test]
 async fn violations_end_the_stream() {
     let list = result(json!({ "tools": [] }));
@@ -652,6 +653,28 @@ async fn a_subscription_gets_only_its_own() {
         let server = streaming(stream.map(|data| event(&data)));
         let got = whole(send(&layer(), &server, listen(id.clone())).await).await;
         assert_eq!(got.text, [event(&acknowledged(&id)), event(&good)].concat(), "{id}");
+    }
+}
+
+/// A name in other letters is what some clients would read (R-025 for answers).
+#[tokio::test]
+async fn names_in_notices_are_spelled_as_they_are() {
+    let updated = "notifications/resources/updated";
+    let params = |name: &str| json!({ "uri": "file:///a", name: "file:///secret" });
+    // Nobody reads a dotless i as an i.
+    for (name, passes) in [("URI", false), ("Uri", false), ("uRi", false), ("ur\u{131}", true)] {
+        let id = json!(1);
+        let news = about(&id, updated, params(name));
+        let server = streaming([event(&acknowledged(&id)), event(&news)]);
+        let got = whole(send(&layer(), &server, listen(id)).await).await;
+        assert_eq!(got.text.contains("file:///secret"), passes, "{name}: {}", got.text);
+
+        let news = json!({ "jsonrpc": "2.0", "method": updated, "params": params(name) });
+        let last = result(json!({ "content": [] }));
+        let server = streaming([event(&news.to_string()), event(&last)]);
+        let call = ask("tools/call", json!({ "name": "t" }));
+        let got = whole(send(&layer(), &server, call).await).await;
+        assert_eq!(got.text.contains("file:///secret"), passes, "{name}: {}", got.text);
     }
 }
 

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use crate::data::ToolEntry;
 use crate::server::Fixture;
 
+/// rmcp acknowledges a subscription before it calls `listen`: so long somebody who has just been
+/// acknowledged may not be among the listeners yet.
+const SUBSCRIBED: Duration = Duration::from_millis(150);
 /// Apart, so that they arrive as messages of their own.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -62,6 +65,7 @@ pub async fn call(
             "Done".to_owned()
         }
         "test_trigger_tool_change" => {
+            tokio::time::sleep(SUBSCRIBED).await;
             for listener in fixture.listeners() {
                 // One that is gone needs no news.
                 let _ = listener.notify_tool_list_changed().await;
@@ -69,6 +73,7 @@ pub async fn call(
             "Told".to_owned()
         }
         "test_trigger_prompt_change" => {
+            tokio::time::sleep(SUBSCRIBED).await;
             for listener in fixture.listeners() {
                 let _ = listener.notify_prompt_list_changed().await;
             }

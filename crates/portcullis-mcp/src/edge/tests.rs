@@ -96,6 +96,7 @@ async fn source_addresses() {
     }
 }
 
+///
 #[tokio::test]
 async fn paths() {
     let host = [("host", "mcp.example.com")];
@@ -126,6 +127,7 @@ async fn paths() {
     check("not root", &root, post("/mcp", &host), 404, Some(Reason::BadPath)).await;
 }
 
+///
 #[tokio::test]
 async fn hosts() {
     let none = None;
@@ -179,6 +181,7 @@ async fn the_authority_of_http2_counts_as_host() {
 }
 
 /// Rebinding: a page of evil.example whose name resolves to this machine.
+///
 #[tokio::test]
 async fn loopback_services_know_their_names() {
     for resource in ["http://127.0.0.1:8080/mcp", "http://localhost/mcp", "https://[::1]:1/mcp"] {
@@ -193,6 +196,7 @@ async fn loopback_services_know_their_names() {
     }
 }
 
+/// what is not allowed is told nothing.
 #[tokio::test]
 async fn origins() {
     let layer = edge().allow_origin("https://app.example.com").unwrap();
@@ -361,6 +365,7 @@ async fn header_limits() {
 }
 
 ///
+///
 #[tokio::test]
 async fn lengths_that_contradict_are_refused() {
     let host = ("host", "mcp.example.com");

@@ -3,8 +3,9 @@
 use portcullis_core::TargetKind;
 
 use super::pass::Pass;
-use super::{expect, skip};
+use super::{expect, known, skip};
 use crate::json::{Kind, Scanner, Str};
+use crate::names;
 use crate::violation::Violation;
 
 impl<'a> Pass<'_, '_, 'a> {
@@ -42,6 +43,29 @@ impl<'a> Pass<'_, '_, 'a> {
                 Ok::<_, Violation>(())
             })?;
             Ok(shown)
+        })
+    }
+
+    /// Leaves out of a completion the values that lead to what the caller may not read.
+    pub(super) fn completion(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        let Some(completion) = self.facets.completion else { return skip(scanner) };
+        expect(scanner, Kind::Object)?;
+        scanner.object(|scanner, name| {
+            if known(&name.decoded(), &names::COMPLETION)?.is_none() {
+                return skip(scanner);
+            }
+            expect(scanner, Kind::Array)?;
+            self.keep(scanner, |pass, scanner| {
+                expect(scanner, Kind::String)?;
+                let value = scanner.string()?;
+                Ok(match completion.with(&value.decoded()) {
+                    Some((kind, uri)) => pass.judge.shows_name(kind, &uri),
+                    None => {
+                        pass.judge.hide(TargetKind::Resource, None);
+                        false
+                    }
+                })
+            })
         })
     }
 

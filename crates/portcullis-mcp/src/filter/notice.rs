@@ -5,8 +5,9 @@ use std::ops::Range;
 use portcullis_core::TargetKind;
 
 use super::pass::{LISTS, Pass};
-use super::{Id, member, skip, subscription};
+use super::{Id, known, member, skip, subscription};
 use crate::json::{Kind, Scanner};
+use crate::names;
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
@@ -57,7 +58,7 @@ impl<'a> Pass<'_, '_, 'a> {
             match member(name, &LISTS)? {
                 Some(known) if scanner.peek()? == Kind::Array => self.list(scanner, known)?,
                 Some(_) => return Err(BAD_RPC),
-                None => match &*name.decoded() {
+                None => match known(&name.decoded(), &names::NOTICE)?.unwrap_or_default() {
                     "uri" if scanner.peek()? == Kind::String => uri = Some(scanner.string()?),
                     "taskId" if method == TASK_STATUS && scanner.peek()? == Kind::String => {
                         let id = scanner.string()?;

@@ -98,6 +98,7 @@ impl<'a> Pass<'_, '_, 'a> {
                         self.splice.replace(range, "\"\"");
                     }
                     // As the answer to the call that the task began with would be.
+                    "completion" if self.facets.completion.is_some() => self.completion(scanner)?,
                     "result" if self.facets.task == TaskNews::State => {
                         expect(scanner, Kind::Object)?;
                         self.result(scanner, &mut Answer::default())?;
@@ -182,6 +183,9 @@ impl<'a> Pass<'_, '_, 'a> {
         let notices = kind == TargetKind::Tool && self.judge.notices();
         self.keep(scanner, |pass, scanner| {
             let item = item(scanner, key, notices)?;
+            if let (true, Some(support)) = (pass.facets.no_tasks, item.task_support) {
+                pass.renames.push((support, r#""forbidden""#.to_owned()));
+            }
             let Some(name) = item.name else {
                 pass.judge.hide(kind, None); // It cannot be authorized (R-223).
                 return Ok(false);
@@ -311,6 +315,8 @@ struct Item<'a> {
     schema: Option<Range<usize>>,
     /// What it says about itself, where that is wanted.
     hints: ToolHints,
+    /// Where it says whether it runs as a task.
+    task_support: Option<Range<usize>>,
 }
 
 /// Reads one item.
@@ -322,6 +328,7 @@ fn item<'a>(scanner: &mut Scanner<'a>, key: &str, notices: bool) -> Result<Item<
     let mut found = None;
     let mut schema = None;
     let mut hints = ToolHints::default();
+    let mut task_support = None;
     let mut twin = false;
     scanner.object(|scanner, name| {
         if name.eq(key) && scanner.peek()? == Kind::String {
@@ -331,6 +338,14 @@ fn item<'a>(scanner: &mut Scanner<'a>, key: &str, notices: bool) -> Result<Item<
             schema = marked.then_some(range);
         } else if notices && name.eq("annotations") && scanner.peek()? == Kind::Object {
             annotations(scanner, &mut hints)?;
+        } else if name.eq("execution") && scanner.peek()? == Kind::Object {
+            scanner.object(|scanner, name| {
+                let value = scanner.skip()?;
+                if name.eq("taskSupport") {
+                    task_support = Some(value);
+                }
+                Ok::<_, Violation>(())
+            })?;
         } else {
             // A client that ignores case would show it under a name that nobody checked.
             twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
@@ -338,7 +353,7 @@ fn item<'a>(scanner: &mut Scanner<'a>, key: &str, notices: bool) -> Result<Item<
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(Item { name: found.filter(|_| !twin), schema, hints })
+    Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support })
 }
 
 /// The annotations of a tool that are hints. One that is no boolean says nothing.

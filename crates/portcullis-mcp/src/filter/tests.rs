@@ -9,6 +9,8 @@ const LIMITS: JsonLimits = JsonLimits { depth: 64, values: u32::MAX };
 
 const LEGACY: Facets<'_> = Facets {
     task: TaskNews::None,
+    no_tasks: false,
+    completion: None,
     limits: LIMITS,
     modern: false,
     cacheable: false,

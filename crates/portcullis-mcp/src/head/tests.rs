@@ -63,6 +63,7 @@ const TYPE: (&str, &str) = ("content-type", "application/json");
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 
 /// the method is the one in the request line.
+/// there is nothing of HTTP+SSE either.
 #[test]
 fn methods() {
     let (both, modern) = (config(), modern_only());
@@ -95,6 +96,7 @@ fn methods() {
 }
 
 /// in the order of requirements 0.3.
+///
 #[test]
 fn heads_of_posts() {
     let limits = Limits::new().body(1_000).mcp_header(10);

@@ -14,6 +14,7 @@ fn check(bytes: &[u8]) -> Result<(), JsonError> {
     scanner.finish()
 }
 
+///
 #[test]
 fn documents() {
     use JsonError::*;
@@ -115,6 +116,7 @@ fn nesting_is_bounded_and_does_not_overflow() {
     }
 }
 
+///
 #[test]
 fn values_are_bounded() {
     // The array is a value too.

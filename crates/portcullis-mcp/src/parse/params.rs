@@ -19,6 +19,8 @@ pub(crate) struct Params<'a> {
     pub(crate) meta: Meta<'a>,
     pub(crate) reference: Reference<'a>,
     pub(crate) listen: Option<Listen<'a>>,
+    /// Whether `task` is there: the call is to run as a task of 2025-11-25.
+    pub(crate) task: bool,
 }
 
 /// A member that should be a string.
@@ -58,8 +60,8 @@ pub(crate) struct Meta<'a> {
     pub(crate) version: Member<'a>,
     /// Whether `clientCapabilities` is there and an object.
     pub(crate) capabilities: bool,
-    /// Whether the client declares that it knows the tasks of 2026-07-28.
-    pub(crate) tasks: bool,
+    /// Where the client declares its extensions, if the tasks of 2026-07-28 are among them.
+    pub(crate) tasks: Option<Range<usize>>,
     /// Whether it has any member that belongs to modern requests only.
     pub(crate) modern: bool,
     /// The task that the message says it belongs to, where it says so.
@@ -78,8 +80,8 @@ pub(crate) struct Reference<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Listen<'a> {
     pub(crate) resources: Vec<Str<'a>>,
-    /// Whether `taskIds` is there.
-    pub(crate) tasks: bool,
+    /// Where the value of `taskIds` is.
+    pub(crate) tasks: Option<Range<usize>>,
     /// Whether something has the wrong type.
     pub(crate) wrong: bool,
 }
@@ -107,6 +109,7 @@ pub(super) fn read<'a>(
                 params.listen = Some(listen(scanner, fault)?);
             }
             "task" if scanner.peek()? == Kind::Object => {
+                params.task = true;
                 scanner.object(|scanner, name| {
                     refuse_variant(&name.decoded(), &names::TASK, fault);
                     scanner.pass()
@@ -159,7 +162,11 @@ fn meta<'a>(
             names::META_VERSION => meta.version = text(scanner)?,
             names::META_CAPABILITIES => {
                 meta.capabilities = scanner.peek()? == Kind::Object;
-                meta.tasks = declares(scanner, &["extensions", names::TASKS])?;
+                if meta.capabilities {
+                    meta.tasks = capabilities(scanner)?;
+                } else {
+                    scanner.pass()?;
+                }
             }
             names::META_RELATED => meta.related = Some(related(scanner, fault)?),
             other => {
@@ -173,22 +180,22 @@ fn meta<'a>(
     Ok(())
 }
 
-/// Whether there is an object at `path`.
-fn declares(scanner: &mut Scanner<'_>, path: &[&str]) -> Result<bool, JsonError> {
-    let mut found = false;
-    match (scanner.peek()?, path) {
-        (Kind::Object, [first, rest @ ..]) => scanner.object(|scanner, name| {
-            if name.eq(first) {
-                found = declares(scanner, rest)?;
-                return Ok(());
-            }
-            scanner.pass()
-        })?,
-        (kind, path) => {
-            found = kind == Kind::Object && path.is_empty();
-            scanner.pass()?;
+/// Reads what a client declares; where its `extensions` are, if tasks are among them.
+fn capabilities(scanner: &mut Scanner<'_>) -> Result<Option<Range<usize>>, JsonError> {
+    let mut found = None;
+    scanner.object(|scanner, name| {
+        if !name.eq("extensions") || scanner.peek()? != Kind::Object {
+            return scanner.pass();
         }
-    }
+        let start = scanner.at();
+        let mut tasks = false;
+        scanner.object(|scanner, name| {
+            tasks |= name.eq(names::TASKS) && scanner.peek()? == Kind::Object;
+            scanner.pass()
+        })?;
+        found = tasks.then(|| start..scanner.at_end());
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -239,9 +246,9 @@ fn listen<'a>(scanner: &mut Scanner<'a>, fault: &mut Fault) -> Result<Listen<'a>
                     Ok::<_, JsonError>(())
                 })?;
             }
+            "taskIds" => listen.tasks = Some(scanner.skip()?),
             other => {
                 listen.wrong |= other == "resourceSubscriptions";
-                listen.tasks |= other == "taskIds";
                 refuse_unclear(other, &names::NOTIFICATIONS, fault);
                 scanner.pass()?;
             }

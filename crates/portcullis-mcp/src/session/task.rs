@@ -38,24 +38,7 @@ impl SessionKeys {
         if upstream_id.is_empty() || !upstream_id.bytes().all(is_plain) {
             return None;
         }
-        let key = &self.current;
-        let mut inside = Vec::with_capacity(MAX_ID);
-        inside.extend(key.binding(caller, resource));
-        inside.extend(u16::try_from(tool.len()).ok()?.to_be_bytes());
-        inside.extend(tool.as_bytes());
-        inside.extend(upstream_id.as_bytes());
-        // Of the contents, so that a task keeps its id. The cipher allows nonces to repeat.
-        let mut nonce = [0; NONCE];
-        nonce.iter_mut().zip(key.task_nonce.sign(&inside)).for_each(|(to, from)| *to = from);
-
-        let mut head = Vec::with_capacity(MAX_ID);
-        head.push(FORMAT);
-        head.extend(key.id);
-        key.task.seal(nonce, &head, &mut inside)?;
-        head.extend(nonce);
-        head.extend(inside);
-        let id = URL_SAFE_NO_PAD.encode(head);
-        (id.len() <= MAX_ID).then_some(id)
+        self.seal_for(FORMAT, (tool, upstream_id), caller, resource)
     }
 
     /// The task behind `id`, if it is this caller's.
@@ -65,19 +48,54 @@ impl SessionKeys {
         caller: &Caller,
         resource: &str,
     ) -> Result<Task, Reason> {
-        let (key, binding, task) = self.unseal_task(id).ok_or(Reason::TaskNotOwned)?;
-        same(&binding, &key.binding(caller, resource)).then_some(task).ok_or(Reason::TaskNotOwned)
+        let opened = self.open_for(FORMAT, id, caller, resource);
+        let (tool, upstream_id) = opened.ok_or(Reason::TaskNotOwned)?;
+        Ok(Task { client_id: id.to_owned(), upstream_id, tool })
     }
 
-    fn unseal_task(&self, id: &str) -> Option<(&Key, [u8; BINDING], Task)> {
+    /// Two texts as one that opens for this caller alone, and is always the same.
+    pub(super) fn seal_for(
+        &self,
+        format: u8,
+        (first, second): (&str, &str),
+        caller: &Caller,
+        resource: &str,
+    ) -> Option<String> {
+        let key = &self.current;
+        let mut inside = Vec::with_capacity(MAX_ID);
+        inside.extend(key.binding(caller, resource));
+        inside.extend(u16::try_from(first.len()).ok()?.to_be_bytes());
+        inside.extend(first.as_bytes());
+        inside.extend(second.as_bytes());
+        let mut head = Vec::with_capacity(MAX_ID);
+        head.push(format);
+        head.extend(key.id);
+        // Of the contents, so that a task keeps its id. The cipher allows nonces to repeat.
+        let mut nonce = [0; NONCE];
+        nonce.iter_mut().zip(key.task_nonce.sign(&inside)).for_each(|(to, from)| *to = from);
+        key.task.seal(nonce, &head, &mut inside)?;
+        head.extend(nonce);
+        head.extend(inside);
+        let id = URL_SAFE_NO_PAD.encode(head);
+        (id.len() <= MAX_ID).then_some(id)
+    }
+
+    /// What was sealed for this caller.
+    pub(super) fn open_for(
+        &self,
+        format: u8,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> Option<(String, String)> {
         if id.len() > MAX_ID {
             return None;
         }
         let mut bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
         let (head, rest) = bytes.split_at_mut_checked(1 + KEY_ID)?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE>()?;
-        let (format, key_id) = head.split_first()?;
-        if *format != FORMAT {
+        let (said, key_id) = head.split_first()?;
+        if *said != format {
             return None;
         }
         let keys = std::iter::once(&self.current).chain(&self.previous);
@@ -85,12 +103,12 @@ impl SessionKeys {
         let inside = key.task.open(*nonce, head, sealed)?;
         let (binding, inside) = inside.split_first_chunk::<BINDING>()?;
         let (length, inside) = inside.split_first_chunk::<2>()?;
-        let (tool, upstream_id) =
-            inside.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let (first, second) = inside.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        if !same(binding, &key.binding(caller, resource)) {
+            return None;
+        }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let task =
-            Task { client_id: id.to_owned(), upstream_id: text(upstream_id)?, tool: text(tool)? };
-        Some((key, *binding, task))
+        Some((text(first)?, text(second)?))
     }
 }
 

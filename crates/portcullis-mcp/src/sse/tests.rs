@@ -108,6 +108,7 @@ const SAMPLE: &str = "\u{FEFF}: hello\n\
     \n\
     data: unterminated\n";
 
+/// R-074.
 #[test]
 fn chunks_may_end_anywhere() {
     for (name, line_end) in [("LF", "\n"), ("CRLF", "\r\n"), ("CR", "\r")] {
@@ -186,6 +187,7 @@ fn one_chunk_is_not_copied() {
 }
 
 /// X-135: whatever a tool says stays inside its own event.
+/// R-075.
 #[test]
 fn text_cannot_make_an_event() {
     let event = events(&[b"id: 1\ndata: {}\n\n"]).pop().unwrap();

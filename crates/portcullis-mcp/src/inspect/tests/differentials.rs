@@ -21,6 +21,7 @@ const DUP: (u16, i64, Reason) = (400, -32600, Reason::DupKey);
 const JSON: (u16, i64, Reason) = (400, -32700, Reason::BadJson);
 const RPC: (u16, i64, Reason) = (400, -32600, Reason::BadRpc);
 
+/// R-023 to R-027, R-035: what some parser would read in another way.
 #[test]
 fn ambiguous_bodies_are_refused() {
     let good = call(r#""name":"t""#);

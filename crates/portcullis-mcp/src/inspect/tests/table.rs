@@ -30,6 +30,7 @@ fn body(method: &str, version: Body) -> String {
 type Row<'a> = (&'a str, &'a InspectConfig, &'a [&'a str], Body, &'a str, Verdict);
 
 /// one row or more for each of table 1.4, in its order.
+/// versions are what they are, letter by letter.
 #[test]
 fn eras() {
     use Body::{Absent, Is, Number};
@@ -166,6 +167,7 @@ fn modern_requests_must_say_what_they_are() {
 }
 
 ///
+///
 #[test]
 fn mirrored_headers() {
     let sentinel = "=?base64?c2FmZQ==?=";
