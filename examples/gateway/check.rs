@@ -69,6 +69,10 @@ impl Told {
                 let text = format!("who is calling, in a header signed for {audience}");
                 self.line("it learns", text);
             }
+            Some(Identity::Headers(_)) => {
+                self.line("it learns", "who is calling, in plain headers: whoever else reaches it");
+                self.line("", "can say that they are anybody");
+            }
         }
         if let Some(calls) = plan.limits.as_ref().and_then(|limits| limits.calls_per_minute) {
             self.line("at most", format!("{calls} calls of one caller in a minute"));
@@ -89,6 +93,24 @@ impl Told {
                         "server {}: requests cross the network in the clear",
                         plan.name
                     ));
+                }
+                if let Some(credential) = &http.danger_shared_credential {
+                    let secret = credential.secret.as_str();
+                    self.line("gets", format!("the secret {secret}, whoever is calling"));
+                    self.danger(format!(
+                        "server {}: everybody acts there with all that the secret {secret} allows",
+                        plan.name
+                    ));
+                }
+            }
+            Upstream::Stdio(stdio) => {
+                self.line("is", format!("the command {}", stdio.command.display()));
+                self.line("", "in processes of each caller's own");
+                for (name, secret) in &stdio.secret_env {
+                    self.line(
+                        "",
+                        format!("whose variable {name} is the secret {}", secret.as_str()),
+                    );
                 }
             }
             Upstream::Demo => self.line("is", "the demo in this process"),

@@ -125,6 +125,8 @@ pub struct Server {
 pub enum Upstream {
     /// Elsewhere, over Streamable HTTP.
     Http(HttpServer),
+    /// A command that speaks on standard input and output. Every caller has processes of their own.
+    Stdio(StdioServer),
     /// A notebook inside this process, to try the gateway with.
     Demo,
 }
@@ -145,6 +147,54 @@ pub struct HttpServer {
     /// Allow `http` to another machine. Whoever is on the way reads and changes everything.
     #[serde(default)]
     pub danger_plain_http: bool,
+    /// Send a credential along that all callers share: each of them acts with all that it allows.
+    pub danger_shared_credential: Option<Credential>,
+}
+
+/// A credential for a server.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Name of the header, such as `Authorization`.
+    pub header: At<String>,
+    /// What stands before the secret, such as `Bearer`.
+    pub scheme: Option<String>,
+    /// Name of the secret.
+    pub secret: At<String>,
+}
+
+/// A command. No shell reads it, and nothing of the gateway's own environment reaches it.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdioServer {
+    /// Absolute path of the program.
+    pub command: PathBuf,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its whole environment, besides `secret_env`.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Variables that hold secrets, by the names of these.
+    #[serde(default)]
+    pub secret_env: BTreeMap<String, At<String>>,
+    /// Absolute path of the folder where it runs; `/` by default.
+    pub working_directory: Option<PathBuf>,
+    /// Absolute path of a folder in which every caller gets a folder to run in.
+    pub directory_per_caller: Option<PathBuf>,
+    /// Processes of one caller at once; 8 by default.
+    pub max_processes_per_caller: Option<usize>,
+    /// Processes in all; 64 by default.
+    pub max_processes: Option<usize>,
+    /// How long a process is kept that nobody uses; 1800 by default.
+    pub idle_seconds: Option<u64>,
+    /// Address space of a process; needs `prlimit`.
+    pub max_memory_bytes: Option<u64>,
+    /// Open files of a process; needs `prlimit`.
+    pub max_open_files: Option<u64>,
+    /// It knows no revision without sessions (before 2026-07-28).
+    #[serde(default)]
+    pub sessions_only: bool,
 }
 
 /// Who may sign in, and how.
@@ -302,6 +352,31 @@ pub enum Identity {
     None,
     /// In a header that the gateway signs (`X-Portcullis-Assertion`).
     Signed(Signed),
+    /// In plain headers: for servers that nobody but the gateway can reach.
+    Headers(Headers),
+}
+
+/// A plain identity.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Headers {
+    /// Which headers.
+    pub family: Family,
+    /// The only issuer of callers, whose bare subject is then the user; by default the user is the issuer, `#`
+    /// and the subject.
+    pub plain_subjects_of: Option<String>,
+}
+
+/// A family of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// `X-Auth-Request-User`, `-Email`, `-Preferred-Username`, `-Groups`.
+    AuthRequest,
+    /// `X-Forwarded-User`, `-Email`, `-Preferred-Username`, `-Groups`.
+    ForwardedUser,
+    /// `Remote-User`, `-Email`, `-Name`, `-Groups`.
+    RemoteUser,
 }
 
 /// A signed identity. The key set to verify it with is at `/.well-known/portcullis/NAME/jwks.json`.

@@ -2,27 +2,25 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use portcullis::core::{Buffered, ClientCertificate};
+use portcullis::core::ClientCertificate;
 use portcullis::forwarded::{ForwardedBuilder, Peer, Profile as Family};
-use portcullis::proxy::{HttpUpstream, Tls};
 use portcullis::rbac::{PolicyFile, Reloading};
 use portcullis::telemetry::Telemetry;
 use portcullis::{
     AuditLayer, ClaimRule, ClientAuth, Introspection, Issuer, JwkSet, Portcullis, PortcullisLayer,
     Profile, Rate, RateLimits, SessionKeys, policy_events,
 };
-use portcullis_assertion::{AssertionLayer, SigningKey};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
-use crate::config::{self, Authentication, Identity, SidecarProfile, Upstream};
+use crate::behind::{Behind, End};
+use crate::config::{self, Authentication, SidecarProfile};
 use crate::local;
 use crate::plan::Plan;
 use crate::read::{At, Problem};
@@ -30,8 +28,6 @@ use crate::read::{At, Problem};
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// What answers at a server's paths.
 pub type Gated = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
-/// What stands behind the gate.
-type Behind = BoxCloneSyncService<Request<Buffered>, Response<Body>, Infallible>;
 
 /// A gate that is whole and not yet in force.
 pub struct Draft {
@@ -40,6 +36,8 @@ pub struct Draft {
     pub paths: Vec<String>,
     /// The keys by which the server knows who the gateway says is calling.
     pub keys: Option<Bytes>,
+    /// Ends what the server consists of, if that is ours.
+    pub end: End,
     /// Puts it in force: from here on it is watched.
     pub enter: Box<dyn FnOnce(&Telemetry) -> Gated + Send>,
 }
@@ -89,7 +87,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
             builder = builder.rate_limits(RateLimits::new().per_principal(rate));
         }
     }
-    let (behind, keys) = behind(plan)?;
+    let Behind { service: behind, keys, end } = Behind::of(plan)?;
     let name = plan.name.clone();
 
     if let Authentication::Sidecar(sidecar) = &*plan.authentication {
@@ -100,7 +98,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
             let watch = gate.watched_by(telemetry, &name);
             erased(watch.layer(gate.layer(telemetry.stopwatch().layer(behind))))
         });
-        return Ok(Draft { policy, paths, keys, enter });
+        return Ok(Draft { policy, paths, keys, end, enter });
     }
     let mut issuers = issuers(plan)?.into_iter();
     let first = issuers
@@ -122,7 +120,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         tokio::spawn(async move { gate.self_check().await });
         service
     });
-    Ok(Draft { policy, paths, keys, enter })
+    Ok(Draft { policy, paths, keys, end, enter })
 }
 
 /// Who may issue tokens for the server.
@@ -237,59 +235,6 @@ fn believed(
     })
 }
 
-/// The server, and what tells it who is calling.
-fn behind(plan: &Plan) -> Result<(Behind, Option<Bytes>), Problem> {
-    let upstream = &plan.server.upstream;
-    let fault = |error: portcullis::proxy::ConfigError| Problem::of(&error).at(upstream);
-    match &**upstream {
-        Upstream::Http(http) => {
-            let mut builder = HttpUpstream::builder(&http.url).map_err(fault)?.name(&plan.name);
-            if let Some(path) = &http.authorities {
-                let tls = Tls::authorities(plan.file(path)).map_err(|e| Problem::of(&e))?;
-                builder = builder.tls(tls);
-            }
-            if let Some(seconds) = http.timeout_seconds {
-                builder = builder.answer_timeout(Duration::from_secs(seconds));
-            }
-            if http.http2_prior_knowledge {
-                builder = builder.http2_only();
-            }
-            if http.danger_plain_http {
-                builder = builder.danger_plain_http();
-            }
-            told(plan, builder.build().map_err(fault)?)
-        }
-        Upstream::Demo => told(plan, local::demo()?),
-    }
-}
-
-fn told<S, B>(plan: &Plan, service: S) -> Result<(Behind, Option<Bytes>), Problem>
-where
-    S: Service<Request<Buffered>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    let Some(settings) = &plan.identity else { return Ok((erased(service), None)) };
-    match &**settings {
-        Identity::None => Ok((erased(service), None)),
-        Identity::Signed(signed) => {
-            let pem = plan.file(&signed.key);
-            let key =
-                SigningKey::es256_from_pem(pem).or_else(|_| SigningKey::ed25519_from_pem(pem));
-            let key = key.map_err(|_| {
-                let file = signed.key.display();
-                let problem = format!("{file} holds no private key, P-256 or Ed25519, as PKCS#8");
-                Problem::new(problem).at(&signed.key)
-            })?;
-            let audience = signed.audience.as_ref().unwrap_or(&plan.resource);
-            let layer = AssertionLayer::builder(&plan.public_url, audience).key(key).build();
-            let layer = layer.map_err(|error| Problem::of(&error).at(settings))?;
-            Ok((erased(layer.layer(service)), Some(layer.jwks())))
-        }
-    }
-}
-
 fn bounds(limits: &config::Limits) -> portcullis::Limits {
     let mut bounds = portcullis::Limits::new();
     if let Some(bytes) = limits.body_bytes {
@@ -313,7 +258,7 @@ fn paths<C>(gate: &PortcullisLayer<Reloading, C>) -> Vec<String> {
 }
 
 /// Hides what a service is made of, once per request.
-fn erased<S, R, B>(service: S) -> BoxCloneSyncService<Request<R>, Response<Body>, Infallible>
+pub fn erased<S, R, B>(service: S) -> BoxCloneSyncService<Request<R>, Response<Body>, Infallible>
 where
     S: Service<Request<R>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,

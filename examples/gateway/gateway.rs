@@ -13,6 +13,7 @@ use portcullis::{AuditLayer, SessionKeys};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
+use crate::behind::End;
 use crate::config::{Authentication, Config};
 use crate::gate::{self, Gated};
 use crate::local::{self, Issuers};
@@ -45,6 +46,7 @@ struct Running {
     gated: Gated,
     paths: Vec<String>,
     keys: Option<Bytes>,
+    end: End,
     stage: watch::Sender<Stage>,
     /// Ended with it.
     _tasks: JoinSet<()>,
@@ -153,6 +155,7 @@ impl Gateway {
                 gated: (draft.enter)(&self.telemetry),
                 paths: draft.paths,
                 keys: draft.keys,
+                end: draft.end,
                 stage: watch::Sender::new(Stage::Open),
                 _tasks: tasks,
                 plan,
@@ -169,9 +172,9 @@ impl Gateway {
     /// Ends all streams, and after the time that calls have, everything. `done` says that nothing is under way.
     pub async fn stop(&self, done: impl Future<Output = ()>) {
         self.telemetry.shut_down();
-        let state = self.state.lock().await;
+        let gates = std::mem::take(&mut self.state.lock().await.gates);
         let to = |stage| {
-            for running in state.gates.values() {
+            for running in gates.values() {
                 running.stage.send_replace(stage);
             }
         };
@@ -182,6 +185,8 @@ impl Gateway {
             let _ = tokio::time::timeout(Duration::from_secs(1), done).await;
             tracing::warn!("some requests were not finished in time");
         }
+        let ends: JoinSet<()> = gates.into_values().map(|running| running.end).collect();
+        ends.join_all().await;
         self.audit.flush().await;
     }
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use portcullis::proxy::HttpUpstream;
+use portcullis::proxy::{HttpUpstream, HttpUpstreamBuilder};
 use portcullis_test::{DevIssuer, Person};
 
 use crate::config::{Authentication, Config, Development, Listener};
@@ -103,7 +103,7 @@ pub fn check(file: &File) -> Result<(), Problem> {
 }
 
 /// The notebook of the quickstart, on loopback.
-pub fn demo() -> Result<HttpUpstream, Problem> {
+pub fn demo() -> Result<HttpUpstreamBuilder, Problem> {
     static SERVER: OnceLock<SocketAddr> = OnceLock::new();
     let fault = |error: std::io::Error| Problem::new(format!("cannot start the demo: {error}"));
     let address = match SERVER.get() {
@@ -117,7 +117,7 @@ pub fn demo() -> Result<HttpUpstream, Problem> {
         }
     };
     HttpUpstream::builder(&format!("http://{address}/mcp"))
-        .and_then(|builder| builder.name("demo").build())
+        .map(|builder| builder.name("demo"))
         .map_err(|error| Problem::of(&error))
 }
 

@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "modules of one program")]
 
 mod audit;
+mod behind;
 mod check;
 mod config;
 mod gate;

@@ -66,13 +66,20 @@ impl Plan {
         let authentication = pick.ok_or_else(|| missing("authentication"))?;
         let policy = server.policy.as_ref().or(config.policy.as_ref());
         let policy = policy.ok_or_else(|| missing("policy"))?.map(|path| file.path(path));
+        // A command reads no headers: what all servers get is not for it, and what it is to get is a mistake.
+        let is_command = matches!(*server.upstream, Upstream::Stdio(_));
+        if let Some(identity) = server.identity.as_ref().filter(|_| is_command) {
+            let problem = "a command is told nothing: every caller has processes of their own";
+            return Err(Problem::new(problem).at(identity));
+        }
+        let shared = config.identity.clone().filter(|_| !is_command);
         let mut plan = Self {
             name: name.to_owned(),
             resource: format!("{origin}{}", server.path.trim_end_matches('/')),
             public_url: origin.to_owned(),
             authentication,
             policy,
-            identity: server.identity.clone().or_else(|| config.identity.clone()),
+            identity: server.identity.clone().or(shared),
             limits: server.limits.clone().or_else(|| config.limits.clone()),
             origins: config.origins.iter().chain(&server.origins).cloned().collect(),
             certificates: file.takes_client_certificates(),
@@ -110,7 +117,9 @@ impl Plan {
         match &*self.server.upstream {
             Upstream::Http(http) => {
                 files.extend(&http.authorities);
+                secrets.extend(http.danger_shared_credential.as_ref().map(|it| &it.secret));
             }
+            Upstream::Stdio(stdio) => secrets.extend(stdio.secret_env.values()),
             Upstream::Demo => {}
         }
         if let Some(Identity::Signed(signed)) = self.identity.as_deref() {

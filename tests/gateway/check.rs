@@ -26,13 +26,17 @@ origins: ["https://app.example.com"]
 limits: { calls_per_minute: 60 }
 audit: { danger_fail_open: true, sinks: [tracing, { file: { path: audit.jsonl } }, { syslog: { host: logs.example.com } }, { otlp: { url: "https://otlp.example.com/v1/logs" } }] }
 servers:
+  files:
+    path: /files
+    upstream: { stdio: { command: /bin/cat, args: [-u], env: { LANG: C }, secret_env: { KEY: kc }, max_processes: 9 } }
   notes:
     path: /notes
     upstream: { http: { url: "http://notes.internal/mcp", danger_plain_http: true } }
     identity: { signed: { key: identity.pem } }
   tools:
     path: /tools
-    upstream: { http: { url: "https://tools.internal/mcp" } }
+    upstream: { http: { url: "https://tools.internal/mcp", danger_shared_credential: { header: Authorization, scheme: Bearer, secret: kc } } }
+    identity: { headers: { family: auth-request } }
     policy: strict.yaml
     authentication:
       sidecar: { profile: oauth2-proxy, issuer: "https://proxy.example.com", trusted_peers: [10.1.0.0/16, unix], authorization_servers: ["https://id.example.com"] }

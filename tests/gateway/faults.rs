@@ -29,7 +29,11 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("    path: /notes\n", "", "13:5: missing field `path`"),
     ("    path: /notes", "    path:", "13:5: expected a value; leave the key out for the default"),
     ("    path: /notes", "    path: /notes\n    path: /notes", "14:5: duplicate mapping key: path"),
-    ("http: { url:", "htpp: { url:", "14:17: unknown variant `htpp`, expected one of http, demo"),
+    (
+        "http: { url:",
+        "htpp: { url:",
+        "14:17: unknown variant `htpp`, expected one of http, stdio, demo",
+    ),
     (
         "http: { url:",
         "http: { danger_plain_htpp: true, url:",
@@ -243,6 +247,41 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "admin: everywhere",
         "10:8: not an address with a port, such as 127.0.0.1:8800",
     ),
+    (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "stdio: { command: cat }",
+        "14:15: server notes: the program of a command is not the absolute path of an executable file",
+    ),
+    (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "stdio: { command: /none }",
+        "14:15: server notes: the program of a command is not the absolute path of an executable file",
+    ),
+    (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "stdio: { command: /bin/cat, max_processes: 0 }",
+        "14:15: server notes: a limit of a command is zero",
+    ),
+    (
+        "http: { url: \"http://UPSTREAM/mcp\" } }",
+        "stdio: { command: /bin/cat } }\n    identity: { headers: { family: auth-request } }",
+        "15:15: server notes: a command is told nothing: every caller has processes of their own",
+    ),
+    (
+        "/mcp\" }",
+        "/mcp\", danger_shared_credential: { header: Authorization, secret: it } }",
+        "14:115: server notes: the secret \"it\" is not among `secrets`",
+    ),
+    (
+        "/mcp\" } }",
+        "/mcp\", danger_shared_credential: { header: \"a b\", secret: it } } }\nsecrets: { it: { file: jwks.json } }",
+        "14:92: server notes: that is no name of a header",
+    ),
+    (
+        "/mcp\" } }",
+        "/mcp\", danger_shared_credential: { header: Host, secret: it } } }\nsecrets: { it: { file: jwks.json } }",
+        "14:15: server notes: the header host cannot carry a credential",
+    ),
 ];
 
 #[tokio::test]
@@ -251,7 +290,7 @@ async fn faults_are_told_with_their_place() {
     folder.write("policy.yaml", POLICY);
     let mut wrong = String::new();
     for (from, to, expected) in FAULTS {
-        assert!(FILE.contains(from), "{from:?}");
+        assert!(FILE.contains(from) && !expected.is_empty(), "{from:?}");
         let text = FILE.replacen(from, to, 1).replace("UPSTREAM", "127.0.0.1:9");
         folder.write("gateway.yaml", &text);
         let (good, said) = check(&folder, "gateway.yaml").await;

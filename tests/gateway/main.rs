@@ -17,6 +17,7 @@ mod check;
 #[path = "../../examples/quickstart/client.rs"]
 #[allow(dead_code, reason = "the quickstart uses the rest")]
 mod client;
+mod commands;
 mod faults;
 mod identity;
 mod listeners;
