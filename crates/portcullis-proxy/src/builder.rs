@@ -22,7 +22,7 @@ const DOCUMENT: Duration = Duration::from_secs(60);
 /// connection: what is sent into a closing connection cannot be sent again.
 const IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE: usize = 256;
-/// The largest head of an answer, and how much of a body is read at once.
+/// The largest head of an answer, give or take one read, and how much of a body is read at once.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Settings of an [`HttpUpstream`]; made by [`HttpUpstream::builder`].

@@ -32,6 +32,12 @@ async fn an_answer_passes_or_is_a_plain_502() {
         ("an error page", plain("404 Not Found"), (404, String::new())),
         ("accepted", "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".into(), (202, String::new())),
         ("accepted, with a text", plain("202 Accepted"), (202, String::new())),
+        ("accepted, with a document", json("202 Accepted", "{}"), (202, String::new())),
+        (
+            "events that are none",
+            "HTTP/1.1 404 No\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: 1\n\n".into(),
+            (404, String::new()),
+        ),
         ("no content", "HTTP/1.1 204 No Content\r\n\r\n".into(), (204, String::new())),
         (
             "events",
@@ -96,8 +102,13 @@ async fn an_answer_passes_or_is_a_plain_502() {
             upstream_error(),
         ),
         (
+            "a header that is too long",
+            json("200 OK", "{}").replacen("\r\n", &format!("\r\nX-A: {}\r\n", "a".repeat(300_000)), 1),
+            upstream_error(),
+        ),
+        (
             "headers without number",
-            format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "X-A: a\r\n".repeat(2_000)),
+            json("200 OK", "{}").replacen("\r\n", &format!("\r\n{}", "X-A: a\r\n".repeat(2_000)), 1),
             upstream_error(),
         ),
     ];
@@ -111,6 +122,8 @@ async fn an_answer_passes_or_is_a_plain_502() {
         for header in ["www-authenticate", "location", "upgrade", "link"] {
             assert!(!response.headers().contains_key(header), "{name}: {header}");
         }
+        let typed = response.headers().contains_key("content-type");
+        assert_eq!(typed, !expected.1.is_empty(), "{name}");
         assert_eq!(told(response).await, expected, "{name}");
         assert_eq!(behind.seen().len(), 1, "{name}");
     }
@@ -127,7 +140,7 @@ async fn what_belongs_to_the_connection_behind_stays_there() {
         "Access-Control-Allow-Credentials: true",
         "Proxy-Authenticate: Basic",
         "Proxy-Whatever: a",
-        "Connection: keep-alive, X-Hop",
+        "Connection: keep-alive, X-Hop, Content-Type",
         "X-Hop: 1",
         "Keep-Alive: timeout=5",
         "Trailer: X-Sum",

@@ -23,6 +23,8 @@ pub struct Client {
     caller: Option<Caller>,
     version: Version,
     pub session: Option<String>,
+    /// A second one in the same request.
+    pub also: Option<String>,
 }
 
 pub fn caller(subject: &str) -> Caller {
@@ -33,7 +35,7 @@ impl Client {
     /// A client of 2026-07-28.
     pub fn modern(upstream: &StdioUpstream, subject: &str) -> Self {
         let caller = Some(caller(subject));
-        Self { upstream: upstream.clone(), caller, version: MODERN, session: None }
+        Self { upstream: upstream.clone(), caller, version: MODERN, session: None, also: None }
     }
 
     /// A client of an earlier revision, without a session yet.
@@ -107,8 +109,8 @@ impl Client {
     ) -> Response<ProxyBody> {
         let mut request = Request::new(Buffered::new(body));
         *request.method_mut() = method;
-        if let Some(session) = &self.session {
-            request.headers_mut().insert("mcp-session-id", session.parse().unwrap());
+        for session in self.session.iter().chain(&self.also) {
+            request.headers_mut().append("mcp-session-id", session.parse().unwrap());
         }
         if let Some(caller) = self.caller.clone() {
             request.set_caller(caller);

@@ -123,11 +123,16 @@ async fn misbehaviour_is_an_error() {
 /// A child with which nothing can be begun does not take the place of another.
 #[tokio::test]
 async fn what_never_began_is_ended() {
-    for (manner, patience, status) in [("silent", 300, 504), ("refuses", 60_000, 200)] {
+    for (manner, modern, patience, status) in
+        [("silent", false, 300, 504), ("silent", true, 300, 504), ("refuses", false, 60_000, 200)]
+    {
         let patience = Duration::from_millis(patience);
         let builder = builder(manner).start_timeout(patience).max_children(1);
         let upstream = builder.build().unwrap();
-        let first = Client::legacy(&upstream, "alice").initialize().await;
+        let first = match modern {
+            true => Client::modern(&upstream, "alice").call(1, "count", json!({})).await,
+            false => Client::legacy(&upstream, "alice").initialize().await,
+        };
         assert_eq!((first.status.as_u16(), first.session()), (status, None), "{manner}");
         let next = async {
             loop {

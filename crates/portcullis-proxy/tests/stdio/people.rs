@@ -60,6 +60,9 @@ async fn a_session_is_its_owners() {
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
         assert_eq!(client.send(told).await.status(), 404, "{name}");
     }
+    let mut two = alice.clone();
+    two.also = Some(id.clone());
+    assert_eq!(two.call(1, "count", json!({})).await.status, 404, "named twice");
     let none = Client::legacy(&upstream, "alice").call(1, "count", json!({})).await;
     assert_eq!(none.status, 400, "no session");
     assert!(none.body.contains("Mcp-Session-Id header required"));

@@ -90,10 +90,72 @@ fn a_modern_server_asks_nothing() {
     table.hear(br#"[{"method":"notifications/message"}]"#);
     table.hear(br#"{"method":"notifications/tools/list_changed"}"#);
     table.hear(br#"{"method":"notifications/progress","params":{"progressToken":1}}"#);
+    // Request 1 listens to nothing.
+    table.hear(br#"{"method":"notifications/cancelled","params":{"requestId":1}}"#);
+    let about = r#"{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}"#;
+    let changed = "notifications/tools/list_changed";
+    table.hear(format!(r#"{{"method":"{changed}","params":{about}}}"#).as_bytes());
+    assert!(table.is_working());
     outlet.end();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(matches!(outlet.poll_next(&mut cx), std::task::Poll::Ready(None)));
-    assert_eq!((table.nonsense, table.lost), (2, 2));
+    assert_eq!((table.nonsense, table.lost), (2, 4));
+}
+
+#[tokio::test]
+async fn nobody_reads_what_another_asked_for() {
+    let mut table = Table::new(Era::Modern, 1_000);
+    let wants =
+        r#"{"id":1,"method":"x","params":{"_meta":{"io.modelcontextprotocol/logLevel":"info"}}}"#;
+    let said = br#"{"method":"notifications/message","params":{"data":1}}"#;
+    let (_, first) = ask(&mut table, wants);
+    let (_quiet, quiet) = ask(&mut table, r#"{"id":2,"method":"x"}"#);
+    table.hear(said);
+    let (number, second) = ask(&mut table, wants);
+    table.hear(said);
+    assert_eq!(table.lost, 1, "of two, nobody knows");
+    table.give_up(&[number]);
+    table.end(Fault::Broken);
+    assert!(matches!(first.next().await, Some(Item::Message(_))));
+    assert!(matches!(first.next().await, Some(Item::Failed(..))));
+    assert!(matches!(quiet.next().await, Some(Item::Failed(..))));
+    second.end();
+    assert!(second.next().await.is_none());
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    // Notifications, while there is no stream.
+    let mut table = legacy();
+    for _ in 0..MAX_BACKLOG + 10 {
+        table.hear(br#"{"method":"notifications/tools/list_changed"}"#);
+    }
+    assert_eq!(table.lost, 10);
+
+    // Requests of the server, while there is one.
+    let mut table = legacy();
+    let _stream = table.open_stream();
+    let asked = |number| format!(r#"{{"id":{number},"method":"ping"}}"#);
+    let replies = (0..MAX_ASKED + 10).filter_map(|n| table.hear(asked(n).as_bytes()).reply).count();
+    assert_eq!(replies, 10);
+
+    // What is for nobody.
+    let mut table = legacy();
+    let (number, _outlet) = ask(&mut table, r#"{"id":1,"method":"x"}"#);
+    let answer = format!(r#"{{"id":{number},"result":{{}}}}"#);
+    let late = (0..MAX_LOST + 10).take_while(|_| !table.hear(answer.as_bytes()).abusive).count();
+    assert_eq!(late, MAX_LOST as usize + 1, "the first is an answer");
+}
+
+#[test]
+fn an_answer_too_long_is_known_when_it_is_the_only_one() {
+    let mut table = legacy();
+    let _one = ask(&mut table, r#"{"id":1,"method":"x"}"#);
+    assert!(table.hear_too_much());
+    assert!(!table.is_working());
+    let _two = ask(&mut table, r#"{"id":1,"method":"x"}"#);
+    let _three = ask(&mut table, r#"{"id":2,"method":"x"}"#);
+    assert!(!table.hear_too_much(), "of two, nobody knows");
 }
 
 #[tokio::test]
