@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, test_kill_process};
 use crate::ask::{bearer, call, list, send};
 use crate::rig::{FILE, Folder, Gateway, PATIENCE, RESOURCE, Rig};
 
-/// Answers each request with its own number and environment.
+/// Answers each request with its own number and environment, and writes a file at its orderly end.
 const SERVER: &str = r#"while read -r line; do
   id=$(printf %s "$line" | /bin/sed -n 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/p')
   case $line in
@@ -15,7 +15,8 @@ const SERVER: &str = r#"while read -r line; do
       echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]}}" ;;
     *) test -n "$id" && echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"resultType\":\"complete\"}}" ;;
   esac
-done"#;
+done
+echo bye >"$0.$$""#;
 
 #[tokio::test]
 async fn everybody_has_a_process_of_their_own_and_none_stays() {
@@ -58,6 +59,7 @@ async fn everybody_has_a_process_of_their_own_and_none_stays() {
             }
         };
         tokio::time::timeout(PATIENCE, gone).await.expect("no process stays");
+        assert_eq!(folder.read(&format!("server.sh.{number}")), "bye\n", "it was not killed");
     }
     assert!(!folder.read("audit.jsonl").contains("open-sesame"));
 }

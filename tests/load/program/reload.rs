@@ -15,6 +15,8 @@ const STREAMS: usize = 16;
 const TIMES: u64 = 8;
 const PAUSE: Duration = Duration::from_millis(5);
 const BETWEEN: Duration = Duration::from_millis(400);
+/// How soon a stream must have ended.
+const SOON: Duration = Duration::from_secs(10);
 
 pub async fn run(rig: &Rig) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
@@ -57,7 +59,7 @@ pub async fn run(rig: &Rig) -> Result<()> {
         calls += done?.map_err(|why| format!("a call failed while the file was read: {why}"))?;
     }
     let all = async { while streams.join_next().await.is_some() {} };
-    let ended = tokio::time::timeout(BETWEEN, all).await;
+    let ended = tokio::time::timeout(SOON, all).await;
     ended.map_err(|_| "a stream stayed although its gate is not in force any more")?;
     println!(
         "{} times read again: {calls} calls, none failed; {STREAMS} streams ended when their server changed, none \

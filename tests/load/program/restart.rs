@@ -15,9 +15,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How long the server is away.
 const AWAY: Duration = Duration::from_secs(2);
 /// How soon after its death a call that it was working on must have ended.
-const SOON: Duration = Duration::from_secs(3);
-/// What a call may say that ran while the server was away.
-const CLEAR: [&str; 3] = ["502 ", "503 ", "504 "];
+const SOON: Duration = Duration::from_secs(10);
+/// How a call may end that ran while the server was away. An answer of which the client has a part breaks off, so
+/// that nobody takes the part for the whole.
+const CLEAR: [&str; 4] = ["502 ", "503 ", "504 ", "the answer broke off"];
 
 pub async fn run(rig: &mut Rig) -> Result<()> {
     let (stop, stopped) = watch::channel(false);

@@ -17,6 +17,8 @@ const OPENING: usize = 32;
 /// Callers beside the streams, each with a pause after each call.
 const CALLERS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(40);
+/// How soon the last news must be there.
+const SOON: Duration = Duration::from_secs(10);
 /// How much more memory at the end is noise: one part in so many, and so many KiB.
 const NOISE: (u64, u64) = (20, 2048);
 
@@ -80,6 +82,13 @@ pub async fn run(rig: &Rig, count: usize, time: Duration) -> Result<()> {
     callers.shutdown().await;
 
     let news = |seen: &Arc<Seen>| seen.news.load(Ordering::Relaxed);
+    let all = async {
+        while seen.iter().any(|seen| news(seen) < told) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // Whoever has not heard by then is told of below.
+    let _ = tokio::time::timeout(SOON, all).await;
     let (least, most) = (seen.iter().map(news).min(), seen.iter().map(news).max());
     let ended = seen.iter().filter(|seen| seen.ended.load(Ordering::Relaxed)).count();
     let third = memory.len() / 3;
