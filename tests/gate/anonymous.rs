@@ -93,6 +93,33 @@ async fn only_the_chosen_methods_need_no_token() {
     }
 }
 
+/// R-228: lists of callers without a token are filtered for them.
+#[tokio::test]
+async fn nobody_sees_only_what_is_open() {
+    let mint = Mint::es256(ISSUER);
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"get_weather"},{"name":"write_file"}]}}"#;
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(Policy::from_yaml(POLICY).unwrap())
+        .danger_optional_for([McpMethod::ToolsList])
+        .build()
+        .unwrap();
+    let addr = serve(gate.layer(Upstream::always(Answer::json(list)))).await;
+    let token = mint.token().claim("groups", json!(["staff"])).sign();
+    let ask = || Ask::modern("tools/list", "", None);
+    for (who, ask, shown) in [
+        ("nobody", ask(), json!(["get_weather"])),
+        ("a reader", ask().bearer(&token), json!(["get_weather", "write_file"])),
+    ] {
+        let reply = h1(addr, &ask).await;
+        assert_eq!(reply.status, 200, "{who}");
+        let answer: Value = serde_json::from_str(&reply.text()).unwrap();
+        let names = answer["result"]["tools"].as_array().unwrap().iter();
+        assert_eq!(names.map(|tool| tool["name"].clone()).collect::<Value>(), shown, "{who}");
+    }
+}
+
 #[tokio::test]
 async fn records_say_that_nobody_called() {
     let mint = Mint::es256(ISSUER);

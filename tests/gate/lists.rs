@@ -79,6 +79,7 @@ fn check(name: &str, list: &List, version: &str, message: &Value) {
     }
 }
 
+///
 #[tokio::test]
 async fn every_list_in_every_form() {
     for list in &LISTS {

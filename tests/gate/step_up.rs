@@ -58,6 +58,7 @@ fn asked_for(reply: &Reply) -> &str {
 
 /// everything that the operation needs, at once; for clients of 2025-11-25, which ask for
 /// exactly what they are told, also what they have of the base scopes.
+///
 #[tokio::test]
 async fn all_scopes_at_once_by_era() {
     let authority = Authority::in_process();

@@ -54,6 +54,7 @@ fn by_name(asked: &point::Asked) -> Reply {
     }
 }
 
+///
 #[tokio::test]
 async fn one_question() {
     let point = Point::new(by_name).await;
@@ -166,6 +167,7 @@ async fn nobody_is_asked_about_whom_it_cannot_know() {
     assert_eq!(point.count(), 0);
 }
 
+///
 #[tokio::test]
 async fn a_list_takes_few_requests() {
     let point = Point::new(by_name).await;
@@ -302,6 +304,7 @@ async fn an_argument_that_passes_for_one_that_is_sent_is_a_denial() {
     assert_eq!(ask(&none, &call(&caller, "ok").with_arguments(&sent)).await, yes());
 }
 
+///
 #[tokio::test]
 async fn whatever_goes_wrong_is_a_denial() {
     let body = |status, kind: &str, body: &str| Reply {

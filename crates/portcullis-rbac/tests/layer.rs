@@ -238,6 +238,7 @@ async fn answer(caller: Caller, message: McpMessage) -> (u16, Option<String>, St
     (response.status().as_u16(), challenge, text(response).await)
 }
 
+///
 #[tokio::test]
 async fn refusals_byte_for_byte() {
     use TargetKind::{Prompt, Resource, ResourceTemplate};

@@ -78,6 +78,7 @@ fn ask(policy: &Policy, caller: &Caller, kind: TargetKind, name: &str) -> String
     word(&policy.decide(&Query::new(caller, V, Method::ToolsCall).on(kind, name)))
 }
 
+///
 #[test]
 fn verdicts() {
     use TargetKind::{Prompt, Resource, ResourceTemplate, Task, Tool};
@@ -190,6 +191,7 @@ fn verdicts() {
     }
 }
 
+///
 #[test]
 fn uri_tricks() {
     let rows = [

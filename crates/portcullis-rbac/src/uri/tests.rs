@@ -9,6 +9,7 @@ fn normal(uri: &str) -> Option<String> {
     }
 }
 
+///
 #[test]
 fn tricks_are_refused() {
     let rows = [
