@@ -10,6 +10,8 @@
     reason = "tests"
 )]
 
+#[cfg(all(feature = "opentelemetry", feature = "tracing-opentelemetry"))]
+mod collector;
 mod common;
 mod health;
 mod numbers;

@@ -10,7 +10,7 @@ use tower::{Layer as _, ServiceExt as _};
 
 use crate::common::*;
 
-async fn some_traffic(telemetry: &Telemetry) {
+pub(crate) async fn some_traffic(telemetry: &Telemetry) {
     telemetry.tool_names("notes", ["read"]);
     telemetry.watch("notes", |report: &mut Report| report.keys(Keys::new("https://id.example")));
     let acts: [fn(&mut Request<()>) -> Answer; 2] = [
