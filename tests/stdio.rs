@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use portcullis::forwarded::Environment;
-use portcullis::stdio::StdioGate;
+use portcullis::stdio::{NamedLayer, StdioGate};
 use portcullis::testing::Authority;
-use portcullis::{JsonLines, Policy, Verifier};
+use portcullis::{JsonLines, Policy, Principal, Verifier};
 use portcullis_test::{Answer, DropProbe, FakeMcp};
 use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion};
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, ServiceError};
@@ -180,16 +180,23 @@ fn result(id: u32) -> Answer {
     Answer::json(result.to_string())
 }
 
-/// Serves `upstream` to rita, on a pipe.
-fn start(upstream: FakeMcp) -> Client {
+fn rita() -> Principal {
     let vars = [("MCP_USER_EMAIL", "rita@example.com"), ("MCP_USER_GROUPS", "staff")];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let caller = Environment::principal("urn:example:laptops", vars).unwrap();
-    let gate = StdioGate::named(caller)
+    Environment::principal("urn:example:laptops", vars).unwrap()
+}
+
+/// Serves `upstream` to rita, on a pipe.
+fn start(upstream: FakeMcp) -> Client {
+    let gate = StdioGate::named(rita())
         .policy(Policy::from_yaml(POLICY).unwrap())
         .danger_no_audit()
         .build()
         .unwrap();
+    serve(gate, upstream)
+}
+
+fn serve(gate: StdioGate<Policy, NamedLayer>, upstream: FakeMcp) -> Client {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move {
         let (reader, writer) = tokio::io::split(theirs);
@@ -307,6 +314,55 @@ async fn a_token_is_verified_for_every_message() {
     let records = records(&trail);
     assert!(records.iter().any(|r| r.to_string().contains("rita")), "{records:#?}");
     assert!(!records.iter().any(|r| r.to_string().contains(&token)));
+}
+
+#[cfg(all(feature = "roster", feature = "telemetry"))]
+#[tokio::test]
+async fn a_caller_is_counted_watched_and_blocked() {
+    use portcullis::audit::MemorySink;
+    use portcullis::roster::{Block, MemoryStore, PersonId, Roster};
+    use portcullis::telemetry::Telemetry;
+
+    let roster = Roster::builder(MemoryStore::new()).build().unwrap();
+    let (telemetry, records) = (Telemetry::new(), MemorySink::new());
+    let gate = StdioGate::named(rita())
+        .policy(Policy::from_yaml(POLICY).unwrap())
+        .resource("stdio:notes")
+        .audit(records.clone())
+        .roster(roster.clone())
+        .build()
+        .unwrap()
+        .watched_by(&telemetry, "notes");
+    let upstream = FakeMcp::new();
+    upstream.push(result(1));
+    let mut client = serve(gate, upstream.clone());
+    assert!(client.ask(&read_note(1)).await["result"].is_object());
+    let id = PersonId::new("urn:example:laptops", "rita@example.com");
+    let rita = roster.person(id.clone()).await.unwrap().unwrap();
+    assert_eq!((rita.requests, rita.servers), (1, vec!["stdio:notes".to_owned()]));
+
+    roster.block(Block::new(id.clone(), std::time::Duration::ZERO).by("carol")).await.unwrap();
+    let refused = client.ask(&read_note(2)).await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-31403)));
+    assert_eq!(upstream.count(), 1);
+    roster.unblock(id).await.unwrap();
+    let hidden = message(3, "tools/call", json!({"name": "purge_notes", "arguments": {}}));
+    assert_eq!(client.ask(&hidden.to_string()).await["error"]["code"], -32602);
+
+    let numbers = telemetry.metrics_text();
+    for part in [
+        r#"portcullis_requests_total{route="notes",outcome="ok",status="200"} 1"#,
+        r#"portcullis_requests_total{route="notes",outcome="denied",status="403"} 1"#,
+        r#"portcullis_tool_calls_total{route="notes",tool="read_note",decision="allow"} 1"#,
+        r#"portcullis_roster_blocked{route="notes"} 0"#,
+        r#"portcullis_audit_queue_capacity{route="notes",sink="0"}"#,
+    ] {
+        assert!(numbers.contains(part), "{part}\n{numbers}");
+    }
+    let lines = records.lines();
+    for part in [r#""reason":"blocked""#, r#""event":"person.blocked""#, "by carol"] {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
+    }
 }
 
 /// Its answer may depend on what the client says next.

@@ -33,6 +33,9 @@
 //! transports: each line is handed to it as a request, and each message of its answers is written as
 //! a line.
 //!
+//! With the feature `roster`, the [builder](StdioGateBuilder) takes a roster: who uses the server is on it, and who
+//! is blocked is refused. With `telemetry`, `StdioGate::watched_by` counts and traces each message.
+//!
 //! # What it does not do
 //! It is no barrier to the person at the keyboard, who can start the server without it. Values for
 //! `Mcp-Param-*` fields (`x-mcp-header`) are not derived: such tools are for HTTP.
@@ -62,6 +65,7 @@ use tower_service::Service;
 pub use named::{Named, NamedLayer};
 
 use crate::builder::Audit;
+use crate::known::{Known, KnownLayer};
 use crate::{BuildError, Chosen, Clock, Missing};
 
 /// What audit records call the resource, unless it is named.
@@ -72,10 +76,13 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A gate for one process and one caller; see the [module docs](self).
 pub struct StdioGate<A, C> {
-    audit: AuditLayer,
-    sign_in: C,
+    pub(crate) audit: AuditLayer,
+    pub(crate) sign_in: C,
+    pub(crate) known: KnownLayer,
     inspect: InspectLayer,
-    rbac: RbacLayer<A>,
+    pub(crate) rbac: RbacLayer<A>,
+    #[cfg(feature = "telemetry")]
+    pub(crate) watch: Option<portcullis_telemetry::WatchLayer>,
     authorization: Option<HeaderValue>,
     max_line: usize,
 }
@@ -89,6 +96,8 @@ pub struct StdioGateBuilder<P, C> {
     limits: Limits,
     max_line: usize,
     clock: Option<Clock>,
+    #[cfg(feature = "roster")]
+    roster: Option<portcullis_roster::Roster>,
     audit: Audit,
 }
 
@@ -127,15 +136,25 @@ impl<C> StdioGateBuilder<Missing, C> {
             limits: Limits::new(),
             max_line: lines::MAX_LINE,
             clock: None,
+            #[cfg(feature = "roster")]
+            roster: None,
             audit: Audit::default(),
         }
     }
 
     /// What the caller may do.
     pub fn policy<A: Authorizer>(self, authorizer: A) -> StdioGateBuilder<Chosen<A>, C> {
-        let Self { sign_in, authorizer: _, resource, limits, max_line, clock, audit } = self;
-        let authorizer = Chosen(authorizer);
-        StdioGateBuilder { sign_in, authorizer, resource, limits, max_line, clock, audit }
+        StdioGateBuilder {
+            sign_in: self.sign_in,
+            authorizer: Chosen(authorizer),
+            resource: self.resource,
+            limits: self.limits,
+            max_line: self.max_line,
+            clock: self.clock,
+            #[cfg(feature = "roster")]
+            roster: self.roster,
+            audit: self.audit,
+        }
     }
 }
 
@@ -149,6 +168,15 @@ impl<P, C> StdioGateBuilder<P, C> {
     /// Limits of messages and of what is in flight.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Keeps this roster: who uses the server, and who is blocked. Its database may be shared with other
+    /// servers, this one being known by its [`resource`](Self::resource) there. A caller who is blocked gets
+    /// errors, and what is under way ends.
+    #[cfg(feature = "roster")]
+    pub fn roster(mut self, roster: portcullis_roster::Roster) -> Self {
+        self.roster = Some(roster);
         self
     }
 
@@ -184,7 +212,9 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
     /// # Errors
     /// When a part's configuration is not valid; the source names what and why.
     pub fn build(self) -> Result<StdioGate<A, C>, BuildError> {
-        let Self { sign_in, authorizer, resource, limits, max_line, clock, audit } = self;
+        let Self { sign_in, authorizer, resource, limits, max_line, clock, audit, .. } = self;
+        #[cfg(feature = "roster")]
+        let roster = self.roster;
         let policy_clock = clock.clone();
         let clock = clock.unwrap_or_default();
         let challenge = Challenge::without_metadata([] as [&str; 0])
@@ -195,19 +225,30 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
         if let Some(clock) = policy_clock {
             rbac = rbac.clock(clock);
         }
+        let audit = audit.over_stdio().build(&resource, clock, None)?;
+        #[cfg(feature = "roster")]
+        let known = KnownLayer::new(roster, &resource, &audit);
+        #[cfg(not(feature = "roster"))]
+        let known = KnownLayer::default();
         Ok(StdioGate {
-            audit: audit.over_stdio().build(&resource, clock, None)?,
+            audit,
             sign_in,
+            known,
             inspect,
             rbac,
+            #[cfg(feature = "telemetry")]
+            watch: None,
             authorization,
             max_line,
         })
     }
 }
 
-/// The layers around a service: audit, who is calling, inspection, policy.
-type Stack<S, A, C> = AuditService<<C as Layer<Inspect<Rbac<S, A>>>>::Service>;
+/// The layers inside sign-in: the roster, inspection, policy.
+type Inside<S, A> = Known<Inspect<Rbac<S, A>>>;
+
+/// The layers around a service: audit, who is calling, and those inside.
+type Stack<S, A, C> = AuditService<<C as Layer<Inside<S, A>>>::Service>;
 
 impl<A, C> StdioGate<A, C> {
     /// Serves `service` on this process's standard input and output until the client closes them.
@@ -216,7 +257,7 @@ impl<A, C> StdioGate<A, C> {
     /// When reading or writing fails.
     pub async fn serve<S, B>(&self, service: S) -> io::Result<()>
     where
-        C: Layer<Inspect<Rbac<S, A>>>,
+        C: Layer<Inside<S, A>>,
         Stack<S, A, C>: Service<Request<Buffered>, Response = Response<B>> + Clone + Send + 'static,
         <Stack<S, A, C> as Service<Request<Buffered>>>::Future: Send,
         <Stack<S, A, C> as Service<Request<Buffered>>>::Error: Send,
@@ -238,17 +279,24 @@ impl<A, C> StdioGate<A, C> {
         writer: impl AsyncWrite + Unpin,
     ) -> io::Result<()>
     where
-        C: Layer<Inspect<Rbac<S, A>>>,
+        C: Layer<Inside<S, A>>,
         Stack<S, A, C>: Service<Request<Buffered>, Response = Response<B>> + Clone + Send + 'static,
         <Stack<S, A, C> as Service<Request<Buffered>>>::Future: Send,
         <Stack<S, A, C> as Service<Request<Buffered>>>::Error: Send,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Error + Send + Sync + 'static,
     {
-        let gated = self.sign_in.layer(self.inspect.layer(self.rbac.layer(service)));
-        let stack = self.audit.layer(gated);
-        let ended =
-            bridge::run(stack, self.authorization.clone(), self.max_line, reader, writer).await;
+        let inside = self.known.layer(self.inspect.layer(self.rbac.layer(service)));
+        let stack = self.audit.layer(self.sign_in.layer(inside));
+        let (authorization, max_line) = (self.authorization.clone(), self.max_line);
+        #[cfg(feature = "telemetry")]
+        if let Some(watch) = &self.watch {
+            let watched = watch.layer(stack);
+            let ended = bridge::run(watched, authorization, max_line, reader, writer).await;
+            self.audit.flush().await;
+            return ended;
+        }
+        let ended = bridge::run(stack, authorization, max_line, reader, writer).await;
         self.audit.flush().await;
         ended
     }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use portcullis_audit::{AuditLog, Delivery};
+use portcullis_audit::{AuditLayer, AuditLog, Delivery};
 use portcullis_core::Text;
 use portcullis_forwarded::ForwardedLayer;
 use portcullis_jwt::{JwtLayer, Verifier};
-use portcullis_rbac::Authorizer;
+use portcullis_rbac::{Authorizer, RbacLayer};
 use portcullis_telemetry::{
     AuditSink, Keys, Policy, Report, Roster, Source, Telemetry, TokenCache, ToolNames, WatchLayer,
 };
 
 use crate::PortcullisLayer;
 use crate::known::KnownLayer;
+#[cfg(feature = "stdio")]
+use crate::stdio::{NamedLayer, StdioGate};
 
 impl<A: Authorizer> PortcullisLayer<A, JwtLayer> {
     /// Lets `telemetry` watch this gate under the name `route`: what it asks of the gate's keys,
@@ -56,14 +58,49 @@ impl<A: Authorizer, V> PortcullisLayer<A, ForwardedLayer<V>> {
     }
 }
 
+#[cfg(feature = "stdio")]
+impl<A: Authorizer> StdioGate<A, JwtLayer> {
+    /// Lets `telemetry` watch this gate under the name `route`: each message that is served from now on, and what
+    /// it asks of the gate's keys, policy and audit sinks. Serve its numbers and checks on a listener of their own:
+    /// standard output is the client's.
+    #[must_use]
+    pub fn watched_by(mut self, telemetry: &Telemetry, route: &str) -> Self {
+        let verifier = self.sign_in.verifier().clone();
+        telemetry.watch(route, move |report: &mut Report| report_keys(&verifier, report));
+        self.watch = Some(watched(&self.rbac, &self.known, &self.audit, telemetry, route));
+        self
+    }
+}
+
+#[cfg(feature = "stdio")]
+impl<A: Authorizer> StdioGate<A, NamedLayer> {
+    /// Lets `telemetry` watch this gate under the name `route`: each message that is served from now on, and what
+    /// it asks of the gate's policy and audit sinks. Serve its numbers and checks on a listener of their own:
+    /// standard output is the client's.
+    #[must_use]
+    pub fn watched_by(mut self, telemetry: &Telemetry, route: &str) -> Self {
+        self.watch = Some(watched(&self.rbac, &self.known, &self.audit, telemetry, route));
+        self
+    }
+}
+
 impl<A: Authorizer, C> PortcullisLayer<A, C> {
     fn watched(&self, telemetry: &Telemetry, route: &str) -> WatchLayer {
-        let authorizer = Arc::clone(self.rbac.authorizer());
-        telemetry.tools(route, Tools(Arc::clone(&authorizer)));
-        telemetry
-            .watch(route, Parts { authorizer, known: self.known.clone(), audit: self.audit.log() });
-        telemetry.layer(route)
+        watched(&self.rbac, &self.known, &self.audit, telemetry, route)
     }
+}
+
+fn watched<A: Authorizer>(
+    rbac: &RbacLayer<A>,
+    known: &KnownLayer,
+    audit: &AuditLayer,
+    telemetry: &Telemetry,
+    route: &str,
+) -> WatchLayer {
+    let authorizer = Arc::clone(rbac.authorizer());
+    telemetry.tools(route, Tools(Arc::clone(&authorizer)));
+    telemetry.watch(route, Parts { authorizer, known: known.clone(), audit: audit.log() });
+    telemetry.layer(route)
 }
 
 struct Tools<A>(Arc<A>);

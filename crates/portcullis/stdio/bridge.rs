@@ -303,7 +303,8 @@ where
     };
     let body = body.to_bytes();
     if let Some(message) = Message::read(&body) {
-        let _gone = out.send(one_line(&body)).await;
+        let named = message.name(id, &body).unwrap_or_else(|| one_line(&body));
+        let _gone = out.send(named).await;
         return message.version;
     }
     match status {
@@ -358,6 +359,20 @@ impl Message {
         let answers = message.get("id").filter(|_| message.get("method").is_none()).cloned();
         let is_message = message.is_array() || message.get("jsonrpc").is_some();
         is_message.then_some(Self { answers, version })
+    }
+}
+
+impl Message {
+    /// An error that answers to nobody, as one for `id`: who is calling is settled before the message is read,
+    /// and over HTTP the request itself says whose answer it is.
+    fn name(&self, id: &Value, bytes: &[u8]) -> Option<Bytes> {
+        if id.is_null() || self.answers.as_ref().is_some_and(|answers| !answers.is_null()) {
+            return None;
+        }
+        let mut message: Value = serde_json::from_slice(bytes).ok()?;
+        message.get("error")?;
+        message.as_object_mut()?.insert("id".to_owned(), id.clone());
+        Some(message.to_string().into())
     }
 }
 
