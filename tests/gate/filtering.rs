@@ -296,7 +296,7 @@ impl Rig {
 fn messages(body: &[u8], form: &Form) -> Vec<Value> {
     let text = std::str::from_utf8(body).unwrap();
     let documents: Vec<String> = if form.stream {
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let text = lines(body);
         let data = |event: &str| {
             let lines = event.lines().filter_map(|line| line.strip_prefix("data:"));
             lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
@@ -310,6 +310,11 @@ fn messages(body: &[u8], form: &Form) -> Vec<Value> {
         message => vec![message],
     };
     documents.iter().flat_map(read).collect()
+}
+
+/// The same with one way to end lines.
+fn lines(body: &[u8]) -> String {
+    std::str::from_utf8(body).unwrap().replace("\r\n", "\n").replace('\r', "\n")
 }
 
 #[test]
@@ -348,9 +353,11 @@ fn what_is_shown_is_what_can_be_used() {
         let (shown, hidden) = counts.get();
         counts.set((shown + usable.len(), hidden + list.len() - usable.len()));
 
-        // Not a byte depends on where the chunks break.
+        // Nothing depends on where the chunks break, but how lines end: an event whose last CR ends a chunk
+        // does not wait to see whether LF follows.
         let whole = Form { breaks: Vec::new(), ..form.clone() };
-        prop_assert_eq!(rig.list(kind, &whole, whole.answer(&document)).1, body);
+        let whole = rig.list(kind, &whole, whole.answer(&document)).1;
+        prop_assert_eq!(lines(&whole), lines(&body));
         Ok(())
     });
     outcome.unwrap();
