@@ -21,6 +21,7 @@ mod commands;
 mod faults;
 mod identity;
 mod listeners;
+mod records;
 mod reload;
 mod rig;
 mod sidecar;

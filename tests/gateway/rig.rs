@@ -203,10 +203,15 @@ impl Rig {
         self.folder.write("gateway.yaml", &old.replace(from, to));
     }
 
-    /// Asks for the file to be read again, and waits until that is done for the `nth` time.
-    pub async fn reload(&self, nth: usize) {
+    /// Asks for the changed file to be read again, and waits until it is in force.
+    pub async fn reload(&self) {
+        self.reload_to("the file is in force", 1).await;
+    }
+
+    /// The same, until the log has said so for the `nth` time. The gateway may have seen the change by itself before.
+    pub async fn reload_to(&self, said: &str, nth: usize) {
         self.gateway.signal(Signal::HUP);
-        self.gateway.log.find_nth("the file is in force", nth).await.unwrap();
+        self.gateway.log.find_nth(said, nth).await.unwrap();
     }
 
     /// Somebody's token.
