@@ -24,6 +24,8 @@ mod rmcp;
 mod serve;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "telemetry")]
+mod watched;
 mod whole;
 
 use support::Bench;
@@ -49,4 +51,7 @@ fn main() {
     }
     bench.group("audit, request", audit::request);
     bench.group("audit, writer", audit::writer);
+    bench.group("audit, on disk", audit::on_disk);
+    #[cfg(feature = "telemetry")]
+    bench.group("telemetry, request", watched::request);
 }
