@@ -114,7 +114,7 @@ async fn nobody_sees_only_what_is_open() {
     ] {
         let reply = h1(addr, &ask).await;
         assert_eq!(reply.status, 200, "{who}");
-        let answer: Value = serde_json::from_str(&reply.text()).unwrap();
+        let answer: Value = serde_json::from_str(reply.text()).unwrap();
         let names = answer["result"]["tools"].as_array().unwrap().iter();
         assert_eq!(names.map(|tool| tool["name"].clone()).collect::<Value>(), shown, "{who}");
     }
