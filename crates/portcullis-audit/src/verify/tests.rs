@@ -657,14 +657,14 @@ fn a_checkpoint_is_not_made_another_record() {
     assert_eq!(kinds(&verify(&lines).findings), [FindingKind::BadSignature]);
 }
 
-/// What follows does not vouch for it: the last two lines, each byte, by each bit and a few more.
+/// What follows does not vouch for it: the last two lines, each bit of each byte.
 #[test]
 fn no_byte_of_the_end_can_be_changed_unseen() {
     let lines = genuine();
     let whole = text(&lines).into_bytes();
     let end = whole.len() - text(&lines[lines.len() - 2..]).len();
     for at in end..whole.len() {
-        for by in 1..=255 {
+        for by in (0..8).map(|bit| 1 << bit) {
             let seen = is_seen(whole.clone(), at, by);
             assert!(seen, "byte {at} by {by}");
         }
