@@ -13,6 +13,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -21,7 +22,7 @@ use portcullis_core::{
     Arguments, Buffered, Caller, Challenge, Glance, McpMessage, McpRequestParts, Method, Permit,
     Principal, RequestFacts, ResponseFacts, Target, TargetKind, Text, ToolHints, Version,
 };
-use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer};
+use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer, Rule};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 const MODERN: Version = Version::V2026_07_28;
@@ -103,6 +104,22 @@ async fn a_tool_is_known_once_it_was_listed() {
         Policy::from_yaml("rules:\n  - { id: a, allow: { tools: [open] }, everyone: true }\n");
     let (permit, _) = answer(&layer(plain.unwrap()), call("open", "{}")).await;
     assert!(!permit.unwrap().view().notices(), "policies without annotations do not ask");
+}
+
+#[test]
+fn rules_begin_and_end_on_the_second() {
+    let rule = || Rule::allow("r").tools(["get"]).everyone();
+    let begins = rule().valid_from("2027-01-01T00:00:00+01:00");
+    let ends = rule().valid_until("2026-12-31T23:00:00Z");
+    for (name, rule, first) in [("begins", begins, true), ("ends", ends, false)] {
+        let policy = Policy::builder().add_rule(rule).build().unwrap();
+        let caller = caller();
+        let query = Query::new(&caller, MODERN, Method::ToolsCall).on(TargetKind::Tool, "get");
+        for (moment, allowed) in [(1_798_757_999, !first), (1_798_758_000, first)] {
+            let decision = policy.decide(&query.at(Duration::from_secs(moment)));
+            assert_eq!(matches!(decision, Decision::Allow { .. }), allowed, "{name} {moment}");
+        }
+    }
 }
 
 #[tokio::test]

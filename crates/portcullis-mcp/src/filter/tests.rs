@@ -5,6 +5,8 @@ use super::pass::{LISTS, list};
 use super::*;
 use crate::fakes::eyes;
 
+mod edges;
+
 const LIMITS: JsonLimits = JsonLimits { depth: 64, values: u32::MAX };
 
 const LEGACY: Facets<'_> = Facets {

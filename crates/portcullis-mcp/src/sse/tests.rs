@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod edges;
+
 /// What a client makes of an event.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Plain {

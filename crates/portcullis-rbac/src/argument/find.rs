@@ -230,6 +230,7 @@ mod tests {
         assert!(Pointer::parse("/a").unwrap().find(b"{\"a\":1").is_err());
         assert!(Pointer::parse("/a").unwrap().find(b"{\"a\":1} x").is_err());
         assert!(Pointer::parse("/a~2").is_err() && Pointer::parse("").is_err());
-        assert!(Pointer::parse(&"/a".repeat(17)).is_err());
+        assert!(Pointer::parse(&"/a".repeat(MAX_DEPTH)).is_ok());
+        assert!(Pointer::parse(&"/a".repeat(MAX_DEPTH + 1)).is_err());
     }
 }

@@ -157,3 +157,69 @@ fn on_demand() {
     let clone = loaded.clone();
     assert_eq!(clone.current().version(), loaded.version());
 }
+
+/// A policy that was read again has the clock of the one before.
+#[test]
+fn all_versions_go_by_one_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    let until = "    valid: { until: 1970-01-01T00:20:00Z }\n";
+    fs::write(&path, policy("a") + until).unwrap();
+    let (clock, hand) = Clock::manual(1_000);
+    let loaded = PolicyFile::new(&path).clock(clock).load().unwrap();
+    assert!(allows(&loaded, "a"));
+    fs::write(&path, policy("b") + until).unwrap();
+    assert!(loaded.reload().unwrap());
+    assert_eq!(loaded.status().loaded_at, Duration::from_secs(1_000));
+    assert!(allows(&loaded, "b"));
+    hand.advance(Duration::from_secs(200));
+    assert!(!allows(&loaded, "b"), "over");
+    fs::write(&path, policy("c")).unwrap();
+    assert!(loaded.reload().unwrap());
+    assert_eq!(loaded.status().loaded_at, Duration::from_secs(1_200));
+}
+
+#[test]
+fn a_failure_is_as_old_as_its_first_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    fs::write(&path, policy("a")).unwrap();
+    let (clock, hand) = Clock::manual(1_000);
+    let loaded = PolicyFile::new(&path).clock(clock).load().unwrap();
+    let since = || loaded.status().failing.map(|(since, _)| since.as_secs());
+    fs::write(&path, "rules: [").unwrap();
+    assert!(loaded.reload().is_err());
+    hand.advance(Duration::from_secs(5));
+    fs::remove_file(&path).unwrap();
+    assert!(loaded.reload().is_err());
+    assert_eq!(since(), Some(1_000), "another error, and of no use all along");
+    assert_eq!(loaded.standing().failing, Some(Duration::from_secs(1_000)));
+    assert_eq!(loaded.status().failures, 2);
+    fs::write(&path, policy("a")).unwrap();
+    assert!(!loaded.reload().unwrap());
+    assert_eq!(since(), None);
+    fs::remove_file(&path).unwrap();
+    assert!(loaded.reload().is_err());
+    assert_eq!(since(), Some(1_005), "a new failure");
+}
+
+/// What was written a moment ago may be written still, in a way that no later look can tell.
+#[test]
+fn a_file_that_is_new_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    fs::write(&path, policy("a")).unwrap();
+    let written = fs::metadata(&path).unwrap().modified().unwrap();
+    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (later, known) in [(0, false), (1, false), (4, true)] {
+        let (clock, _hand) = Clock::manual(written + later);
+        let loaded = PolicyFile::new(&path).clock(clock).load().unwrap();
+        assert_eq!(locked(&loaded.0.seen).settled.is_some(), known, "{later}");
+    }
+}
+
+#[test]
+fn looking_without_a_pause_is_not_possible() {
+    assert_eq!(PolicyFile::new("x").every(Duration::ZERO).every, Duration::from_millis(1));
+    assert_eq!(PolicyFile::new("x").every(Duration::from_secs(9)).every, Duration::from_secs(9));
+}

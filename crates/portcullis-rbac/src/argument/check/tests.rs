@@ -141,3 +141,23 @@ fn what_cannot_be_meant() {
     }
     assert!(Check::new(&a().matches("a".repeat(MAX_PATTERN + 1))).is_err());
 }
+
+#[test]
+fn limits_are_inclusive() {
+    let a = Argument::new;
+    let text = |length: usize| format!("\"{}\"", "a".repeat(length));
+    assert_eq!(judge(&a().matches("a*"), Some(&text(MAX_SUBJECT))), Truth::Yes);
+    assert_eq!(judge(&a().min(5).max(5), Some("5.0")), Truth::Yes);
+    assert_eq!(judge(&a().min_length(2).max_length(2), Some("[1,2]")), Truth::Yes);
+    let nested = |depth: usize| (0..depth).fold(a().min(1), |inner, _| a().each(inner));
+    for (name, argument, fits) in [
+        ("a pattern", a().matches("a".repeat(MAX_PATTERN)), true),
+        ("a longer one", a().matches("a".repeat(MAX_PATTERN + 1)), false),
+        ("lists of lists", nested(MAX_EACH), true),
+        ("one more", nested(MAX_EACH + 1), false),
+        ("no number", a().min(6).max(5), false),
+        ("no length", a().min_length(3).max_length(2), false),
+    ] {
+        assert_eq!(Check::new(&argument).is_ok(), fits, "{name}");
+    }
+}
