@@ -29,6 +29,8 @@ async fn a_server_can_verify_who_is_calling() {
         serde_json::from_str(send(rig.address, bare(http::Method::GET, path)).await.text())
             .unwrap();
     let key = serde_json::from_value(keys["keys"][0].clone()).unwrap();
+    // With the features of the whole workspace there are two, and somebody has to choose.
+    let _chosen_already = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let key = jsonwebtoken::DecodingKey::from_jwk(&key).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     rules.set_audience(&["https://notes.internal"]);
