@@ -34,6 +34,8 @@ mod miswired;
 mod networks;
 mod order;
 mod profiles;
+#[cfg(feature = "proxy")]
+mod proxied;
 mod readers;
 #[cfg(feature = "axum")]
 mod resources;

@@ -116,7 +116,10 @@ impl Element {
             }
             Note::InputRequired if answered => self.input_required = true,
             Note::TaskBegun if answered => self.task = true,
-            Note::UpstreamStatus(status) => self.upstream_status = Some(status),
+            // The first: whoever answers in the service's stead comes after.
+            Note::UpstreamStatus(status) => {
+                self.upstream_status.get_or_insert(status);
+            }
             Note::UpstreamCredential(source) => self.cred_source = Some(source),
             Note::Violation(reason) => self.violation = Some(reason),
             Note::Hook { name, reason } if answered => {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use portcullis_core::{Buffered, GateBody, Permit, ResponseFacts as _};
+use portcullis_core::{Buffered, Denial, DenialKind, GateBody, Permit, ResponseFacts as _};
 use tower_service::Service;
 
 use crate::docket::Docket;
@@ -142,8 +142,13 @@ where
                 StateProj::Calling { future, permit } => {
                     let mut response = ready!(future.poll(cx))?.map(GateBody::inner);
                     // What is there came from another stack, or from a server that would like to
-                    // vouch for itself.
+                    // vouch for itself. That the service failed a proxy may say: it vouches for nothing.
+                    let upstream = |denial: &&Denial| denial.kind() == DenialKind::Upstream;
+                    let failure = response.denial().filter(upstream).cloned();
                     response.clear();
+                    if let Some(failure) = failure {
+                        response.set_denial(failure);
+                    }
                     response.set_permit(taken(permit));
                     return Poll::Ready(Ok(response));
                 }
