@@ -75,7 +75,7 @@ impl Listen {
         self.granted
     }
 
-    /// Notes that the acknowledgement passed: nothing may pass before it. Of the resources asked for
+    /// Notes that the acknowledgement passed, as the client sees it: nothing may pass before it. Of the resources asked for
     /// only those in it count from now on.
     pub(crate) fn acknowledge(&mut self, message: &[u8], limits: JsonLimits) {
         self.acknowledged = true;
@@ -87,7 +87,7 @@ impl Listen {
         if read.is_err() {
             self.uris.clear();
         }
-        self.granted = std::mem::replace(&mut self.asked, asked).and(asked);
+        self.granted = std::mem::replace(&mut self.asked, asked);
     }
 
     /// Whether a notification of `method` may come now.

@@ -54,11 +54,6 @@ impl Lists {
         Self { tools: bits & 1 != 0, prompts: bits & 2 != 0, resources: bits & 4 != 0 }
     }
 
-    /// Those that are in both.
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self::from_bits(self.bits() & other.bits())
-    }
-
     /// The notifications that these have changed, in the subscription of that id.
     pub(crate) fn changed(self, subscription: Option<&str>) -> impl Iterator<Item = String> {
         let params = subscription
