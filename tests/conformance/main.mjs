@@ -1,16 +1,24 @@
-// The conformance suite against the fixture alone, then behind the gate: the same checks must pass. Behind a
-// policy that denies a little, all but the checks about that. Started by `run`, which installs the suite.
+// The conformance suite against the fixture alone, then behind the gate and behind the gateway: the same checks
+// must pass. Behind a policy that denies a little, all but the checks about that. Started by `run`, which installs
+// the suite.
 // With `write`, what the fixture alone passes becomes what is expected.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { startGateway } from '../peers/gateway.mjs';
 import { startHeader } from './header.mjs';
 import { differences, lines, suite } from './suite.mjs';
 
-const { CONFORMANCE_PROGRAM, CONFORMANCE_POLICY, CONFORMANCE_EXPECTED, CONFORMANCE_RESULTS } = process.env;
+const {
+  CONFORMANCE_PROGRAM, CONFORMANCE_GATEWAY, CONFORMANCE_POLICY, CONFORMANCE_OPEN_POLICY, CONFORMANCE_EXPECTED,
+  CONFORMANCE_RESULTS,
+} = process.env;
 const REVISIONS = ['2025-11-25', '2026-07-28'];
 // What policy.yaml denies, by the scenario that asks for it.
 const DENIED = ['prompts-get-with-image', 'resources-read-binary', 'tools-call-image'];
+// A server on pipes has no streams that could break off and be resumed: it answers each request at once, whole. The
+// suite notes that, and asks no more.
+const WHOLE = ['server-sse-multiple-streams', 'server-sse-polling'];
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
@@ -30,15 +38,34 @@ function fail(what, found) {
   for (const line of found) console.log(`  ${line}`);
 }
 
+/** The gateway at the address of `proxy`, before an upstream. */
+async function before(upstream, name, proxy, issuer) {
+  const folder = `${CONFORMANCE_RESULTS}/gateway-${name}`;
+  return startGateway(CONFORMANCE_GATEWAY, folder, {
+    public_url: new URL(proxy.url).origin,
+    listen: [{ http: '127.0.0.1:0' }],
+    authentication: { tokens: { issuers: [{ issuer, internal: true }] } },
+    policy: CONFORMANCE_OPEN_POLICY,
+    servers: { fixture: { path: '/mcp', upstream } },
+  });
+}
+
 /** A header proxy before each gate, and the gates. */
 async function startAll() {
-  const [open, limited] = await Promise.all([startHeader(), startHeader()]);
-  const fixture = JSON.parse(await start(CONFORMANCE_PROGRAM, [CONFORMANCE_POLICY, open.url, limited.url]));
-  for (const [proxy, gate] of [[open, fixture.open], [limited, fixture.limited]]) {
+  const [open, limited, http, stdio] = await Promise.all([0, 1, 2, 3].map(startHeader));
+  const urls = [open, limited, http, stdio].map(({ url }) => url);
+  const fixture = JSON.parse(await start(CONFORMANCE_PROGRAM, [CONFORMANCE_POLICY, ...urls]));
+  const command = { command: CONFORMANCE_PROGRAM, args: ['stdio'] };
+  const gateways = await Promise.all([
+    before({ http: { url: fixture.upstream } }, 'http', http, fixture.issuer),
+    before({ stdio: command }, 'stdio', stdio, fixture.issuer),
+  ]);
+  const gates = [[open, fixture.open], [limited, fixture.limited], [http, gateways[0].url], [stdio, gateways[1].url]];
+  for (const [proxy, gate] of gates) {
     proxy.target = new URL(gate).host;
     proxy.token = fixture.tokens[proxy.url];
   }
-  return { alone: fixture.alone, open: open.url, limited: limited.url };
+  return { alone: fixture.alone, open: open.url, limited: limited.url, http: http.url, stdio: stdio.url };
 }
 
 /** What is committed for a revision. */
@@ -54,7 +81,8 @@ const having = (checks, status) => [...checks].filter(([, check]) => check.statu
 const urls = await startAll();
 for (const revision of REVISIONS) {
   const run = (name) => suite(urls[name], revision, `${CONFORMANCE_RESULTS}/${revision}-${name}`);
-  const [alone, open, limited] = await Promise.all(['alone', 'open', 'limited'].map(run));
+  const [alone, open, limited, http, stdio] =
+    await Promise.all(['alone', 'open', 'limited', 'http', 'stdio'].map(run));
   const file = `${CONFORMANCE_EXPECTED}/${revision}.txt`;
   if (process.argv[2] === 'write') writeFileSync(file, `${lines(alone).join('\n')}\n`);
 
@@ -64,6 +92,11 @@ for (const revision of REVISIONS) {
   if (changed.length) fail(`${revision}, alone, is not as expected`, changed);
   const lost = differences(alone, open);
   if (lost.length) fail(`${revision}, behind the gate, differs`, lost);
+  const through = differences(alone, http);
+  if (through.length) fail(`${revision}, behind the gateway, differs`, through);
+  const piped = differences(alone, stdio).filter((line) => !WHOLE.includes(line.split(' ')[0]));
+  const broken = having(stdio, 'FAILURE').map(([name, { why }]) => `${name}: ${why}`);
+  if (piped.length || broken.length) fail(`${revision}, on pipes behind the gateway, differs`, [...piped, ...broken]);
 
   const denied = differences(open, limited);
   const wrong = denied.filter((line) => !DENIED.includes(line.split(' ')[0]));
@@ -72,7 +105,8 @@ for (const revision of REVISIONS) {
     const said = denied.some((line) => line.startsWith(`${scenario} `));
     if (!said) fail(`${revision}, behind the policy`, [`${scenario} passes although it is denied`]);
   }
-  const [first, second, third] = [alone, open, limited].map((checks) => having(checks, 'SUCCESS').length);
-  console.log(`${revision}: ${first} checks passed alone, ${second} behind the gate, ${third} behind the policy`);
+  const passed = [alone, open, http, stdio, limited].map((checks) => having(checks, 'SUCCESS').length);
+  console.log(`${revision}: ${passed[0]} checks passed alone, ${passed[1]} behind the gate, ${passed[2]} behind the `
+    + `gateway, ${passed[3]} behind it on pipes, ${passed[4]} behind the policy`);
 }
 process.exit(failed ? 1 : 0);

@@ -19,19 +19,22 @@ use axum::Router;
 use axum::serve::ListenerExt as _;
 use portcullis::testing::Authority;
 use portcullis::{Policy, Portcullis};
+use rmcp::ServiceExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use server::Fixture;
 use tokio::net::TcpListener;
 
 const USAGE: &str = "\
-usage: conformance POLICY_FILE OPEN_URL LIMITED_URL
-         serves the fixture three times: alone, behind a gate that permits all, and behind one with the
-         policy; clients reach the gates at these URLs. Prints the addresses, an issuer that it is too,
-         and tokens for the gates, as one line of JSON
+usage: conformance POLICY_FILE OPEN_URL LIMITED_URL [URL…]
+         serves the fixture alone, behind a gate that permits all, behind one with the policy, and once
+         more alone for a gate elsewhere; clients reach the gates at these URLs. Prints the addresses, an
+         issuer that it is too, and tokens for all these URLs, as one line of JSON
        conformance alone ADDRESS
-         serves the fixture at this address";
+         serves the fixture at this address
+       conformance stdio
+         serves it on standard input and output";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -45,13 +48,20 @@ async fn main() -> Result<()> {
             serve(listener, alone()?).await;
             Ok(())
         }
-        [policy, open, limited] => all(Policy::from_yaml_file(policy)?, open, limited).await,
+        ["stdio"] => {
+            let streams = (tokio::io::stdin(), tokio::io::stdout());
+            Fixture::new()?.serve(streams).await?.waiting().await?;
+            Ok(())
+        }
+        [policy, open, limited, ref others @ ..] => {
+            all(Policy::from_yaml_file(policy)?, open, limited, others).await
+        }
         _ => Err(USAGE.into()),
     }
 }
 
 /// Serves until it is killed.
-async fn all(policy: Policy, open: &str, limited: &str) -> Result<()> {
+async fn all(policy: Policy, open: &str, limited: &str, others: &[&str]) -> Result<()> {
     let authority = Authority::start().await?;
     let gate =
         |url| Portcullis::builder().resource(url).issuer(authority.issuer()).danger_no_audit();
@@ -60,11 +70,13 @@ async fn all(policy: Policy, open: &str, limited: &str) -> Result<()> {
         ("alone", alone()?),
         ("open", gate(open).danger_permit_all().build()?.router(service()?)),
         ("limited", gate(limited).policy(policy).build()?.router(service()?)),
+        ("upstream", alone()?),
     ];
-    let tokens = json!({open: token(open), limited: token(limited)});
+    let urls = [open, limited].into_iter().chain(others.iter().copied());
+    let tokens: Map<_, _> = urls.map(|url| (url.to_owned(), token(url).into())).collect();
     let mut said = Map::new();
     said.insert("issuer".to_owned(), authority.name().into());
-    said.insert("tokens".to_owned(), tokens);
+    said.insert("tokens".to_owned(), tokens.into());
     for (name, router) in routers {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}/mcp", listener.local_addr()?);

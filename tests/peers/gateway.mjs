@@ -1,0 +1,32 @@
+// The program of examples/gateway, started for a test with a file of its own.
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill()));
+
+/** Starts it in `folder`, with these settings; JSON is YAML, too. It has audit records in `audit.jsonl`. */
+export async function startGateway(program, folder, settings) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const path = (name) => `${folder}/${name}`;
+  const audit = { sinks: [{ file: { path: 'audit.jsonl' } }] };
+  writeFileSync(path('gateway.yaml'), JSON.stringify({ audit, ...settings }, null, 2));
+  const log = openSync(path('log.txt'), 'w');
+  const child = spawn(program, ['--config', path('gateway.yaml')], {
+    stdio: ['ignore', 'pipe', log],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  closeSync(log);
+  running.add(child);
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = line.match(/^listening on (http:.*)$/)?.[1];
+    if (!url) continue;
+    child.stdout.resume();
+    const text = () => readFileSync(path('audit.jsonl'), 'utf8');
+    const records = () => text().trim().split('\n').map((record) => JSON.parse(record));
+    return { url, text, records, log: () => readFileSync(path('log.txt'), 'utf8'), stop: () => child.kill() };
+  }
+  throw new Error(`the gateway did not start: ${readFileSync(path('log.txt'), 'utf8')}`);
+}
