@@ -56,8 +56,8 @@ fn asked_for(reply: &Reply) -> &str {
     challenge.split(r#"scope=""#).nth(1).unwrap().split('"').next().unwrap()
 }
 
-/// R-163: everything that the operation needs, at once; for clients of 2025-11-25, which ask for
-/// exactly what they are told, also what they have of the base scopes.
+/// R-163: everything that the operation needs, at once; for clients of revisions with sessions, which
+/// ask for exactly what they are told, also what they have of the base scopes.
 /// R-230.
 #[tokio::test]
 async fn all_scopes_at_once_by_era() {
@@ -65,7 +65,7 @@ async fn all_scopes_at_once_by_era() {
     let addr = gate(&authority, policy()).await;
     let staff = || authority.token(RESOURCE).group("staff");
     let some = || staff().scope("mcp:read").scope("other:scope");
-    let rows: [(&str, Ask, Token, &str); 6] = [
+    let rows: [(&str, Ask, Token, &str); 7] = [
         ("2026", Ask::call("write_file"), some(), "files:read files:write"),
         (
             "2025-11-25",
@@ -85,7 +85,18 @@ async fn all_scopes_at_once_by_era() {
             some().scope("files:read"),
             "files:read files:write mcp:read",
         ),
-        ("2025-06-18", legacy("write_file", "2025-06-18"), some(), "files:read files:write"),
+        (
+            "2025-06-18",
+            legacy("write_file", "2025-06-18"),
+            some(),
+            "files:read files:write mcp:read",
+        ),
+        (
+            "2025-03-26",
+            legacy("write_file", "2025-03-26"),
+            some(),
+            "files:read files:write mcp:read",
+        ),
         (
             "one missing",
             Ask::call("write_file"),

@@ -1,8 +1,8 @@
 //! Turns a decision about one message into a rule to pass by, or a denial.
 
 use portcullis_core::{
-    Caller, Challenge, Denial, HiddenAs, McpMessage, McpRequest, Method, Reason, TargetKind, Text,
-    Trail, Version,
+    Caller, Challenge, Denial, Era, HiddenAs, McpMessage, McpRequest, Method, Reason, TargetKind,
+    Text, Trail,
 };
 
 use crate::docket::{Finding, add_scopes};
@@ -75,9 +75,10 @@ fn step_up(
         // A token at all comes first.
         return Denial::no_token(challenge);
     };
-    if request.version() == Version::V2025_11_25 {
-        // Clients of this revision ask for exactly what they are told, so that a challenge
-        // without the scopes they have would lose these.
+    if request.version().era() == Era::Legacy {
+        // Clients of these revisions ask for exactly what they are told, so that a challenge
+        // without the scopes they have would lose these. The row has 2025-11-25 only,
+        // the first that defines this answer; its clients also talk to servers of older ones.
         let base = challenge.scopes().iter();
         add_scopes(&mut scopes, base.filter(|scope| principal.has_scope(scope)).cloned().collect());
     }
