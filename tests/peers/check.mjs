@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 const counts = { passed: 0, failed: 0 };
 
-/** Says whether `actual` is `expected`: a value, a pattern, or a predicate. */
+/** Says, and returns, whether `actual` is `expected`: a value, a pattern, or a predicate. */
 export function check(name, actual, expected = true) {
   let good;
   if (typeof expected === 'function') good = expected(actual);
@@ -11,6 +11,7 @@ export function check(name, actual, expected = true) {
   else good = isDeepStrictEqual(actual, expected);
   counts[good ? 'passed' : 'failed'] += 1;
   console.log(good ? `ok   ${name}` : `FAIL ${name}: ${JSON.stringify(actual)}, not ${expected}`);
+  return good;
 }
 
 /** Runs checks that belong together; an exception is one failure and does not end the rest. */

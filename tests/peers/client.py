@@ -1,14 +1,18 @@
 """The Python client, through the whole of MCP's authorization flow.
 
-client.py MCP_URL VERSION PERSON prints as JSON what the client saw.
+client.py MCP_URL VERSION PERSON prints as JSON what the client saw. Where there is `count_notes`, that is
+progress and a cancellation, too.
 """
 
 import asyncio
 import json
 import sys
+import uuid
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx2
+import mcp.client.session
 from mcp.client import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
@@ -64,6 +68,26 @@ def text(result):
     return result.content[0].text
 
 
+async def beyond(client):
+    """Progress of a call, and the end of one that is cancelled once it runs."""
+    progress, key = [], str(uuid.uuid4())
+
+    async def note(done, _total, _message):
+        progress.append(done)
+
+    counted = text(await client.call_tool("count_notes", {}, progress_callback=note))
+    with anyio.CancelScope() as scope:
+
+        async def enough(*_):
+            scope.cancel()
+
+        await client.call_tool("wait_for_notes", {"key": key}, progress_callback=enough)
+    waited = "cancelled" if scope.cancelled_caught else "answered"
+    # The others go on.
+    after = text(await client.call_tool("read_note", {"title": "welcome"}))
+    return {"progress": progress, "counted": counted, "key": key, "waited": waited, "after": after}
+
+
 async def main():
     application = Application()
     metadata = OAuthClientMetadata(
@@ -76,7 +100,11 @@ async def main():
     auth = OAuthClientProvider(
         MCP, metadata, application, application.redirect, application.callback
     )
-    mode = "legacy" if VERSION == "2025-11-25" else VERSION
+    mode = VERSION
+    if VERSION < "2026":
+        mode = "legacy"
+        # It always offers its newest revision. It speaks the others, if the server chooses them.
+        mcp.client.session.LATEST_HANDSHAKE_VERSION = VERSION
     async with httpx2.AsyncClient(auth=auth, timeout=20) as http:
         async with Client(streamable_http_client(MCP, http_client=http), mode=mode) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
@@ -87,9 +115,10 @@ async def main():
                 hidden = str(error)
             note = {"title": "lunch", "text": "Soup today."}
             added = text(await client.call_tool("add_note", note))
+            beside = await beyond(client) if "count_notes" in tools else {}
     asked, more = application.asked
     report = {"asked": asked, "tools": tools, "read": read, "hidden": hidden}
-    print(json.dumps(report | {"more": more, "added": added}))
+    print(json.dumps(report | {"more": more, "added": added} | beside))
 
 
 asyncio.run(main())

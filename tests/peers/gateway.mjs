@@ -6,13 +6,15 @@ import { createInterface } from 'node:readline';
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
 
-/** Starts it in `folder`, with these settings; JSON is YAML, too. It has audit records in `audit.jsonl`. */
-export async function startGateway(program, folder, settings) {
+/** Starts it in `folder`, with these settings (JSON is YAML, too) and files beside them. It has audit records in
+ * `audit.jsonl`. */
+export async function startGateway(program, folder, settings, files = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const path = (name) => `${folder}/${name}`;
   const audit = { sinks: [{ file: { path: 'audit.jsonl' } }] };
   writeFileSync(path('gateway.yaml'), JSON.stringify({ audit, ...settings }, null, 2));
+  for (const [name, text] of Object.entries(files)) writeFileSync(path(name), text);
   const log = openSync(path('log.txt'), 'w');
   const child = spawn(program, ['--config', path('gateway.yaml')], {
     stdio: ['ignore', 'pipe', log],
@@ -25,7 +27,8 @@ export async function startGateway(program, folder, settings) {
     if (!url) continue;
     child.stdout.resume();
     const text = () => readFileSync(path('audit.jsonl'), 'utf8');
-    const records = () => text().trim().split('\n').map((record) => JSON.parse(record));
+    // What comes after the last line end is being written.
+    const records = () => text().split('\n').slice(0, -1).map((record) => JSON.parse(record));
     return { url, text, records, log: () => readFileSync(path('log.txt'), 'utf8'), stop: () => child.kill() };
   }
   throw new Error(`the gateway did not start: ${readFileSync(path('log.txt'), 'utf8')}`);

@@ -1,6 +1,7 @@
 // The TypeScript clients, through the whole of MCP's authorization flow:
 //   typescript.mjs v1|v2 MCP_URL VERSION PERSON
-// Prints as JSON what the client saw.
+// Prints as JSON what the client saw. Where there is `count_notes`, that is progress and a cancellation, too.
+import { randomUUID } from 'node:crypto';
 import { browse } from './browser.mjs';
 
 const [sdk, mcp, version, person] = process.argv.slice(2);
@@ -48,12 +49,41 @@ const finish = () => transport.finishAuth(sdk === 'v2' ? application.back : appl
 async function connect() {
   const options = { capabilities: {} };
   if (sdk === 'v2') {
-    options.versionNegotiation = { mode: version === '2025-11-25' ? 'legacy' : { pin: version } };
+    const modern = version >= '2026';
+    options.versionNegotiation = { mode: modern ? { pin: version } : 'legacy' };
+    if (!modern) options.supportedProtocolVersions = [version];
   }
   const client = new Client({ name: 'peers', version: '1' }, options);
   transport = new StreamableHTTPClientTransport(new URL(mcp), { authProvider: application });
+  if (sdk === 'v1') offer(transport);
   await client.connect(transport);
   return client;
+}
+
+/** The first SDK always offers its newest revision. It speaks the others, if the server chooses them. */
+function offer(transport) {
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => {
+    if (message.method === 'initialize') message.params.protocolVersion = version;
+    return send(message, options);
+  };
+}
+
+/** Progress of a call, and the end of one that is cancelled once it runs. */
+async function beyond() {
+  const run = (params, options) => client.callTool(params, ...(sdk === 'v2' ? [options] : [undefined, options]));
+  const progress = [];
+  const onprogress = (news) => progress.push(news.progress);
+  const { content } = await run({ name: 'count_notes', arguments: {} }, { onprogress });
+  const enough = new AbortController();
+  const key = randomUUID();
+  const waited = await run({ name: 'wait_for_notes', arguments: { key } }, {
+    signal: enough.signal,
+    onprogress: () => enough.abort('enough'),
+  }).then(() => 'answered', () => 'cancelled');
+  // The others go on.
+  const after = await call('read_note', { title: 'welcome' });
+  return { progress, counted: content[0].text, key, waited, after };
 }
 
 let client;
@@ -77,8 +107,9 @@ const added = await call('add_note', note).catch(async (error) => {
   await finish();
   return call('add_note', note);
 });
+const beside = tools.some(({ name }) => name === 'count_notes') ? await beyond() : {};
 await client.close();
 
 const [asked, more] = application.asked;
-console.log(JSON.stringify({ asked, tools: tools.map(({ name }) => name), read, hidden, more, added }));
+console.log(JSON.stringify({ asked, tools: tools.map(({ name }) => name), read, hidden, more, added, ...beside }));
 process.exit(0);

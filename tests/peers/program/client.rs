@@ -2,41 +2,69 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::time::Duration;
 
-use rmcp::RoleClient;
-use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion};
-use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, RunningService, ServiceError};
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientConfig, ProgressNotificationParam,
+    ProtocolVersion, ServerResult,
+};
+use rmcp::service::{
+    ClientLifecycleMode, ClientServiceExt as _, NotificationContext, PeerRequestOptions,
+    RequestHandle, RunningService, ServiceError,
+};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::auth::{AuthClient, AuthorizationRequest, OAuthState};
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransportConfig, StreamableHttpError,
 };
+use rmcp::{ClientHandler, RoleClient};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use crate::browser::browse;
 
-type Session = RunningService<RoleClient, ClientConfig>;
+type Session = RunningService<RoleClient, Ears>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Where the issuer sends the browser back to. Nobody listens: the browser is ours.
 const CALLBACK: &str = "http://127.0.0.1:8976/callback";
 
+/// Longer than any news takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Whose client it is, and what it speaks.
 struct Client {
     mcp: String,
-    modern: bool,
+    version: ProtocolVersion,
     person: String,
+    news: UnboundedSender<f64>,
+}
+
+/// Hears of progress.
+struct Ears(ClientConfig, UnboundedSender<f64>);
+
+impl ClientHandler for Ears {
+    fn get_info(&self) -> ClientConfig {
+        self.0.clone()
+    }
+
+    async fn on_progress(
+        &self,
+        news: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        // At the end nobody listens.
+        let _ = self.1.send(news.progress);
+    }
 }
 
 pub async fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut next = |name| arguments.next().ok_or_else(|| format!("{name} is missing"));
     let mcp = next("MCP_URL")?;
-    let modern = match next("VERSION")?.as_str() {
-        "2026-07-28" => true,
-        "2025-11-25" => false,
-        other => return Err(format!("this client does not speak {other}").into()),
-    };
-    let client = Client { mcp, modern, person: next("PERSON")? };
+    let version: ProtocolVersion = serde_json::from_value(next("VERSION")?.into())?;
+    let (news, mut heard) = unbounded_channel();
+    let client = Client { mcp, version, person: next("PERSON")?, news };
 
     let challenge = client.knock().await?;
     let (session, asked) = client.sign_in(&challenge).await?;
@@ -57,22 +85,65 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     // rmcp leaves the step-up to the application.
     let (session, more) = client.sign_in(&challenge).await?;
     let added = call(&session, "add_note", note).await?;
-    session.cancel().await?;
-
-    let report = json!({
+    let mut report = json!({
         "asked": asked, "tools": tools, "read": read, "hidden": hidden, "more": more, "added": added,
     });
+    if tools.iter().any(|tool| tool == "count_notes")
+        && let (Some(report), Value::Object(beside)) =
+            (report.as_object_mut(), beyond(&session, &mut heard).await?)
+    {
+        report.extend(beside);
+    }
+    session.cancel().await?;
     println!("{report}");
     Ok(())
 }
 
+/// Progress of a call, and the end of one that is cancelled once it runs.
+async fn beyond(session: &Session, heard: &mut UnboundedReceiver<f64>) -> Result<Value> {
+    let handle = begin(session, "count_notes", json!({})).await?;
+    let mut progress = Vec::new();
+    while progress.len() < 3 {
+        progress.push(timeout(PATIENCE, heard.recv()).await?.ok_or("nobody tells of progress")?);
+    }
+    // rmcp hands each message to a task of its own, which lose their order.
+    progress.sort_by(f64::total_cmp);
+    let ServerResult::CallToolResult(counted) = handle.await_response().await? else {
+        return Err("a call was answered with something else".into());
+    };
+    let counted = counted.content.first().and_then(|content| content.as_text());
+    let counted = counted.map(|text| text.text.clone());
+
+    let key = format!("rmcp-{}", std::process::id());
+    let handle = begin(session, "wait_for_notes", json!({ "key": key })).await?;
+    timeout(PATIENCE, heard.recv()).await?;
+    handle.cancel(Some("enough".to_owned())).await?;
+    // The others go on.
+    let after = call(session, "read_note", json!({ "title": "welcome" })).await?;
+    Ok(json!({
+        "progress": progress, "counted": counted, "key": key, "waited": "cancelled", "after": after,
+    }))
+}
+
+/// Begins a call of which there will be news.
+async fn begin(
+    session: &Session,
+    tool: &'static str,
+    arguments: Value,
+) -> std::result::Result<RequestHandle<RoleClient>, ServiceError> {
+    let arguments = arguments.as_object().cloned().unwrap_or_default();
+    let params = CallToolRequestParams::new(tool).with_arguments(arguments);
+    let request = CallToolRequest::new(params).into();
+    session.send_cancellable_request(request, PeerRequestOptions::no_options()).await
+}
+
 impl Client {
     fn lifecycle(&self) -> ClientLifecycleMode {
-        if self.modern {
-            let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
-            ClientLifecycleMode::Discover { preferred_versions }
-        } else {
+        if self.version.has_initialize() {
             ClientLifecycleMode::Initialize
+        } else {
+            let preferred_versions = vec![self.version.clone()];
+            ClientLifecycleMode::Discover { preferred_versions }
         }
     }
 
@@ -111,12 +182,12 @@ impl Client {
         Ok((session, asked))
     }
 
-    fn config(&self) -> ClientConfig {
+    fn config(&self) -> Ears {
         let mut config = ClientConfig::default();
-        if !self.modern {
-            config.protocol_version = ProtocolVersion::V_2025_11_25;
+        if self.version.has_initialize() {
+            config.protocol_version = self.version.clone();
         }
-        config
+        Ears(config, self.news.clone())
     }
 }
 

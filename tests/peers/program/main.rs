@@ -19,6 +19,7 @@ mod corpus;
 mod forward;
 mod gate;
 mod introspect;
+mod notebook;
 #[path = "../../../examples/quickstart/notes.rs"]
 mod notes;
 mod server;
@@ -32,6 +33,7 @@ usage: peers gate --issuer URL HOW [--issuer URL HOW …] --policy FILE --audit 
          where HOW is --jwks URL or --introspect 'METHOD URL CLIENT SECRET'
        peers client MCP_URL VERSION PERSON
        peers server
+       peers notebook
        peers attack ASKED_URL SERVER_URL TOKEN MILLISECONDS";
 
 #[tokio::main]
@@ -41,6 +43,7 @@ async fn main() -> ExitCode {
         Some("gate") => gate::run(arguments).await,
         Some("client") => client::run(arguments).await,
         Some("server") => server::run().await,
+        Some("notebook") => notebook::run().await,
         Some("attack") => attack::run(arguments).await,
         _ => Err(USAGE.into()),
     };
