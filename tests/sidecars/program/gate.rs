@@ -64,6 +64,11 @@ pub async fn run(options: &Options) -> Result<()> {
     serve(options, gate.layer(Told::service())).await
 }
 
+/// Serves what is behind a gate, without one, until it is killed.
+pub async fn alone() -> Result<()> {
+    accept(|_, _| {}, Told::service()).await
+}
+
 async fn serve<S, B>(options: &Options, service: S) -> Result<()>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
@@ -75,17 +80,36 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let arrivals = Arc::new(Arrivals::create(&options.arrivals)?);
+    let arrived = move |request: &mut Request<Incoming>, remote| {
+        arrivals.note(request.headers());
+        request.extensions_mut().insert(Remote(remote));
+    };
+    accept(arrived, service).await
+}
+
+async fn accept<S, B>(
+    arrived: impl Fn(&mut Request<Incoming>, SocketAddr) + Clone + Send + 'static,
+    service: S,
+) -> Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         let Ok((stream, remote)) = listener.accept().await else { continue };
         // Streamed answers are several small writes: Nagle's algorithm would add 40 ms to each.
         stream.set_nodelay(true)?;
-        let arrivals = Arc::clone(&arrivals);
+        let arrived = arrived.clone();
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Incoming>| {
-                arrivals.note(request.headers());
-                request.extensions_mut().insert(Remote(remote));
+                arrived(&mut request, remote);
                 request
             })
             .service(service.clone());

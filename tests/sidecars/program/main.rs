@@ -1,4 +1,4 @@
-//! A gate that believes a sidecar, in front of an MCP server that says what it was told.
+//! A gate that believes a sidecar, in front of an MCP server that says what it was told; or that server alone.
 //!
 //! `tests/sidecars/run` starts it; it is an example only so that Cargo builds it with what the other
 //! examples need.
@@ -14,9 +14,14 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match options::Options::parse(std::env::args().skip(1)) {
-        Ok(options) => gate::run(&options).await,
-        Err(error) => Err(error),
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let outcome = if arguments == ["server"] {
+        gate::alone().await
+    } else {
+        match options::Options::parse(arguments.into_iter()) {
+            Ok(options) => gate::run(&options).await,
+            Err(error) => Err(error),
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,8 @@ use portcullis::forwarded::{ListFormat, Peer, Profile};
 const USAGE: &str = "\
 usage: sidecars --sidecar openidc|mellon|oauth2-proxy|certificates --resource URL --trust ADDRESS
                 --policy FILE --audit FILE --arrivals FILE
-                [--groups DELIMITER] [--secret SECRET] [--issuer NAME --keys URL]";
+                [--groups DELIMITER] [--secret SECRET] [--issuer NAME --keys URL]
+       sidecars server";
 
 /// What a gate is to believe, and where it writes.
 #[derive(Default)]

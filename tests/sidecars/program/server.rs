@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use portcullis::RequestFacts as _;
 use rmcp::model::{ErrorData, ProgressNotificationParam, ServerCapabilities, ServerConfig};
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{RoleServer, ServerHandler, tool, tool_handler, tool_router};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
 /// Shared by all sessions and requests.
@@ -37,8 +38,11 @@ impl Told {
     fn whoami(&self, context: RequestContext<RoleServer>) -> Result<String, ErrorData> {
         let missing = || ErrorData::internal_error("nobody said who is calling", None);
         let parts = context.extensions.get::<Parts>().ok_or_else(missing)?;
+        if let Some(named) = named(&parts.headers) {
+            return Ok(named.to_string());
+        }
         let caller = parts.caller().and_then(|caller| caller.principal()).ok_or_else(missing)?;
-        let headers: Vec<_> = parts.headers.keys().map(http::HeaderName::as_str).collect();
+        let headers = names(&parts.headers);
         Ok(json!({
             "issuer": caller.issuer(),
             "subject": caller.subject(),
@@ -74,6 +78,29 @@ impl Told {
         let _ = context.peer.notify_tool_list_changed().await;
         "released".to_owned()
     }
+}
+
+/// Whom a gateway in another process names, if one does.
+fn named(headers: &HeaderMap) -> Option<Value> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let (issuer, subject) = text("x-auth-request-user")?.split_once('#')?;
+    let groups = text("x-auth-request-groups").unwrap_or_default();
+    let groups: Vec<_> = groups.split(',').filter(|group| !group.is_empty()).collect();
+    let (email, name) = (text("x-auth-request-email"), text("x-auth-request-preferred-username"));
+    let claims = [("email", email), ("preferred_username", name)];
+    let claims =
+        claims.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
+    Some(json!({
+        "issuer": issuer,
+        "subject": subject,
+        "groups": groups,
+        "claims": claims.collect::<Map<_, _>>(),
+        "headers": names(headers),
+    }))
+}
+
+fn names(headers: &HeaderMap) -> Vec<&str> {
+    headers.keys().map(HeaderName::as_str).collect()
 }
 
 #[tool_handler]
