@@ -19,6 +19,7 @@ use crate::splice::Splice;
 use crate::task_book::OwnTasks;
 use crate::violation::{BAD_RPC, Violation};
 
+mod item;
 mod links;
 mod notice;
 mod pass;
