@@ -1,11 +1,49 @@
 //! What the builder lets users change about inspection.
 
-use portcullis::{Issuer, JwkSet, Portcullis};
+use portcullis::{Issuer, JwkSet, Policy, Portcullis};
 use portcullis_test::Mint;
 use serde_json::json;
 use tower::Layer as _;
 
 use crate::support::{Answer, Ask, ISSUER, RESOURCE, Upstream, h1, serve};
+
+/// Requirements 2.5: a policy says of which features somebody may use something.
+#[tokio::test]
+async fn features_are_told_to_those_who_may_use_them() {
+    const POLICY: &str = "
+roles:
+  reader: { groups: [staff] }
+  writer: { groups: [writers] }
+rules:
+  - { id: read, roles: [reader], allow: { tools: [get_weather] }, requires_scopes: [weather] }
+  - { id: write, roles: [writer], allow: { prompts: ['*'], resources: ['file:///a'] } }
+";
+    let mint = Mint::es256(ISSUER);
+    let about = json!({"jsonrpc": "2.0", "id": 1, "result": {
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": {"tools": {}, "prompts": {}, "resources": {}, "completions": {}},
+    }});
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(Policy::from_yaml(POLICY).unwrap())
+        .inspection(|layer| layer.hide_capabilities())
+        .danger_no_audit()
+        .build()
+        .unwrap();
+    let addr = serve(gate.layer(Upstream::always(Answer::json(about.to_string())))).await;
+    for (groups, features) in [
+        (vec!["staff"], json!({"tools": {}})),
+        (vec!["writers"], json!({"prompts": {}, "resources": {}, "completions": {}})),
+        (vec!["staff", "writers"], about["result"]["capabilities"].clone()),
+        (vec!["others"], json!({})),
+    ] {
+        let token = mint.token().claim("groups", json!(groups)).sign();
+        let ask = Ask::modern("server/discover", "", None).bearer(&token);
+        let got = h1(addr, &ask).await.json();
+        assert_eq!(got["result"]["capabilities"], features, "{groups:?}");
+    }
+}
 
 #[tokio::test]
 async fn inspection_is_the_users_to_change() {

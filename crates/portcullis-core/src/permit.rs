@@ -94,6 +94,13 @@ pub trait View: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether the caller may see any item of this kind, whatever its name. `false` only where that is
+    /// sure: a view that cannot say says `true`.
+    fn offers(&self, caller: &Caller, version: Version, kind: TargetKind) -> bool {
+        let _ = (caller, version, kind);
+        true
+    }
+
     /// Decides the items for which [`glance`](Self::glance) said [`Glance::Later`], in order. A
     /// shorter answer hides the rest.
     ///

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use portcullis_core::{Caller, Challenge, Text};
+use portcullis_core::{Caller, Challenge, TargetKind, Text};
 use portcullis_rbac::{Answer, Authorizer, Decision, Query, Standing, Together};
 
 /// Two authorizers (or more: [`and`](Self::and)), all of which must allow.
@@ -92,6 +92,10 @@ impl<A: Authorizer, B: Authorizer> Authorizer for AllMustAllow<A, B> {
 
     fn wants_hints(&self) -> bool {
         self.first.wants_hints() || self.second.wants_hints()
+    }
+
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        self.first.offers(query, kind) && self.second.offers(query, kind)
     }
 
     fn standing(&self) -> Standing {

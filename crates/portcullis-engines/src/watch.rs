@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_core::{Clock, Text};
+use portcullis_core::{Clock, TargetKind, Text};
 use portcullis_rbac::{Answer, Authorizer, Query, Standing, Together};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -334,6 +334,10 @@ impl<A: Authorizer> Authorizer for Watched<A> {
 
     fn wants_hints(&self) -> bool {
         self.0.current.load().wants_hints()
+    }
+
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        self.0.current.load().offers(query, kind)
     }
 
     fn standing(&self) -> Standing {

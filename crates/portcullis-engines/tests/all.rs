@@ -208,6 +208,10 @@ impl Authorizer for Hinted {
     fn wants_hints(&self) -> bool {
         true
     }
+
+    fn offers(&self, _: &Query<'_>, kind: TargetKind) -> bool {
+        kind == TargetKind::Tool
+    }
 }
 
 #[test]
@@ -216,6 +220,17 @@ fn hints_are_wanted_if_one_wants_them() {
     assert!(!AllMustAllow::new(yes(), yes()).wants_hints());
     assert!(AllMustAllow::new(Hinted, yes()).wants_hints());
     assert!(AllMustAllow::new(yes(), Hinted).wants_hints());
+}
+
+#[test]
+fn only_what_both_offer_is_offered() {
+    let yes = || now(Decision::allow("yes"));
+    let caller = caller();
+    let query = query(&caller);
+    assert!(AllMustAllow::new(yes(), yes()).offers(&query, TargetKind::Prompt));
+    assert!(AllMustAllow::new(Hinted, yes()).offers(&query, TargetKind::Tool));
+    assert!(!AllMustAllow::new(Hinted, yes()).offers(&query, TargetKind::Prompt));
+    assert!(!AllMustAllow::new(yes(), Hinted).offers(&query, TargetKind::Prompt));
 }
 
 #[tokio::test]

@@ -45,6 +45,12 @@ pub(crate) struct InspectConfig {
     /// Whether what results point at is checked like what is read.
     pub(crate) check_links: bool,
     pub(crate) hide_instructions: bool,
+    /// Whether features of which the caller may use nothing are left out of what the service says it has.
+    pub(crate) hide_capabilities: bool,
+    /// Whether the UIs that tools name are checked like what is read.
+    pub(crate) check_tool_uis: bool,
+    /// Whether the tools that a server offers the client's model are checked like those of lists.
+    pub(crate) check_sampling_tools: bool,
     /// Whether calls may run as tasks.
     pub(crate) allow_tasks: bool,
     /// Whether the values that a server proposes for the variable of a template are checked.
@@ -92,6 +98,9 @@ impl Default for InspectConfig {
             hide_unknown: true,
             check_links: false,
             hide_instructions: false,
+            hide_capabilities: false,
+            check_tool_uis: false,
+            check_sampling_tools: false,
             allow_tasks: true,
             check_completions: false,
             tasks: TaskBook::default(),

@@ -388,6 +388,7 @@ impl Exchange {
         let method = self.one.as_ref().map(|pending| pending.request.method());
         let modern = self.eyes.version.era() == Era::Modern;
         let reads = |pending: &Pending| pending.request.method() == Method::ResourcesRead;
+        let introduces = matches!(method, Some(Method::Initialize | Method::ServerDiscover));
         Facets {
             limits: self.json(),
             modern,
@@ -406,8 +407,10 @@ impl Exchange {
                 .then_some(self.config.versions.as_slice()),
             listen: self.listen.as_deref(),
             links: self.config.check_links,
-            no_instructions: self.config.hide_instructions
-                && matches!(method, Some(Method::Initialize | Method::ServerDiscover)),
+            no_instructions: self.config.hide_instructions && introduces,
+            no_idle_features: self.config.hide_capabilities && introduces,
+            tool_uis: self.config.check_tool_uis,
+            sampling_tools: self.config.check_sampling_tools,
             catalogue: (modern && method == Some(Method::ToolsList))
                 .then_some(&self.config.catalogue),
             tasks: self.own_tasks(),

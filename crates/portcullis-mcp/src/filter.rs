@@ -23,6 +23,7 @@ mod item;
 mod links;
 mod notice;
 mod pass;
+mod surface;
 
 use pass::Pass;
 
@@ -55,6 +56,12 @@ pub(crate) struct Facets<'a> {
     pub(crate) links: bool,
     /// What the server says about itself is left out.
     pub(crate) no_instructions: bool,
+    /// Features of which the caller may use nothing are left out.
+    pub(crate) no_idle_features: bool,
+    /// The UIs that tools name are checked.
+    pub(crate) tool_uis: bool,
+    /// The tools that a server offers the client's model are checked.
+    pub(crate) sampling_tools: bool,
     /// For a modern `tools/list`: what earlier ones declared.
     pub(crate) catalogue: Option<&'a Catalogue>,
     /// Where the revision has lists of tasks and notices about them: which are the caller's.
@@ -248,7 +255,12 @@ fn message<'a>(
                 Shape::Notification { method, passes }
             }
             Id::Null => return Err(BAD_RPC),
-            id @ (Id::Text(_) | Id::Number(_)) => Shape::Request { method, id },
+            id @ (Id::Text(_) | Id::Number(_)) => {
+                if let (true, Some(params)) = (facets.sampling_tools, params) {
+                    pass.part(source, params, Pass::offer)?;
+                }
+                Shape::Request { method, id }
+            }
         },
         (None, true, false) | (None, false, true) if params.is_none() => Shape::Response(answer),
         _ => return Err(BAD_RPC),

@@ -60,6 +60,12 @@ impl<'a> Judge<'a> {
         self.eyes.view.as_ref().is_some_and(|view| view.notices())
     }
 
+    /// Whether the caller may see anything of a kind.
+    pub(crate) fn offers(&self, kind: TargetKind) -> bool {
+        let Eyes { caller, version, view } = self.eyes;
+        view.as_ref().is_none_or(|view| view.offers(caller, *version, kind))
+    }
+
     /// Tells policy what the service says about a tool.
     pub(crate) fn notice(&self, name: Str<'_>, hints: ToolHints) {
         if let Some(view) = &self.eyes.view {

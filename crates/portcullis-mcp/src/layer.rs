@@ -162,6 +162,33 @@ impl InspectLayer {
         self.with(|config| config.hide_instructions = true)
     }
 
+    /// Leaves out of the `capabilities` in the answers to `initialize` and `server/discover` the features of
+    /// which the caller may use nothing, whatever its name: `tools`, `prompts` and `resources`; with both of
+    /// the latter `completions`; without tools, or where [tasks are not allowed](Self::allow_tasks), `tasks`
+    /// and the extension of 2026-07-28. All pass by default (requirements 2.5).
+    ///
+    /// What the authorizer cannot say for sure stays. A session keeps what it was told when it began, whatever
+    /// becomes of policy.
+    pub fn hide_capabilities(self) -> Self {
+        self.with(|config| config.hide_capabilities = true)
+    }
+
+    /// Leaves out of the tools in lists the UI of MCP Apps (`_meta.ui.resourceUri`, and the older
+    /// `_meta["ui/resourceUri"]`) whose resource the caller may not read: clients then show the tool without
+    /// it. All pass by default (requirements 2.5).
+    ///
+    /// A tool that may be called does not make its UI readable: policy has to allow both.
+    pub fn check_tool_uis(self) -> Self {
+        self.with(|config| config.check_tool_uis = true)
+    }
+
+    /// Leaves out of what the service asks the client's model (`sampling/createMessage`, in a session and in
+    /// `inputRequests`) the tools whose names the caller may not call. They pass by default (requirements
+    /// 2.5).
+    pub fn check_sampling_tools(self) -> Self {
+        self.with(|config| config.check_sampling_tools = true)
+    }
+
     /// Adds a check or a change of your own.
     ///
     /// # Errors

@@ -261,6 +261,43 @@ async fn the_deployment_says_what_may_leak() {
     }
 }
 
+/// Requirements 2.5: what a server says it has.
+#[tokio::test]
+async fn other_leaks_are_stopped_where_that_is_wanted() {
+    let about = json!({
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": { "tools": {}, "prompts": {} },
+        "tools": [{ "name": "t", "_meta": { "ui": { "resourceUri": "ui://secret" } } }],
+    });
+    let server = FakeMcp::json(result(about));
+    let strict = layer().hide_capabilities().check_tool_uis();
+    let both = json!({ "tools": {}, "prompts": {} });
+    let ui = json!({ "resourceUri": "ui://secret" });
+    let rows = [
+        ("by default", &layer(), "server/discover", &both, &ui),
+        ("switched on", &strict, "server/discover", &json!({ "tools": {} }), &json!({})),
+        ("in another answer", &strict, "tools/call", &both, &json!({})),
+    ];
+    for (name, layer, method, capabilities, ui) in rows {
+        let request = modern(method, json!({ "name": "t" }));
+        let got = whole(send(layer, &server, request).await).await.json();
+        assert_eq!(&got["result"]["capabilities"], capabilities, "{name}");
+        assert_eq!(&got["result"]["tools"][0]["_meta"]["ui"], ui, "{name}");
+    }
+
+    let asks = json!({ "a": { "method": "sampling/createMessage", "params": {
+        "messages": [], "tools": [{ "name": "a" }, { "name": "secret" }],
+    } } });
+    let asks = result(json!({ "resultType": "input_required", "inputRequests": asks }));
+    for (layer, count) in [(layer(), 2), (layer().check_sampling_tools(), 1)] {
+        let able = json!({ "sampling": { "tools": {} } });
+        let request = modern_with(json!(1), "tools/call", json!({ "name": "t" }), able);
+        let got = whole(send(&layer, &FakeMcp::json(asks.clone()), request).await).await.json();
+        let tools = &got["result"]["inputRequests"]["a"]["params"]["tools"];
+        assert_eq!(tools.as_array().unwrap().len(), count);
+    }
+}
+
 /// Requirements 2.5: values that lead to what is hidden.
 #[tokio::test]
 async fn completions_name_only_what_may_be_read() {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use portcullis_core::Text;
+use portcullis_core::{TargetKind, Text};
 
 use crate::together::one_by_one;
 use crate::{Decision, Query, Standing, Together};
@@ -72,6 +72,14 @@ pub trait Authorizer: Send + Sync + 'static {
         false
     }
 
+    /// Whether the caller of `query` may use any target of this kind on that server, whatever its name,
+    /// arguments and scopes. Answer `false` only where that is sure: what a server says it has is then
+    /// left out for this caller (`InspectLayer::hide_capabilities`). `query` has no target.
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        let _ = (query, kind);
+        true
+    }
+
     /// How it stands, for health checks and metrics. By default nothing is known.
     fn standing(&self) -> Standing {
         Standing::default()
@@ -95,6 +103,10 @@ impl<A: Authorizer> Authorizer for Arc<A> {
 
     fn wants_hints(&self) -> bool {
         A::wants_hints(self)
+    }
+
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        A::offers(self, query, kind)
     }
 
     fn standing(&self) -> Standing {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use portcullis_core::{Reason, Text};
+use portcullis_core::{Reason, TargetKind, Text};
 
 use crate::{Answer, Authorizer, Decision, DenialStyle, Query, Together};
 
@@ -95,6 +95,10 @@ impl<A: Authorizer> Authorizer for Grantable<A> {
 
     fn wants_hints(&self) -> bool {
         self.inner.wants_hints()
+    }
+
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        self.inner.offers(query, kind)
     }
 }
 
@@ -200,5 +204,9 @@ mod tests {
             }
         }
         assert_eq!(Grantable::new(Slow).version().as_str(), "1");
+        let nothing = Grantable::new(crate::Policy::deny_all());
+        let caller = Caller::Verified(Principal::builder(ISSUER, "alice").build().into());
+        let query = Query::new(&caller, Version::V2026_07_28, Method::ToolsCall);
+        assert!(!nothing.offers(&query, TargetKind::Tool));
     }
 }

@@ -254,6 +254,7 @@ mod judge;
 mod kind;
 mod layer;
 mod name;
+mod offers;
 mod outline;
 mod pattern;
 mod policy;

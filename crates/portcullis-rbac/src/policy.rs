@@ -164,6 +164,13 @@ impl Authorizer for Policy {
         matches!(&self.rules, Rules::Tables(tables) if tables.by_hints)
     }
 
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        match &self.rules {
+            Rules::PermitAll => query.caller().principal().is_some(),
+            Rules::Tables(tables) => tables.offers(self.id, query, kind),
+        }
+    }
+
     fn standing(&self) -> Standing {
         let tools = match &self.rules {
             Rules::PermitAll => Vec::new(),

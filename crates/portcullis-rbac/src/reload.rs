@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_core::{Clock, Text};
+use portcullis_core::{Clock, TargetKind, Text};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::file::{self, Format};
@@ -333,6 +333,10 @@ impl Authorizer for Reloading {
 
     fn wants_hints(&self) -> bool {
         self.0.current.load().wants_hints()
+    }
+
+    fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
+        self.0.current.load().offers(query, kind)
     }
 
     fn standing(&self) -> Standing {

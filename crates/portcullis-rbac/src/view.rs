@@ -53,6 +53,15 @@ impl<A: Authorizer> View for Sight<A> {
         self.authorizer.wants_hints()
     }
 
+    fn offers(&self, caller: &Caller, version: Version, kind: TargetKind) -> bool {
+        let Some(method) = usage(kind) else { return true };
+        let mut query = Query::new(caller, version, method).in_a_list();
+        if let Some(address) = self.source {
+            query = query.from_address(address);
+        }
+        self.authorizer.offers(&self.seen.complete(&*self.authorizer, query), kind)
+    }
+
     fn look(&self, caller: Caller, version: Version, items: Vec<(TargetKind, Text)>) -> Look {
         let authorizer = Arc::clone(&self.authorizer);
         let seen = Arc::clone(&self.seen);
@@ -87,17 +96,21 @@ fn query<'a>(
     kind: TargetKind,
     name: &'a str,
 ) -> Option<Query<'a>> {
-    let method = match kind {
+    let query = Query::new(caller, version, usage(kind)?).on(kind, name).in_a_list();
+    Some(match source {
+        Some(address) => query.from_address(address),
+        None => query,
+    })
+}
+
+/// The method that uses a target of this kind.
+fn usage(kind: TargetKind) -> Option<Method> {
+    Some(match kind {
         TargetKind::Tool => Method::ToolsCall,
         TargetKind::Prompt => Method::PromptsGet,
         TargetKind::Resource | TargetKind::ResourceTemplate => Method::ResourcesRead,
         TargetKind::Task => Method::TasksGet,
         _ => return None,
-    };
-    let query = Query::new(caller, version, method).on(kind, name).in_a_list();
-    Some(match source {
-        Some(address) => query.from_address(address),
-        None => query,
     })
 }
 

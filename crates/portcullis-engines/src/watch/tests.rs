@@ -25,6 +25,10 @@ impl Authorizer for Simple {
     fn wants_hints(&self) -> bool {
         self.0 == "hints"
     }
+
+    fn offers(&self, _: &Query<'_>, kind: TargetKind) -> bool {
+        self.0 == "hints" && kind == TargetKind::Tool
+    }
 }
 
 /// A file, and the policies that it holds.
@@ -161,10 +165,19 @@ fn a_failure_lasts_until_the_file_can_be_used() {
 #[test]
 fn what_is_in_force_says_whether_it_wants_hints() {
     let rig = Rig::new("one");
-    assert!(!rig.watched.wants_hints());
+    let caller =
+        portcullis_core::Caller::Anonymous(portcullis_core::AnonymousReason::NoCredentials);
+    let query = Query::new(
+        &caller,
+        portcullis_core::Version::V2025_11_25,
+        portcullis_core::Method::ToolsCall,
+    );
+    let offers = |kind| rig.watched.offers(&query, kind);
+    assert!(!rig.watched.wants_hints() && !offers(TargetKind::Tool));
     rig.look("hints");
     rig.look("hints");
     assert!(rig.watched.wants_hints());
+    assert!(offers(TargetKind::Tool) && !offers(TargetKind::Prompt));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use portcullis_core::ToolHints;
 
+use super::surface::{self, Ui};
 use crate::json::{Kind, Scanner, Str};
 use crate::violation::Violation;
 
@@ -18,6 +19,8 @@ pub(super) struct Item<'a> {
     pub(super) hints: ToolHints,
     /// Where it says whether it runs as a task.
     pub(super) task_support: Option<Range<usize>>,
+    /// Which UI it names, where that is wanted.
+    pub(super) ui: Option<Ui<'a>>,
 }
 
 /// Reads one item.
@@ -25,6 +28,7 @@ pub(super) fn item<'a>(
     scanner: &mut Scanner<'a>,
     key: &str,
     notices: bool,
+    uis: bool,
 ) -> Result<Item<'a>, Violation> {
     if scanner.peek()? != Kind::Object {
         scanner.skip()?;
@@ -34,6 +38,7 @@ pub(super) fn item<'a>(
     let mut schema = None;
     let mut hints = ToolHints::default();
     let mut task_support = None;
+    let mut ui = None;
     let mut twin = false;
     scanner.object(|scanner, name| {
         if name.eq(key) && scanner.peek()? == Kind::String {
@@ -51,6 +56,8 @@ pub(super) fn item<'a>(
                 }
                 Ok::<_, Violation>(())
             })?;
+        } else if uis && name.eq("_meta") && scanner.peek()? == Kind::Object {
+            ui = surface::ui(scanner)?;
         } else {
             // A client that ignores case would show it under a name that nobody checked.
             twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
@@ -58,7 +65,7 @@ pub(super) fn item<'a>(
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support })
+    Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support, ui })
 }
 
 /// The annotations of a tool that are hints. One that is no boolean says nothing.

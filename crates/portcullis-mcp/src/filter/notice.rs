@@ -8,7 +8,6 @@ use super::pass::{LISTS, Pass};
 use super::{Id, known, member, skip, subscription};
 use crate::json::{Kind, Scanner};
 use crate::names;
-use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
 /// What a server says about one of its tasks (2025-11-25).
@@ -22,31 +21,16 @@ impl<'a> Pass<'_, '_, 'a> {
         method: &str,
         params: Option<Range<usize>>,
     ) -> Result<bool, Violation> {
-        let range = params.unwrap_or(0..0);
-        let part = source.get(range.clone()).unwrap_or_default();
         if let Some(listen) = self.facets.listen
             && !listen.delivers(method)
         {
             return Ok(false);
         }
-        let mut splice = Splice::new(part, 0);
-        std::mem::swap(&mut self.splice, &mut splice);
-        let passes = if part.is_empty() {
+        match params {
+            Some(range) => self.part(source, range, |pass, scanner| pass.params(method, scanner)),
             // Without parameters there is nothing to say whom it is for, or what is new.
-            Ok(self.facets.listen.is_none() && !names_something(method))
-        } else {
-            let part: &'a [u8] = part;
-            Scanner::new(part, self.facets.limits)
-                .map_err(Violation::from)
-                .and_then(|mut scanner| self.params(method, &mut scanner))
-        };
-        std::mem::swap(&mut self.splice, &mut splice);
-        if let Some(edited) = splice.finish(part.len()) {
-            // What was JSON is still JSON: only whole values went.
-            let edited = std::str::from_utf8(&edited).map_err(|_| BAD_RPC)?;
-            self.splice.replace(range, edited);
+            None => Ok(self.facets.listen.is_none() && !names_something(method)),
         }
-        passes
     }
 
     fn params(&mut self, method: &str, scanner: &mut Scanner<'a>) -> Result<bool, Violation> {

@@ -98,6 +98,9 @@ impl<'a> Pass<'_, '_, 'a> {
                         let range = scanner.skip()?;
                         self.splice.replace(range, "\"\"");
                     }
+                    "capabilities" if self.facets.no_idle_features => {
+                        self.capabilities(scanner)?;
+                    }
                     // As the answer to the call that the task began with would be.
                     "completion" if self.facets.completion.is_some() => self.completion(scanner)?,
                     "result" if self.facets.task == TaskNews::State => {
@@ -112,7 +115,11 @@ impl<'a> Pass<'_, '_, 'a> {
                         answer.inlined = true;
                         skip(scanner)?;
                     }
-                    "inputRequests" => answer.input_requests = Some(scanner.skip()?),
+                    "inputRequests" => {
+                        let start = scanner.at();
+                        self.input_requests(scanner)?;
+                        answer.input_requests = Some(start..scanner.at_end());
+                    }
                     other if self.facets.task != TaskNews::None => {
                         known(other, &names::TASK_NEWS)?;
                         skip(scanner)?;
@@ -183,9 +190,13 @@ impl<'a> Pass<'_, '_, 'a> {
     ) -> Result<(), Violation> {
         let notices = kind == TargetKind::Tool && self.judge.notices();
         self.keep(scanner, |pass, scanner| {
-            let item = item(scanner, key, notices)?;
+            let uis = kind == TargetKind::Tool && pass.facets.tool_uis;
+            let item = item(scanner, key, notices, uis)?;
             if let (true, Some(support)) = (pass.facets.no_tasks, item.task_support) {
                 pass.renames.push((support, r#""forbidden""#.to_owned()));
+            }
+            if let Some(ui) = item.ui {
+                pass.ui(scanner, &ui);
             }
             let Some(name) = item.name else {
                 pass.judge.hide(kind, None); // It cannot be authorized (R-223).
@@ -249,8 +260,9 @@ impl<'a> Pass<'_, '_, 'a> {
         scanner.array(|scanner| {
             let start = scanner.at();
             let is_shown = shown(self, scanner)?;
-            let renames = std::mem::take(&mut self.renames);
+            let mut renames = std::mem::take(&mut self.renames);
             if is_shown {
+                renames.sort_unstable_by_key(|(range, _)| range.start);
                 if let Some(from) = gap.take() {
                     self.splice.replace(from..start, if kept { "," } else { "" });
                 }
@@ -268,6 +280,28 @@ impl<'a> Pass<'_, '_, 'a> {
             self.splice.replace(from..end, "");
         }
         Ok(())
+    }
+
+    /// Has `read` read, and edit, the part of the message at `range`, which was read over before.
+    pub(super) fn part<R>(
+        &mut self,
+        source: &'a [u8],
+        range: Range<usize>,
+        read: impl FnOnce(&mut Self, &mut Scanner<'a>) -> Result<R, Violation>,
+    ) -> Result<R, Violation> {
+        let part = source.get(range.clone()).unwrap_or_default();
+        let mut splice = Splice::new(part, 0);
+        std::mem::swap(&mut self.splice, &mut splice);
+        let done = Scanner::new(part, self.facets.limits)
+            .map_err(Violation::from)
+            .and_then(|mut scanner| read(self, &mut scanner));
+        std::mem::swap(&mut self.splice, &mut splice);
+        if let Some(edited) = splice.finish(part.len()) {
+            // What was JSON is still JSON: only whole values went.
+            let edited = std::str::from_utf8(&edited).map_err(|_| BAD_RPC)?;
+            self.splice.replace(range, edited);
+        }
+        done
     }
 
     fn ttl(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {

@@ -6,6 +6,7 @@ use super::*;
 use crate::fakes::eyes;
 
 mod edges;
+mod surface;
 
 const LIMITS: JsonLimits = JsonLimits { depth: 64, values: u32::MAX };
 
@@ -22,6 +23,9 @@ const LEGACY: Facets<'_> = Facets {
     listen: None,
     links: false,
     no_instructions: false,
+    no_idle_features: false,
+    tool_uis: false,
+    sampling_tools: false,
     catalogue: None,
     tasks: None,
 };

@@ -45,6 +45,10 @@ impl View for NoSecrets {
         Some(format!("v{}", self.policy.load(Ordering::Relaxed)).into())
     }
 
+    fn offers(&self, _: &Caller, _: Version, kind: TargetKind) -> bool {
+        kind == TargetKind::Tool
+    }
+
     fn look(&self, _: Caller, _: Version, items: Vec<(TargetKind, Text)>) -> Look {
         Box::pin(async move {
             tokio::task::yield_now().await;
