@@ -12,7 +12,8 @@ use crate::read::{At, File, Problem};
 /// Opens the sinks of the file.
 pub fn open(file: &File) -> Result<AuditLayer, Problem> {
     check(file)?;
-    let builder = AuditLayer::builder().peer(crate::listen::address).lifecycle_events();
+    let builder =
+        AuditLayer::builder().peer(portcullis_serve::Remote::address_of).lifecycle_events();
     let builder = match &file.config.audit {
         None => builder.sink(TracingSink::new()),
         Some(audit) => {

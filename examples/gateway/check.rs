@@ -8,7 +8,6 @@ use portcullis::{AuditLayer, Policy, SessionKeys};
 use crate::config::{Authentication, Identity, Issuer, Listener, Secret, Sink, Upstream};
 use crate::plan::Plan;
 use crate::read::{File, Problem};
-use crate::tls::Acceptor;
 use crate::{audit, gate, listen, local};
 
 /// Builds everything as a start would, but takes no port, opens no audit sink and asks nobody on the network.
@@ -16,11 +15,6 @@ pub fn check(file: &File) -> Result<String, Problem> {
     listen::check(file)?;
     local::check(file)?;
     audit::check(file)?;
-    for listener in &file.config.listen {
-        if let Listener::Tls(tls) = &**listener {
-            Acceptor::check(file, tls).map_err(|problem| problem.at(listener))?;
-        }
-    }
     let mut told = Told::default();
     let (mut taken, plans) = (Vec::new(), Plan::all(file)?);
     for plan in &plans {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
 use portcullis::core::ClientCertificate;
 use portcullis::forwarded::{ForwardedBuilder, Peer, Profile as Family};
 use portcullis::rbac::{PolicyFile, Reloading};
@@ -16,6 +15,7 @@ use portcullis::{
     AuditLayer, ClaimRule, ClientAuth, Introspection, Issuer, JwkSet, Portcullis, PortcullisLayer,
     Profile, Rate, RateLimits, SessionKeys, policy_events,
 };
+use portcullis_serve::{Remote, RequestBody};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
@@ -27,7 +27,7 @@ use crate::read::{At, Problem};
 
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// What answers at a server's paths.
-pub type Gated = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
+pub type Gated = BoxCloneSyncService<Request<RequestBody>, Response<Body>, Infallible>;
 
 /// A gate that is whole and not yet in force.
 pub struct Draft {
@@ -58,7 +58,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         .policy(policy.clone())
         .server(&plan.name)
         .audit_layer(audit)
-        .source_address(crate::listen::address)
+        .source_address(Remote::address_of)
         .session_keys(sessions)
         .metadata(move |mut document| {
             document = servers.into_iter().fold(document, |it, url| it.authorization_server(url));

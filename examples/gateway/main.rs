@@ -24,25 +24,18 @@ mod notes;
 mod plan;
 mod read;
 mod routes;
-mod signals;
-mod stamp;
-mod tls;
 
 use std::io::IsTerminal as _;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use portcullis_serve::{Hangups, RequestBody, Server, Stops, Watched};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use gateway::Gateway;
-use listen::Bound;
 use read::{File, Problem};
-use signals::{Hangups, Stops};
-use stamp::Watched;
 
 const HELP: &str = "\
 usage: gateway [--config FILE] [--check | --schema]
@@ -115,10 +108,12 @@ fn served(path: &std::path::Path) -> Result<(), Problem> {
 
 async fn serve(file: File) -> Result<(), Problem> {
     // Before anybody can know that this process is here.
-    let (mut hangups, mut stops) = (Hangups::new()?, Stops::new()?);
+    let fault = |error: std::io::Error| Problem::of(&error);
+    let mut hangups = Hangups::new().map_err(fault)?;
+    let mut stops = Stops::new().map_err(fault)?;
     listen::check(&file)?;
     local::check(&file)?;
-    let bound = Bound::all(&file).await?;
+    let listeners = listen::all(&file).await?;
     let audit = audit::open(&file)?;
     let admin = match &file.config.admin {
         Some(address) => Some(
@@ -128,14 +123,16 @@ async fn serve(file: File) -> Result<(), Problem> {
         ),
         None => None,
     };
-    let places =
-        Arc::new(Semaphore::new(file.config.max_connections.map_or(4096, NonZeroUsize::get)));
-    let mut watched = Watched::new(vec![file.path.clone()]);
+    let mut server = Server::new();
+    if let Some(most) = file.config.max_connections {
+        server = server.max_connections(most);
+    }
+    let mut watched = Watched::new([file.path.clone()]);
     let gateway = Arc::new(Gateway::start(file, audit).await?);
 
     let mut tasks = JoinSet::new();
-    for bound in &bound {
-        println!("listening on {bound}");
+    for listener in &listeners {
+        println!("listening on {listener}");
     }
     if let Some(listener) = admin {
         if let Ok(address) = listener.local_addr() {
@@ -153,16 +150,19 @@ async fn serve(file: File) -> Result<(), Problem> {
             again.reload().await;
         }
     });
-    let (stop, stopped) = watch::channel(false);
-    for bound in bound {
-        tokio::spawn(bound.serve(Arc::clone(&gateway), Arc::clone(&places), stopped.clone()));
+    for listener in listeners {
+        let gateway = Arc::clone(&gateway);
+        let service = tower::service_fn(move |request: http::Request<RequestBody>| {
+            let routes = gateway.routes();
+            async move { Ok(routes.answer(request).await) }
+        });
+        tokio::spawn(server.serve(listener, service));
     }
-    drop(stopped);
     gateway.greet().await;
 
     stops.next().await;
     tracing::info!("stopping");
-    stop.send_replace(true);
-    gateway.stop(stop.closed()).await;
+    server.stop();
+    gateway.stop(server.stopped()).await;
     Ok(())
 }

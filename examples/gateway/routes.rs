@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full};
-use hyper::body::Incoming;
+use portcullis_serve::{EndsWith, RequestBody};
 use tokio::sync::watch;
 use tower::{BoxError, ServiceExt as _};
 
@@ -38,9 +35,9 @@ pub struct Routes {
 
 impl Routes {
     /// The answer to a request.
-    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(self: Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
         let path = request.uri().path();
-        let Some((gate, stage)) = self.gates.get(path).cloned() else {
+        let Some((gate, mut stage)) = self.gates.get(path).cloned() else {
             return match self.documents.get(path) {
                 Some(document) => json(request.method(), document.clone()),
                 None => plain(StatusCode::NOT_FOUND),
@@ -57,7 +54,9 @@ impl Routes {
         if !media.is_some_and(|it| it.as_bytes().starts_with(b"text/event-stream")) {
             return response;
         }
-        response.map(|body| Ends::at(body, stage, until).boxed_unsync())
+        // A server without anybody to end it is one that was ended.
+        let end = async move { drop(stage.wait_for(|stage| *stage >= until).await) };
+        response.map(|body| EndsWith::new(body, end).boxed_unsync())
     }
 }
 
@@ -88,42 +87,4 @@ fn plain(status: StatusCode) -> Response<Body> {
 
 fn never(never: Infallible) -> BoxError {
     match never {}
-}
-
-/// A stream that ends when its server does.
-struct Ends {
-    body: Body,
-    end: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl Ends {
-    fn at(body: Body, mut stage: watch::Receiver<Stage>, until: Stage) -> Self {
-        // A server without anybody to end it is one that was ended.
-        let end = async move { drop(stage.wait_for(|stage| *stage >= until).await) };
-        Self { body, end: Box::pin(end) }
-    }
-}
-
-impl http_body::Body for Ends {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending() && self.end.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -1,21 +1,27 @@
 //! What the system tells the process.
 
-use crate::read::Problem;
+use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that ask for a reload.
+/// Signals that ask for settings to be read again: SIGHUP, and nothing on other systems than Unix.
+#[derive(Debug)]
 pub struct Hangups(#[cfg(unix)] Signal);
 
 impl Hangups {
-    pub fn new() -> Result<Self, Problem> {
+    /// Listens for them from now on: before this, one ends the process.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn new() -> io::Result<Self> {
         Ok(Self(
             #[cfg(unix)]
-            signal(SignalKind::hangup()).map_err(|error| Problem::of(&error))?,
+            signal(SignalKind::hangup())?,
         ))
     }
 
+    /// Waits for the next. Dropping the future loses nothing.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         if self.0.recv().await.is_some() {
@@ -25,19 +31,23 @@ impl Hangups {
     }
 }
 
-/// Ctrl-C, or what service managers send.
+/// Signals that ask for an end: Ctrl-C, and the SIGTERM of service managers.
+#[derive(Debug)]
 pub struct Stops(#[cfg(unix)] [Signal; 2]);
 
 impl Stops {
-    pub fn new() -> Result<Self, Problem> {
-        #[cfg(unix)]
-        let to = |kind| signal(kind).map_err(|error| Problem::of(&error));
+    /// Listens for them from now on: before this, one ends the process at once.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn new() -> io::Result<Self> {
         Ok(Self(
             #[cfg(unix)]
-            [to(SignalKind::interrupt())?, to(SignalKind::terminate())?],
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?],
         ))
     }
 
+    /// Waits for the next. Dropping the future loses nothing.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         {
