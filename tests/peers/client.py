@@ -1,6 +1,6 @@
 """The Python client, through the whole of MCP's authorization flow.
 
-client.py MCP_URL VERSION PERSON prints as JSON what the client saw. Where there is `count_notes`, that is
+client.py MCP_URL VERSION|auto PERSON prints as JSON what the client saw. Where there is `count_notes`, that is
 progress and a cancellation, too.
 """
 

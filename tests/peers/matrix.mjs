@@ -1,9 +1,9 @@
 // The gateway before a server of each SDK, and a client of each SDK before the gateway, in every revision that both
-// speak: 401 → metadata → sign-in → list → call → 403 → step-up → call, progress, and a call that is cancelled. What
+// speak, and in the one that they find: 401 → metadata → sign-in → list → call → 403 → step-up → call, progress, and a call that is cancelled. What
 // comes out is compared with matrix.txt.
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,18 +19,22 @@ const node = (file, ...args) => [process.execPath, here(file), ...args];
 const OLD = ['2025-03-26', '2025-06-18', '2025-11-25'];
 const ALL = [...OLD, '2026-07-28'];
 
-// Name, path, command, revisions. The identity of callers is signed for those that verify it.
+// Name, path, command, revisions, and how the server learns who is calling: in plain headers, signed, or not at all
+// where it is on pipes and everybody has a process of their own.
 const SERVERS = [
-  ['rmcp', '/rmcp', [PROGRAM, 'notebook'], ALL, false],
-  ['TypeScript 1', '/typescript-1', node('notebook.mjs', 'v1'), OLD, true],
-  ['TypeScript 2', '/typescript-2', node('notebook.mjs', 'v2'), ALL, true],
-  ['Python', '/python', [PEERS_PYTHON, here('notebook.py')], ALL, true],
+  ['rmcp', '/rmcp', [PROGRAM, 'notebook'], ALL, 'headers'],
+  ['TypeScript 1', '/typescript-1', node('notebook.mjs', 'v1'), OLD, 'signed'],
+  ['TypeScript 2', '/typescript-2', node('notebook.mjs', 'v2'), ALL, 'signed'],
+  ['Python', '/python', [PEERS_PYTHON, here('notebook.py')], ALL, 'signed'],
+  ['TS 1 piped', '/typescript-1-piped', node('notebook.mjs', 'v1'), OLD, 'piped'],
+  ['Python piped', '/python-piped', [PEERS_PYTHON, here('notebook.py')], ALL, 'piped'],
 ];
+// `auto` probes for the newest revision.
 const CLIENTS = [
-  ['rmcp', [PROGRAM, 'client'], ALL],
+  ['rmcp', [PROGRAM, 'client'], [...ALL, 'auto']],
   ['TypeScript 1', node('typescript.mjs', 'v1'), OLD],
-  ['TypeScript 2', node('typescript.mjs', 'v2'), ALL],
-  ['Python', [PEERS_PYTHON, here('client.py')], ALL],
+  ['TypeScript 2', node('typescript.mjs', 'v2'), [...ALL, 'auto']],
+  ['Python', [PEERS_PYTHON, here('client.py')], [...ALL, 'auto']],
 ];
 const TOOLS = ['add_note', 'count_notes', 'list_notes', 'read_note', 'wait_for_notes'];
 const CALLS = 'read_note allow, purge_notes deny, add_note challenge, add_note allow, count_notes allow, '
@@ -65,6 +69,15 @@ async function freeAddress() {
   return `127.0.0.1:${port}`;
 }
 
+/** What servers on pipes have seen. */
+function written(file) {
+  const seen = { headers: [], ran: [], cancelled: [] };
+  // What comes after the last line end is being written.
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  for (const [kind, what] of lines.map((line) => JSON.parse(line))) seen[kind].push(what);
+  return seen;
+}
+
 /** Everything that stands while clients come and go. */
 async function rig(provider) {
   const address = await freeAddress();
@@ -72,17 +85,24 @@ async function rig(provider) {
   const jwks = (name) => `${origin}/.well-known/portcullis/${name}/jwks.json`;
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const servers = {}, started = {};
-  for (const [name, path, command, , signed] of SERVERS) {
+  for (const [name, path, command, spoken, identity] of SERVERS) {
     const id = path.slice(1);
-    const server = await start([...command, ...(signed ? [jwks(id), origin, `${origin}${path}`] : [])]);
-    started[name] = server;
+    const resource_metadata = { scopes_supported: ['notes:read'] };
+    servers[id] = { path, resource_metadata };
+    if (identity === 'piped') {
+      const file = `${PEERS_RECORDS}/${id}.jsonl`;
+      writeFileSync(file, '');
+      const [program, ...args] = [...command, 'piped', file];
+      const sessions_only = spoken === OLD;
+      servers[id].upstream = { stdio: { command: program, args, idle_seconds: 5, sessions_only } };
+      started[name] = { seen: async () => written(file), stop: () => {} };
+      continue;
+    }
+    const rules = [jwks(id), origin, `${origin}${path}`];
+    started[name] = await start([...command, ...(identity === 'signed' ? rules : [])]);
+    servers[id].upstream = { http: { url: started[name].url } };
     const headers = { family: 'auth-request', plain_subjects_of: provider.issuer };
-    servers[id] = {
-      path,
-      upstream: { http: { url: server.url } },
-      identity: signed ? { signed: { key: 'identity.pem' } } : { headers },
-      resource_metadata: { scopes_supported: ['notes:read'] },
-    };
+    servers[id].identity = identity === 'signed' ? { signed: { key: 'identity.pem' } } : { headers };
   }
   const gateway = await startGateway(PEERS_GATEWAY, `${PEERS_RECORDS}/matrix`, {
     public_url: origin,
@@ -105,7 +125,7 @@ async function heard(server, key) {
 const words = (text) => String(text).split(' ');
 
 /** One client before one server in one revision; how many checks failed. */
-async function cell({ gateway, origin, started }, [client, [program, ...args]], [name, path], version, person) {
+async function cell({ gateway, origin, started }, [client, [program, ...args]], [name, path, , spoken, identity], version, person) {
   let failed = 0;
   const server = started[name];
   const url = `${origin}${path}`;
@@ -123,7 +143,8 @@ async function cell({ gateway, origin, started }, [client, [program, ...args]], 
     expect('learns nothing of a hidden tool', saw.hidden, /Unknown tool: purge_notes/);
     expect('steps up, and keeps what it had', words(saw.more?.scope), (scopes) =>
       scopes.includes('notes:read') && scopes.includes('notes:write'));
-    expect('then the call goes through, and the server knows whose it is', saw.added, `added "lunch" by ${person}`);
+    const known = identity === 'piped' ? 'somebody' : person;
+    expect('then the call goes through, and the server knows whose it is', saw.added, `added "lunch" by ${known}`);
     expect('hears of progress', saw.progress, [1, 2, 3]);
     expect('gets the answer after it', saw.counted, 'counted 3 notes');
     expect('cancels a call', saw.waited, 'cancelled');
@@ -132,7 +153,8 @@ async function cell({ gateway, origin, started }, [client, [program, ...args]], 
 
     const records = gateway.records().filter(({ principal }) => principal?.sub === person);
     const calls = records.filter(({ record, method }) => record === 'decision' && method === 'tools/call');
-    expect('spoke its revision', [...new Set(calls.map((record) => record.mcp_version))], [version]);
+    const agreed = version === 'auto' ? spoken.at(-1) : version;
+    expect('spoke the revision', [...new Set(calls.map((record) => record.mcp_version))], [agreed]);
     expect('left a record of each call', calls.map(({ target, decision }) => `${target} ${decision}`).join(', '), CALLS);
     expect('met no fault', records.filter((record) => record.http_status >= 500), []);
   });
@@ -143,17 +165,18 @@ const FORBIDDEN = ['authorization', 'proxy-authorization', 'cookie', 'dpop', 'x-
 
 /** No server has seen a token, or run what policy denies. */
 async function innocent(started) {
-  for (const [name, , , , signed] of SERVERS) {
+  for (const [name, , , , identity] of SERVERS) {
     const { headers, ran } = await started[name].seen();
+    check(`${name}: what policy denies did not run`, [ran.length > 20, ran.includes('purge_notes')], [true, false]);
+    if (identity === 'piped') continue;
     const all = headers.flat();
     check(`${name}: requests came`, headers.length, (count) => count > 20);
     check(`${name}: no header carries a credential`, all.filter(([name]) => FORBIDDEN.includes(name)), []);
     const jwts = all.filter(([name, value]) => name !== 'x-portcullis-assertion' && /eyJ[\w-]{8}/.test(value));
     check(`${name}: no header holds a token`, jwts, []);
-    const identity = signed ? 'x-portcullis-assertion' : 'x-auth-request-user';
-    const anonymous = headers.filter((one) => !one.some(([name]) => name === identity));
+    const names = identity === 'signed' ? 'x-portcullis-assertion' : 'x-auth-request-user';
+    const anonymous = headers.filter((one) => !one.some(([name]) => name === names));
     check(`${name}: every request says who is calling`, anonymous, []);
-    check(`${name}: what policy denies did not run`, ran.includes('purge_notes'), false);
   }
 }
 
@@ -175,7 +198,7 @@ export async function matrix() {
   const provider = await startProvider();
   const everything = await rig(provider);
   const waiting = CLIENTS.flatMap((client) => SERVERS.flatMap((server) =>
-    client[2].filter((version) => server[3].includes(version)).map((version) => ({ client, server, version }))));
+    client[2].filter((version) => version === 'auto' || server[3].includes(version)).map((version) => ({ client, server, version }))));
   const outcomes = new Map();
   let people = 0;
   const work = async () => {

@@ -1,15 +1,24 @@
 // A notebook on an SDK of TypeScript, for the gateway to stand before:
 //   notebook.mjs v1|v2 JWKS_URL ISSUER AUDIENCE
+//   notebook.mjs v1 piped FILE
 // It keeps sessions for revisions that have them, verifies who the gateway says is calling, reports progress, and can
-// be cancelled. `GET /seen` says which headers came, which tools ran, and which calls were cancelled.
+// be cancelled. `GET /seen` says which headers came, which tools ran, and which calls were cancelled; on pipes, the
+// file does.
 import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import http from 'node:http';
 import * as jose from 'jose';
 
 const [sdk, jwks, issuer, audience] = process.argv.slice(2);
-const keys = jose.createRemoteJWKSet(new URL(jwks));
+const piped = jwks === 'piped';
+const keys = piped || jose.createRemoteJWKSet(new URL(jwks));
 
 const seen = { headers: [], ran: [], cancelled: [] };
+
+function note(kind, what) {
+  seen[kind].push(what);
+  if (piped) appendFileSync(issuer, `${JSON.stringify([kind, what])}\n`);
+}
 
 const text = { type: 'string' };
 const schema = (...names) => ({
@@ -25,8 +34,9 @@ const TOOLS = {
   wait_for_notes: schema('key'),
 };
 
-/** Who the gateway says is calling. */
+/** Who the gateway says is calling. On pipes it says nothing: each caller has a process of their own. */
 async function caller(assertion) {
+  if (piped) return 'somebody';
   const checked = await jose.jwtVerify(assertion, keys, {
     issuer, audience, typ: 'portcullis-assertion+jwt', algorithms: ['ES256'],
   });
@@ -46,14 +56,14 @@ const RUN = {
   wait_for_notes: async ({ key }, { report, signal }) => {
     await report(1);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    seen.cancelled.push(key);
+    note('cancelled', key);
     throw new Error('cancelled');
   },
 };
 
 async function call({ name, arguments: args, _meta }, { assertion, notify, signal }) {
   if (!(name in TOOLS)) throw new Error('Unknown tool');
-  seen.ran.push(name);
+  note('ran', name);
   const progressToken = _meta?.progressToken;
   const report = async (progress) => {
     if (progressToken === undefined) return;
@@ -88,15 +98,20 @@ async function first() {
   const { Server } = await import('@modelcontextprotocol/sdk/server/index.js');
   const { StreamableHTTPServerTransport } = await import('@modelcontextprotocol/sdk/server/streamableHttp.js');
   const types = await import('@modelcontextprotocol/sdk/types.js');
-  const open = async (options) => {
+  const connect = async (transport) => {
     const server = new Server(INFO, CAPABILITIES);
     server.setRequestHandler(types.ListToolsRequestSchema, list);
     server.setRequestHandler(types.CallToolRequestSchema, ({ params }, { requestInfo, sendNotification, signal }) =>
-      call(params, { assertion: requestInfo.headers[ASSERTION], notify: sendNotification, signal }));
-    const transport = new StreamableHTTPServerTransport(options);
+      call(params, { assertion: requestInfo?.headers[ASSERTION], notify: sendNotification, signal }));
     await server.connect(transport);
     return transport;
   };
+  if (piped) {
+    const { StdioServerTransport } = await import('@modelcontextprotocol/sdk/server/stdio.js');
+    await connect(new StdioServerTransport());
+    return undefined;
+  }
+  const open = (options) => connect(new StreamableHTTPServerTransport(options));
   const serve = sessions(open, async (transport, request, response) => {
     await transport.handleRequest(request, response);
     return true;
@@ -171,4 +186,4 @@ const server = http.createServer(async (request, response) => {
   }
 });
 server.on('connection', (socket) => socket.setNoDelay(true));
-server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${server.address().port}/mcp`));
+if (handle) server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${server.address().port}/mcp`));

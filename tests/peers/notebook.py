@@ -1,10 +1,11 @@
 """A notebook on the Python SDK, for the gateway to stand before.
 
 notebook.py JWKS_URL ISSUER AUDIENCE
+notebook.py piped FILE
 
 It keeps sessions for revisions that have them, verifies who the gateway says is calling, reports
 progress, and can be cancelled. `GET /seen` says which headers came, which tools ran, and which calls
-were cancelled.
+were cancelled; on pipes, the file does.
 """
 
 import asyncio
@@ -16,11 +17,16 @@ import jwt
 import uvicorn
 from mcp import types
 from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 from starlette.responses import Response
 from starlette.routing import Route
 
-JWKS, ISSUER, AUDIENCE = sys.argv[1:]
-KEYS = jwt.PyJWKClient(JWKS)
+PIPED = sys.argv[1] == "piped"
+if PIPED:
+    FILE = sys.argv[2]
+else:
+    JWKS, ISSUER, AUDIENCE = sys.argv[1:]
+    KEYS = jwt.PyJWKClient(JWKS)
 
 TOOLS = {
     "list_notes": [],
@@ -32,6 +38,13 @@ TOOLS = {
 }
 
 seen = {"headers": [], "ran": [], "cancelled": []}
+
+
+def note(kind, what):
+    seen[kind].append(what)
+    if PIPED:
+        with open(FILE, "a") as file:
+            file.write(json.dumps([kind, what]) + "\n")
 
 
 def caller(assertion):
@@ -56,8 +69,11 @@ async def run(context, name, arguments):
         case "read_note":
             return "The text of welcome."
         case "add_note":
-            assertion = context.request.headers["x-portcullis-assertion"]
-            who = await asyncio.to_thread(caller, assertion)
+            # On pipes it says nothing: each caller has a process of their own.
+            who = "somebody"
+            if not PIPED:
+                assertion = context.request.headers["x-portcullis-assertion"]
+                who = await asyncio.to_thread(caller, assertion)
             return f'added "{arguments["title"]}" by {who}'
         case "purge_notes":
             return "deleted 1 note"
@@ -70,14 +86,14 @@ async def run(context, name, arguments):
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                seen["cancelled"].append(arguments["key"])
+                note("cancelled", arguments["key"])
                 raise
 
 
 async def call_tool(context, params):
     if params.name not in TOOLS:
         raise ValueError("Unknown tool")
-    seen["ran"].append(params.name)
+    note("ran", params.name)
     text = await run(context, params.name, params.arguments or {})
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
@@ -87,18 +103,30 @@ async def say(_request):
 
 
 server = Server("notebook", on_list_tools=list_tools, on_call_tool=call_tool)
-app = server.streamable_http_app(custom_starlette_routes=[Route("/seen", say)])
 
 
-async def watched(scope, receive, send):
-    if scope["type"] == "http" and scope["path"] != "/seen":
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        seen["headers"].append(headers)
-    await app(scope, receive, send)
+async def piped():
+    async with stdio_server() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-listener = socket.socket()
-listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-listener.bind(("127.0.0.1", 0))
-print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
-uvicorn.Server(uvicorn.Config(watched, log_level="critical")).run(sockets=[listener])
+def http():
+    app = server.streamable_http_app(custom_starlette_routes=[Route("/seen", say)])
+
+    async def watched(scope, receive, send):
+        if scope["type"] == "http" and scope["path"] != "/seen":
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+            seen["headers"].append(headers)
+        await app(scope, receive, send)
+
+    listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind(("127.0.0.1", 0))
+    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
+    uvicorn.Server(uvicorn.Config(watched, log_level="critical")).run(sockets=[listener])
+
+
+if PIPED:
+    asyncio.run(piped())
+else:
+    http()

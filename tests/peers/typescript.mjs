@@ -1,5 +1,5 @@
 // The TypeScript clients, through the whole of MCP's authorization flow:
-//   typescript.mjs v1|v2 MCP_URL VERSION PERSON
+//   typescript.mjs v1|v2 MCP_URL VERSION|auto PERSON
 // Prints as JSON what the client saw. Where there is `count_notes`, that is progress and a cancellation, too.
 import { randomUUID } from 'node:crypto';
 import { browse } from './browser.mjs';
@@ -49,9 +49,9 @@ const finish = () => transport.finishAuth(sdk === 'v2' ? application.back : appl
 async function connect() {
   const options = { capabilities: {} };
   if (sdk === 'v2') {
-    const modern = version >= '2026';
-    options.versionNegotiation = { mode: modern ? { pin: version } : 'legacy' };
-    if (!modern) options.supportedProtocolVersions = [version];
+    const old = version < '2026';
+    options.versionNegotiation = { mode: old ? 'legacy' : version === 'auto' ? 'auto' : { pin: version } };
+    if (old) options.supportedProtocolVersions = [version];
   }
   const client = new Client({ name: 'peers', version: '1' }, options);
   transport = new StreamableHTTPClientTransport(new URL(mcp), { authProvider: application });

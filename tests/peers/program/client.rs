@@ -36,7 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Whose client it is, and what it speaks.
 struct Client {
     mcp: String,
-    version: ProtocolVersion,
+    /// Without one, the newest that the server speaks.
+    version: Option<ProtocolVersion>,
     person: String,
     news: UnboundedSender<f64>,
 }
@@ -62,7 +63,10 @@ impl ClientHandler for Ears {
 pub async fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut next = |name| arguments.next().ok_or_else(|| format!("{name} is missing"));
     let mcp = next("MCP_URL")?;
-    let version: ProtocolVersion = serde_json::from_value(next("VERSION")?.into())?;
+    let version = match next("VERSION")? {
+        auto if auto == "auto" => None,
+        version => Some(serde_json::from_value(version.into())?),
+    };
     let (news, mut heard) = unbounded_channel();
     let client = Client { mcp, version, person: next("PERSON")?, news };
 
@@ -139,11 +143,15 @@ async fn begin(
 
 impl Client {
     fn lifecycle(&self) -> ClientLifecycleMode {
-        if self.version.has_initialize() {
-            ClientLifecycleMode::Initialize
-        } else {
-            let preferred_versions = vec![self.version.clone()];
-            ClientLifecycleMode::Discover { preferred_versions }
+        match &self.version {
+            Some(version) if version.has_initialize() => ClientLifecycleMode::Initialize,
+            Some(version) => {
+                ClientLifecycleMode::Discover { preferred_versions: vec![version.clone()] }
+            }
+            None => ClientLifecycleMode::Auto {
+                preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+                legacy_version: None,
+            },
         }
     }
 
@@ -184,8 +192,8 @@ impl Client {
 
     fn config(&self) -> Ears {
         let mut config = ClientConfig::default();
-        if self.version.has_initialize() {
-            config.protocol_version = self.version.clone();
+        if let Some(version) = self.version.as_ref().filter(|version| version.has_initialize()) {
+            config.protocol_version = version.clone();
         }
         Ears(config, self.news.clone())
     }

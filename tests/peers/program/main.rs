@@ -31,7 +31,7 @@ const USAGE: &str = "\
 usage: peers gate --issuer URL HOW [--issuer URL HOW …] --policy FILE --audit FILE
                   [--port PORT] [--resource URL] [--dpop nonces] [--upstream URL]
          where HOW is --jwks URL or --introspect 'METHOD URL CLIENT SECRET'
-       peers client MCP_URL VERSION PERSON
+       peers client MCP_URL VERSION|auto PERSON
        peers server
        peers notebook
        peers attack ASKED_URL SERVER_URL TOKEN MILLISECONDS";
