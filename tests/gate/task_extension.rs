@@ -464,3 +464,69 @@ async fn without_tasks() {
     let sent: Value = serde_json::from_slice(&upstream.last().body).unwrap();
     assert_eq!(sent, expected, "the service is not told that there are tasks");
 }
+
+/// R-216: where a rule grants tasks, others call without: in 2025-11-25 they are refused, and in 2026-07-28 the
+/// service is not told that their client knows tasks, nor believed when it begins one all the same.
+#[tokio::test]
+async fn tasks_are_for_those_whom_a_rule_allows_them() {
+    const POLICY: &str = "
+roles: { reader: { groups: [staff] }, batch: { groups: [batch] } }
+rules:
+  - { id: read, allow: { tools: [get_weather, stubborn] }, roles: [reader, batch] }
+  - { id: long, allow: { tools: [get_weather, stubborn], methods: [tasks/create] }, roles: [batch] }
+";
+    let upstream = Upstream::new(|seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let extensions = "io.modelcontextprotocol~1clientCapabilities/extensions";
+        let knows = asked
+            .pointer(&format!("/params/_meta/{extensions}/io.modelcontextprotocol~1tasks"))
+            .is_some();
+        let task = json!({"taskId": ID, "status": "working"});
+        match (asked["params"].get("task"), asked["params"]["name"].as_str().unwrap()) {
+            (Some(_), _) => reply(&json!({ "task": task })),
+            (None, name) if knows || name == "stubborn" => {
+                reply(&state("working", &json!({"resultType": "task"})))
+            }
+            _ => reply(&json!({"resultType": "complete", "content": []})),
+        }
+    });
+    let mint = Mint::es256(ISSUER);
+    let layer = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(portcullis::Policy::from_yaml(POLICY).unwrap())
+        .danger_no_audit()
+        .build()
+        .unwrap();
+    let addr = serve(layer.layer(upstream.clone())).await;
+    let token = |group: &str| mint.token().claim("groups", json!([group])).sign();
+    let (reader, batch) = (token("staff"), token("batch"));
+    let ask = async |ask: Ask, token: &str| h1(addr, &ask.bearer(token)).await;
+    let legacy = |name: &str, task: Value| {
+        let params = json!({"name": name, "arguments": {}, "task": task});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        Ask::post(body.to_string()).header("mcp-protocol-version", "2025-11-25")
+    };
+    for task in [json!({}), json!({"ttl": 1}), json!(true), json!(1), json!("x"), json!([])] {
+        let said = ask(legacy("get_weather", task.clone()), &reader).await;
+        assert_eq!((said.status, said.code()), (200, -32601), "{task}: {}", said.text());
+    }
+    assert_eq!(upstream.count(), 0, "nothing ran");
+    let said = ask(legacy("get_weather", json!({})), &batch).await.json();
+    assert!(said["result"]["task"]["taskId"].is_string(), "{said}");
+
+    let said = ask(begin("get_weather"), &reader).await.json();
+    assert_eq!(said["result"]["resultType"], "complete", "{said}");
+    let said = ask(begin("get_weather"), &batch).await.json();
+    assert_eq!(said["result"]["resultType"], "task", "{said}");
+    let said = ask(begin("stubborn"), &batch).await.json();
+    assert_eq!(said["result"]["resultType"], "task", "{said}");
+    let said = ask(begin("stubborn"), &reader).await;
+    assert!(said.json().get("result").is_none(), "a task that nobody may begin: {}", said.text());
+    // What 2025-11-25 has for it means nothing in 2026-07-28: an ordinary call.
+    let mut call = Ask::call("get_weather");
+    let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+    body["params"]["task"] = json!({});
+    call = call.body(body.to_string());
+    assert_eq!(ask(call, &reader).await.status, 200);
+}

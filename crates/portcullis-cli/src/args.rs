@@ -137,6 +137,10 @@ pub(crate) struct ExplainArgs {
     /// A file with the arguments of the call
     #[arg(long, value_name = "FILE", requires = "method", conflicts_with = "arguments")]
     pub(crate) arguments_file: Option<PathBuf>,
+    /// Call the tool as a task: the client asks for one (2025-11-25, the default here), or takes one if
+    /// the server likes (2026-07-28)
+    #[arg(long, requires = "method")]
+    pub(crate) as_task: bool,
     /// A file with the whole JSON-RPC message, in place of METHOD and NAME
     #[arg(long, value_name = "FILE", conflicts_with = "method")]
     pub(crate) request: Option<PathBuf>,

@@ -26,12 +26,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The message for `method` on `name`, with the JSON text `arguments`.
+    /// The message for `method` on `name`, with the JSON text `arguments`; a call may be one as a task.
     pub(crate) fn new(
         method: &str,
         name: Option<&str>,
         arguments: Option<&str>,
         version: Option<Version>,
+        as_task: bool,
     ) -> Result<Self, Problem> {
         if let Some(text) = arguments
             && !serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get().starts_with('{'))
@@ -39,7 +40,14 @@ impl Asked {
             return Err(Problem::new("the arguments are not a JSON object"));
         }
         let known = Method::parse(method);
+        let version = version.or_else(|| as_task.then_some(Version::V2025_11_25));
         let version = version.or_else(|| newest(known)).unwrap_or(Version::V2026_07_28);
+        if as_task && known != Some(Method::ToolsCall) {
+            return Err(Problem::new(format!("{method} cannot run as a task: tools/call can")));
+        }
+        if as_task && !Method::TasksGet.is_in(version) {
+            return Err(Problem::new(format!("{} has no tasks", version.as_str())));
+        }
         if name.is_some() && known.is_some_and(|method| !takes_name(method)) {
             return Err(Problem::new(format!("{method} takes no name")));
         }
@@ -52,7 +60,14 @@ impl Asked {
         if name.is_none() && known.is_some_and(needs_name) {
             return Err(Problem::new(format!("{method} needs a name or URI")));
         }
-        let params = params(known, name, version);
+        let mut params = params(known, name, version);
+        match params.as_object_mut() {
+            Some(members) if as_task && version.era() == Era::Legacy => {
+                members.insert("task".to_owned(), json!({}));
+            }
+            Some(_) if as_task => with_meta(&mut params, version, &knows_tasks()),
+            _ => {}
+        }
         let mut body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         if known.is_some_and(Method::is_notification) {
             body.as_object_mut().and_then(|members| members.remove("id"));
@@ -88,8 +103,7 @@ impl Asked {
     pub(crate) fn about(&self, task: &str) -> Self {
         let mut params = json!({ "taskId": task });
         if self.version.era() == Era::Modern {
-            let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
-            with_meta(&mut params, self.version, &tasks);
+            with_meta(&mut params, self.version, &knows_tasks());
         }
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": self.method, "params": params });
         let name = Some(task.to_owned());
@@ -201,6 +215,11 @@ fn params(method: Option<Method>, name: Option<&str>, version: Version) -> Value
         with_meta(&mut params, version, &json!({}));
     }
     params
+}
+
+/// The capabilities of a client that knows the tasks of 2026-07-28.
+fn knows_tasks() -> Value {
+    json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } })
 }
 
 /// Adds what every modern request says about its client.

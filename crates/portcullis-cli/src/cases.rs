@@ -226,9 +226,12 @@ impl Runner<'_> {
                     None => (request, None),
                 };
                 let arguments = case.arguments.clone().map(|map| Value::Object(map).to_string());
-                Asked::new(method, name, arguments.as_deref(), revision)?
+                Asked::new(method, name, arguments.as_deref(), revision, case.as_task)?
             }
         };
+        if case.as_task && case.message.is_some() {
+            return Err(Problem::new("it has as_task and a message, which says so itself"));
+        }
         let decided = decide(gate, caller, &asked);
         let style = decided.targets.iter().find_map(|target| target.style);
         let calls = decided.targets.iter().all(|target| target.kind == Some("tool"));

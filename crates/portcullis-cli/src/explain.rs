@@ -1,7 +1,7 @@
 //! `portcullis explain`: which rule decides, and why.
 
-use portcullis_core::{Caller, DenialKind, McpMessage, McpRequest, Method, TargetKind};
-use portcullis_rbac::{Explanation, Query};
+use portcullis_core::{Caller, DenialKind, McpMessage, McpRequest, Method, TargetKind, TaskUse};
+use portcullis_rbac::{Authorizer as _, Explanation, Query};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ fn asked(args: &ExplainArgs) -> Result<Asked, Problem> {
         None => args.arguments.clone(),
     };
     let method = args.method.as_deref().unwrap_or_default();
-    Asked::new(method, args.name.as_deref(), arguments.as_deref(), version)
+    Asked::new(method, args.name.as_deref(), arguments.as_deref(), version, args.as_task)
 }
 
 /// Sends the request through the gate, and asks the policy about all that inspection found in it.
@@ -177,7 +177,9 @@ pub(crate) fn decide(gate: &mut Gate, caller: &Caller, asked: &Asked) -> Decided
     let denial = decided.answered.denial.as_ref();
     decided.verdict = match denial.map(portcullis_core::Denial::kind) {
         _ if decided.answered.reached => {
-            let refused = decided.targets.iter().any(|target| target.decision != "allow");
+            // That it does not run as a task is no refusal of the call.
+            let calls = decided.targets.iter().filter(|target| !target.as_task);
+            let refused = calls.into_iter().any(|target| target.decision != "allow");
             if refused { Verdict::Partly } else { Verdict::Allow }
         }
         Some(DenialKind::NoToken | DenialKind::InvalidToken) => Verdict::SignIn,
@@ -208,8 +210,8 @@ fn about(
         return;
     };
     decided.method = Some(request.method());
-    let mut add = |target: Option<(TargetKind, &str)>| {
-        let explanation = explanation(gate, caller, request, target);
+    let mut add = |target: Option<(TargetKind, &str)>, as_task| {
+        let explanation = explanation(gate, caller, request, target, as_task);
         decided.roles = roles(&explanation.roles);
         decided.agents.clone_from(&explanation.agents);
         explanation
@@ -222,13 +224,19 @@ fn about(
             continue;
         }
         let target = Some((target.kind(), target.name()));
-        targets.push(TargetReport::new(element, target, &add(target)));
+        targets.push(TargetReport::new(element, target, &add(target, false)));
     }
     if targets.is_empty() && !about_task {
-        let explanation = add(None);
+        let explanation = add(None, false);
         if request.method() == Method::LoggingSetLevel {
             targets.push(TargetReport::new(element, None, &explanation));
         }
+    }
+    // A second question, where the policy makes a difference.
+    if *request.task_use() != TaskUse::None && gate.policy.decides_tasks() {
+        let first = request.targets().next().map(|target| (target.kind(), target.name()));
+        let report = TargetReport::new(element, first, &add(first, true));
+        targets.push(TargetReport { as_task: true, ..report });
     }
     decided.targets.extend(targets);
 }
@@ -238,6 +246,7 @@ fn explanation(
     caller: &Caller,
     request: &McpRequest,
     target: Option<(TargetKind, &str)>,
+    as_task: bool,
 ) -> Explanation {
     let method = request.method();
     let mut query = Query::new(caller, request.version(), method);
@@ -259,6 +268,9 @@ fn explanation(
     }
     if let Some(arguments) = request.arguments() {
         query = query.with_arguments(arguments);
+    }
+    if as_task {
+        query = query.as_task();
     }
     gate.policy.explain(&query)
 }

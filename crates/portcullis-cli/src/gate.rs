@@ -107,7 +107,7 @@ impl Gate {
         if gate.lists.result.get("tools").is_some() {
             // A gate knows annotations from the lists that passed.
             let caller = gate.policy.stand_in(&portcullis_rbac::Audience::Everyone);
-            let list = Asked::new(Method::ToolsList.as_str(), None, None, None)?;
+            let list = Asked::new(Method::ToolsList.as_str(), None, None, None, false)?;
             if let Some(caller) = caller {
                 let result = gate.lists.result.clone();
                 gate.ask_with(&caller, &list, &result);

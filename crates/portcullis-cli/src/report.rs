@@ -28,6 +28,10 @@ pub(crate) struct TargetReport {
     /// Its name or URI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// Whether this is about running the call as a task. Where it may not, a client of 2025-11-25 is refused, and
+    /// a call of one of 2026-07-28 does not run as a task.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) as_task: bool,
     /// `allow`, `deny` or `challenge`.
     pub(crate) decision: &'static str,
     /// The rule that decided; absent when no rule did.
@@ -97,6 +101,7 @@ impl TargetReport {
             element,
             kind: target.map(|(kind, _)| kind.as_str()),
             name: target.map(|(_, name)| name.to_owned()),
+            as_task: false,
             decision: names::decision(decision),
             rule: names::rule(decision).map(str::to_owned),
             style,

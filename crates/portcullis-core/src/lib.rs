@@ -62,7 +62,7 @@ pub use facts::{RequestFacts, ResponseFacts};
 pub use hints::ToolHints;
 pub use message::{
     Arguments, McpMessage, McpNotification, McpRequest, McpRequestParts, McpResponse, NoMessage,
-    Target, TargetKind, ValueKind,
+    Target, TargetKind, TaskUse, ValueKind,
 };
 pub use method::Method;
 pub use network::{Network, NetworkError};

@@ -44,7 +44,24 @@ pub enum NoMessage {
 
 /// A JSON-RPC request. Cheap to clone.
 #[derive(Clone)]
-pub struct McpRequest(Arc<McpRequestParts>);
+pub struct McpRequest {
+    parts: Arc<McpRequestParts>,
+    task: TaskUse,
+}
+
+/// Whether a call may run as a task.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TaskUse {
+    /// It may not, or the request is no call.
+    #[default]
+    None,
+    /// It asks to: `params.task` of 2025-11-25.
+    Asked,
+    /// It may if the service wants it: the client declares the extension of 2026-07-28. Where in
+    /// [`raw`](McpRequest::raw) the `extensions` object is that says so.
+    Offered(Range<usize>),
+}
 
 /// What inspection learned about a request; turns into a [`McpRequest`].
 #[derive(Clone)]
@@ -67,7 +84,7 @@ pub struct McpRequestParts {
 
 impl From<McpRequestParts> for McpRequest {
     fn from(parts: McpRequestParts) -> Self {
-        Self(Arc::new(parts))
+        Self { parts: Arc::new(parts), task: TaskUse::None }
     }
 }
 
@@ -75,42 +92,55 @@ impl McpRequest {
     /// The effective protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.0.version
+        self.parts.version
     }
 
     /// The era of that version.
     #[must_use]
     pub fn era(&self) -> Era {
-        self.0.version.era()
+        self.parts.version.era()
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> Method {
-        self.0.method
+        self.parts.method
     }
 
     /// The `id` exactly as sent, quotes included.
     #[must_use]
     pub fn id(&self) -> &Text {
-        &self.0.id
+        &self.parts.id
     }
 
     /// Everything the request acts on; usually one target or none.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.0.target.iter().chain(&self.0.more_targets)
+        self.parts.target.iter().chain(&self.parts.more_targets)
     }
 
     /// `params.arguments`, when present and an object.
     #[must_use]
     pub fn arguments(&self) -> Option<&Arguments> {
-        self.0.arguments.as_ref()
+        self.parts.arguments.as_ref()
     }
 
     /// The message's own bytes.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
-        &self.0.raw
+        &self.parts.raw
+    }
+
+    /// The same request, which may run as a task as `task` says. Without this it may not.
+    #[must_use]
+    pub fn with_task_use(mut self, task: TaskUse) -> Self {
+        self.task = task;
+        self
+    }
+
+    /// Whether it may run as a task.
+    #[must_use]
+    pub fn task_use(&self) -> &TaskUse {
+        &self.task
     }
 }
 
@@ -118,10 +148,10 @@ impl McpRequest {
 impl fmt::Debug for McpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("McpRequest")
-            .field("version", &self.0.version)
-            .field("method", &self.0.method)
-            .field("id", &self.0.id)
-            .field("target", &self.0.target)
+            .field("version", &self.parts.version)
+            .field("method", &self.parts.method)
+            .field("id", &self.parts.id)
+            .field("target", &self.parts.target)
             .finish_non_exhaustive()
     }
 }

@@ -18,13 +18,14 @@ pub struct Permit {
     view: Arc<dyn View>,
     /// `None` is none: nearly every permit, and no allocation.
     refused: Option<Arc<[Denial]>>,
+    tasks_withheld: bool,
 }
 
 impl Permit {
     /// A permit by `rule` of the policy `policy_version`, whose caller sees what `view` shows.
     #[must_use]
     pub fn new(rule: Text, policy_version: Text, view: Arc<dyn View>) -> Self {
-        Self { rule, policy_version, view, refused: None }
+        Self { rule, policy_version, view, refused: None, tasks_withheld: false }
     }
 
     /// Adds the answers to the elements of a batch that were refused: they were not forwarded, and
@@ -32,6 +33,14 @@ impl Permit {
     #[must_use]
     pub fn with_refused(mut self, refused: Vec<Denial>) -> Self {
         self.refused = (!refused.is_empty()).then(|| refused.into());
+        self
+    }
+
+    /// Says that the call may not run as a task: what its client declared of tasks was not forwarded, and
+    /// a task is no answer to it.
+    #[must_use]
+    pub fn withholding_tasks(mut self) -> Self {
+        self.tasks_withheld = true;
         self
     }
 
@@ -51,6 +60,12 @@ impl Permit {
     #[must_use]
     pub fn view(&self) -> &Arc<dyn View> {
         &self.view
+    }
+
+    /// Whether the call may not run as a task, though its client declared that it knows tasks.
+    #[must_use]
+    pub fn withholds_tasks(&self) -> bool {
+        self.tasks_withheld
     }
 
     /// The answers to the refused elements of a batch.

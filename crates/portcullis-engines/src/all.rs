@@ -98,6 +98,10 @@ impl<A: Authorizer, B: Authorizer> Authorizer for AllMustAllow<A, B> {
         self.first.offers(query, kind) && self.second.offers(query, kind)
     }
 
+    fn decides_tasks(&self) -> bool {
+        self.first.decides_tasks() || self.second.decides_tasks()
+    }
+
     fn standing(&self) -> Standing {
         self.first.standing().and(self.second.standing())
     }

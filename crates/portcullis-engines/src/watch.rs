@@ -340,6 +340,10 @@ impl<A: Authorizer> Authorizer for Watched<A> {
         self.0.current.load().offers(query, kind)
     }
 
+    fn decides_tasks(&self) -> bool {
+        self.0.current.load().decides_tasks()
+    }
+
     fn standing(&self) -> Standing {
         let mut standing = self.0.current.load().standing();
         let state = locked(&self.0.state);

@@ -1,9 +1,11 @@
 //! From a parsed message to the fact that policy reads.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use portcullis_core::{
-    Arguments, Denial, McpMessage, McpNotification, McpRequestParts, McpResponse, Method, Reason,
-    Target, TargetKind, Text, Version,
+    Arguments, Denial, Era, McpMessage, McpNotification, McpRequest, McpRequestParts, McpResponse,
+    Method, Reason, Target, TargetKind, TaskUse, Text, Version,
 };
 
 use crate::json::Str;
@@ -51,8 +53,25 @@ pub(crate) fn message(
             let arguments = arguments(&message.params.arguments, body).map_err(invalid)?;
             let parts =
                 McpRequestParts { version, method, id, target, more_targets, arguments, raw };
-            Ok(Some(McpMessage::Request(parts.into())))
+            let task_use = task_use(version, method, message);
+            Ok(Some(McpMessage::Request(McpRequest::from(parts).with_task_use(task_use))))
         }
+    }
+}
+
+/// Whether a call may run as a task. In the modern era `params.task` means nothing.
+fn task_use(version: Version, method: Method, message: &Message<'_>) -> TaskUse {
+    let params = &message.params;
+    match (method, version.era()) {
+        (Method::ToolsCall, Era::Legacy) if params.task => TaskUse::Asked,
+        (Method::ToolsCall, Era::Modern) => match &params.meta.tasks {
+            Some(Range { start, end }) => {
+                let offset = |at: &usize| at.saturating_sub(message.range.start);
+                TaskUse::Offered(offset(start)..offset(end))
+            }
+            None => TaskUse::None,
+        },
+        _ => TaskUse::None,
     }
 }
 

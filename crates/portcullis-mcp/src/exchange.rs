@@ -137,6 +137,8 @@ pub(crate) struct Exchange {
     lists: Lists,
     /// The version of the policy that it was last told of.
     policy: Option<Text>,
+    /// Whether policy did not want the call to run as a task.
+    tasks_withheld: bool,
 }
 
 impl Exchange {
@@ -166,6 +168,7 @@ impl Exchange {
             negotiated: None,
             lists: Lists::default(),
             policy: None,
+            tasks_withheld: false,
             config,
         };
         match message {
@@ -293,6 +296,7 @@ impl Exchange {
     pub(crate) fn permitted(&mut self, permit: &Permit) {
         self.eyes.view = Some(Arc::clone(permit.view()));
         self.policy = permit.view().version();
+        self.tasks_withheld = permit.withholds_tasks();
         for refused in permit.refused() {
             let id = refused.rpc_object().and_then(|object| id_of(object, self.json()));
             for pending in &mut self.more {

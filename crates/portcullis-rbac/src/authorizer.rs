@@ -80,6 +80,12 @@ pub trait Authorizer: Send + Sync + 'static {
         true
     }
 
+    /// Whether it takes more to call a tool as a task than to call it ([`Query::runs_as_task`]). Only then
+    /// is a second question asked about calls that may run as tasks.
+    fn decides_tasks(&self) -> bool {
+        false
+    }
+
     /// How it stands, for health checks and metrics. By default nothing is known.
     fn standing(&self) -> Standing {
         Standing::default()
@@ -107,6 +113,10 @@ impl<A: Authorizer> Authorizer for Arc<A> {
 
     fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
         A::offers(self, query, kind)
+    }
+
+    fn decides_tasks(&self) -> bool {
+        A::decides_tasks(self)
     }
 
     fn standing(&self) -> Standing {

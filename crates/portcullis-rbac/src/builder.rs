@@ -6,14 +6,15 @@ use portcullis_core::{Clock, Method, ScopeHierarchy, Text};
 
 use crate::bits::Bits;
 use crate::check::{Names, check_text, law};
+use crate::condition::Right;
 use crate::index::Index;
-use crate::judge::Entry;
+use crate::judge::{Entry, Law};
 use crate::kind::Kind;
 use crate::pattern::{self, Pattern};
 use crate::policy::{PROTOCOL, Rules};
-use crate::rule::Word;
+use crate::rule::{Effect, Word};
 use crate::settle::DEFAULT_DENY;
-use crate::tables::Tables;
+use crate::tables::{Tables, Tasks};
 use crate::who::{FIRST, Roles};
 use crate::{Agent, ConfigError, Policy, Role, Rule, Server, digest, intern, warning};
 
@@ -144,15 +145,10 @@ impl PolicyBuilder {
             .map(|rule| law(rule, &names).map_err(|error| error.at(rule.id.place)))
             .collect::<Result<Vec<_>, _>>()?;
         let limit = FIRST + self.roles.len();
-        let index = |what: &'static str, kind: Kind| {
-            let patterns = self.patterns(kind)?;
-            Index::new(patterns, &laws, limit).map_err(|error| {
-                ConfigError::new(format!("the patterns of {what} do not compile: {}", error.kind()))
-            })
-        };
-        let sets_level = |(number, law): (usize, &crate::judge::Law)| {
-            let methods = law.conditions.as_ref().and_then(|c| c.methods.as_deref());
-            methods.is_some_and(|m| m.contains(&Method::LoggingSetLevel)).then_some(number)
+        let index = |what, kind| compiled(what, self.patterns(kind)?, &laws, limit);
+        let sets_level = |(number, law): (usize, &Law)| {
+            let right = Right::Use(Method::LoggingSetLevel);
+            law.conditions.as_ref().is_some_and(|c| c.names(right)).then_some(number)
         };
         let level: Vec<usize> = laws.iter().enumerate().filter_map(sets_level).collect();
         let digest = digest::digest(&self);
@@ -173,6 +169,7 @@ impl PolicyBuilder {
             servers: self.servers.clone(),
             grantable,
             clock: self.clock.clone(),
+            tasks: self.tasks(&laws, limit)?,
             by_method: asks(|conditions| conditions.methods.is_some()),
             by_hints: asks(|conditions| conditions.hints != Default::default()),
             warnings: Vec::new(),
@@ -186,6 +183,23 @@ impl PolicyBuilder {
             digest.into(),
             Rules::Tables(Box::new(tables)),
         ))
+    }
+
+    /// What is decided about calls as tasks, if rules name these.
+    fn tasks(&self, laws: &[Law], limit: usize) -> Result<Option<Tasks>, ConfigError> {
+        let names = |law: &Law| {
+            law.conditions.as_ref().is_some_and(|conditions| conditions.names(Right::BeginTask))
+        };
+        if !laws.iter().any(names) {
+            return Ok(None);
+        }
+        let grants = |number: &usize| {
+            laws.get(*number).is_some_and(|law| law.effect == Effect::Allow && names(law))
+        };
+        let mut patterns = self.patterns(Kind::Tools)?;
+        patterns.retain(|(_, number)| grants(number));
+        let granted = (!patterns.is_empty()).then(|| compiled("tools", patterns, laws, limit));
+        Ok(Some(Tasks { granted: granted.transpose()? }))
     }
 
     fn check_rule_ids(&self) -> Result<(), ConfigError> {
@@ -228,6 +242,17 @@ impl PolicyBuilder {
         }
         Ok(patterns)
     }
+}
+
+fn compiled(
+    what: &str,
+    patterns: Vec<(Pattern, usize)>,
+    laws: &[Law],
+    roles: usize,
+) -> Result<Index, ConfigError> {
+    Index::new(patterns, laws, roles).map_err(|error| {
+        ConfigError::new(format!("the patterns of {what} do not compile: {}", error.kind()))
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use portcullis_core::{Challenge, Method, Network, Text, ToolHints};
 use crate::argument::check::Check;
 use crate::argument::find::Pointer;
 use crate::bits::Bits;
-use crate::condition::{Conditions, Via};
+use crate::condition::{Conditions, Right, TASKS_CREATE, Via};
 use crate::judge::Law;
 use crate::rule::{Effect, Through, Word};
 use crate::who::{ANONYMOUS, FIRST, SIGNED_IN};
@@ -35,7 +35,7 @@ pub(crate) fn law(rule: &Rule, names: &Names<'_>) -> Result<Law, ConfigError> {
     let without_targets =
         rule.tools.is_empty() && rule.prompts.is_empty() && rule.resources.is_empty();
     let tools_alone = !without_targets && rule.prompts.is_empty() && rule.resources.is_empty();
-    let sets_level = methods.contains(&Method::LoggingSetLevel);
+    let sets_level = methods.contains(&Right::Use(Method::LoggingSetLevel));
     if without_targets && methods.is_empty() {
         return fail(format!("rule {id} names no tools, prompts, resources or methods"));
     }
@@ -120,11 +120,13 @@ fn known(
     })
 }
 
-/// The methods that rules can be about: those that use something, and `logging/setLevel`.
-fn methods(rule: &Rule) -> Result<Vec<Method>, ConfigError> {
+/// The methods that rules can be about: those that use something, `logging/setLevel`, and what is not quite
+/// a method, to call a tool as a task.
+fn methods(rule: &Rule) -> Result<Vec<Right>, ConfigError> {
     let method = |Word { text, place }: &Word| match Method::parse(text) {
+        None if text == TASKS_CREATE => Ok(Right::BeginTask),
         // Subscribing begins and ends with one right.
-        Some(Method::ResourcesUnsubscribe) => Ok(Method::ResourcesSubscribe),
+        Some(Method::ResourcesUnsubscribe) => Ok(Right::Use(Method::ResourcesSubscribe)),
         Some(
             method @ (Method::ToolsCall
             | Method::PromptsGet
@@ -133,12 +135,12 @@ fn methods(rule: &Rule) -> Result<Vec<Method>, ConfigError> {
             | Method::SubscriptionsListen
             | Method::CompletionComplete
             | Method::LoggingSetLevel),
-        ) => Ok(method),
+        ) => Ok(Right::Use(method)),
         _ => {
             let message = format!(
                 "rule {}: {text:?} is no method that rules decide about: tools/call, prompts/get, \
-                 resources/read, resources/subscribe, subscriptions/listen, completion/complete or \
-                 logging/setLevel",
+                 resources/read, resources/subscribe, subscriptions/listen, completion/complete, \
+                 logging/setLevel or tasks/create",
                 rule.id.text
             );
             Err(ConfigError::new(message).at(*place))
@@ -164,7 +166,7 @@ fn explanation(rule: &Rule) -> Result<Option<Text>, ConfigError> {
 
 fn conditions(
     rule: &Rule,
-    methods: Vec<Method>,
+    methods: Vec<Right>,
     names: &Names<'_>,
 ) -> Result<Conditions, ConfigError> {
     let numbers = |what, words: &[Word], names| {

@@ -16,7 +16,7 @@ use crate::window::Hours;
 /// The conditions of one rule.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    pub(crate) methods: Option<Box<[Method]>>,
+    pub(crate) methods: Option<Box<[Right]>>,
     /// Numbers of servers, as the policy counts them.
     pub(crate) servers: Option<Box<[usize]>>,
     pub(crate) hints: ToolHints,
@@ -34,6 +34,17 @@ pub(crate) enum Via {
     Agent,
     Named(Bits),
 }
+
+/// What rules are about when they name methods.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Right {
+    Use(Method),
+    /// Calling a tool as a task: no method of its own, and a right of its own.
+    BeginTask,
+}
+
+/// How rules name it.
+pub(crate) const TASKS_CREATE: &str = "tasks/create";
 
 /// Which condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +67,8 @@ pub(crate) struct Case<'a> {
     pub(crate) method: Method,
     /// What using the target takes, where the method is another one.
     pub(crate) usage: Method,
+    /// Whether it is the right to begin a task that is asked for, not the call.
+    pub(crate) begins_task: bool,
     pub(crate) clock: &'a Clock,
     pub(crate) server: Option<usize>,
     /// What is known of the tool, by the policy or a server it trusts.
@@ -65,6 +78,11 @@ pub(crate) struct Case<'a> {
 }
 
 impl Conditions {
+    /// Whether methods are named, and this right is among them.
+    pub(crate) fn names(&self, right: Right) -> bool {
+        self.methods.as_deref().is_some_and(|methods| methods.contains(&right))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.methods.is_none()
             && self.servers.is_none()
@@ -116,9 +134,13 @@ impl Conditions {
 
     fn method(&self, case: &Case<'_>) -> Truth {
         let methods = self.methods.as_deref().unwrap_or_default();
+        if case.begins_task {
+            return methods.contains(&Right::BeginTask).into();
+        }
+        let named = |method| methods.contains(&Right::Use(method));
         // Completing is judged as using.
-        let completes = case.method == Method::CompletionComplete && methods.contains(&case.usage);
-        (methods.contains(&case.method) || completes).into()
+        let completes = case.method == Method::CompletionComplete && named(case.usage);
+        (named(case.method) || completes).into()
     }
 
     fn server(&self, case: &Case<'_>) -> Truth {

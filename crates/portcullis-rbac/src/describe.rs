@@ -2,8 +2,8 @@
 
 use portcullis_core::ToolHints;
 
-use crate::condition::Part;
-use crate::rule::{Through, Word};
+use crate::condition::{Part, TASKS_CREATE};
+use crate::rule::{Effect, Through, Word};
 use crate::{Argument, PolicyBuilder, Role, Rule};
 
 /// What one part of a rule's conditions asks.
@@ -139,6 +139,12 @@ pub(crate) fn definitions(policy: &PolicyBuilder) -> Vec<String> {
         lines.extend(
             others.iter().map(|other| format!("scope {} implies {}", scope.text, other.text)),
         );
+    }
+    let grants_tasks = |rule: &Rule| {
+        rule.effect == Effect::Allow && rule.methods.iter().any(|word| word.text == TASKS_CREATE)
+    };
+    if policy.rules.iter().any(grants_tasks) {
+        lines.push(format!("calls run as tasks only where a rule allows {TASKS_CREATE}"));
     }
     if let Some(scopes) = &policy.grantable {
         lines.push("only some scopes can be had".into());

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use portcullis_core::{Caller, McpMessage, McpRequest, Method, Target, TargetKind, Text};
+use portcullis_core::{Caller, McpMessage, McpRequest, Method, Target, TargetKind, TaskUse, Text};
 
 use crate::policy::PROTOCOL;
 use crate::reduce::is_reducible;
@@ -28,8 +28,8 @@ pub(crate) struct Docket {
     element: usize,
     target: usize,
     so_far: Option<Decision>,
-    /// Whether targets that are denied can be left out of the message, and which these are.
-    reducible: bool,
+    /// What of the message can be left out, and which places are.
+    spare: Spare,
     left_out: Vec<usize>,
     /// The finding of a message that is not a batch: no list needed.
     first: Option<Finding>,
@@ -38,8 +38,20 @@ pub(crate) struct Docket {
     together: VecDeque<(Place, Option<Decision>)>,
 }
 
-/// The numbers of an element and of a target in it.
+/// The numbers of an element and of a target in it. Behind the targets of a call that may run as a task
+/// comes the question whether it may.
 type Place = (usize, usize);
+
+/// Whether what is asked about can be left out of the message.
+#[derive(Clone, Copy, Debug, Default)]
+enum Spare {
+    #[default]
+    No,
+    /// If it is denied.
+    Denied,
+    /// If it is not allowed as things are: nobody is asked to get a scope for it.
+    NotAllowed,
+}
 
 /// What was found about one message.
 #[derive(Debug)]
@@ -84,8 +96,13 @@ impl Docket {
                     continue;
                 }
             };
-            self.reducible = is_reducible(request.method());
-            let target = request.targets().nth(self.target);
+            let as_task = is_about_beginning(authorizer, request, self.target);
+            self.spare = match request.task_use() {
+                TaskUse::Offered(_) if as_task => Spare::NotAllowed,
+                _ if is_reducible(request.method()) => Spare::Denied,
+                _ => Spare::No,
+            };
+            let target = request.targets().nth(if as_task { 0 } else { self.target });
             if target.is_none() {
                 if let Some(decision) = self.so_far.take() {
                     self.close(Finding::Decided(decision, 0));
@@ -101,7 +118,7 @@ impl Docket {
                     continue;
                 }
             }
-            let Some(query) = query(asker, request, target) else {
+            let Some(query) = query(asker, request, target, as_task) else {
                 self.target += 1; // Whose it is, inspection has found out.
                 continue;
             };
@@ -139,10 +156,13 @@ impl Docket {
             let Some(element) = element(message, number) else { break };
             let Asked::About(request) = asked(element) else { continue };
             // One without targets has a question as well.
-            let none = request.targets().next().is_none().then_some(None);
-            let targets = request.targets().map(Some).chain(none).enumerate();
-            for (place, target) in targets.skip(std::mem::take(&mut first)) {
-                let Some(query) = query(asker, request, target) else { continue };
+            let none = request.targets().next().is_none().then_some((None, false));
+            let targets = request.targets().map(|target| (Some(target), false));
+            let beginning = is_about_beginning(authorizer, request, request.targets().count())
+                .then(|| (request.targets().next(), true));
+            let targets = targets.chain(none).chain(beginning).enumerate();
+            for (place, (target, as_task)) in targets.skip(std::mem::take(&mut first)) {
+                let Some(query) = query(asker, request, target, as_task) else { continue };
                 let query = seen.complete(authorizer, query);
                 if let Answer::Later(_) = authorizer.authorize(&query) {
                     self.together.push_back(((number, place), None));
@@ -177,13 +197,19 @@ impl Docket {
 
     /// Takes the answer to the last question. Every target must be allowed; scopes add up.
     pub(crate) fn hear(&mut self, decision: Decision) {
-        if matches!(decision, Decision::Deny { .. }) {
+        let denied = matches!(decision, Decision::Deny { .. });
+        let spared = match self.spare {
+            Spare::No => false,
+            Spare::Denied => denied,
+            Spare::NotAllowed => !matches!(decision, Decision::Allow { .. }),
+        };
+        if spared {
+            self.left_out.push(self.target);
+            self.target += 1;
+            return;
+        }
+        if denied {
             let target = self.target;
-            if self.reducible {
-                self.left_out.push(target);
-                self.target += 1;
-                return;
-            }
             return self.close(Finding::Decided(decision, target));
         }
         self.target += 1;
@@ -261,6 +287,7 @@ fn query<'a>(
     Asker { caller, source }: Asker<'a>,
     request: &'a McpRequest,
     target: Option<&'a Target>,
+    as_task: bool,
 ) -> Option<Query<'a>> {
     let mut query = Query::new(caller, request.version(), request.method());
     if let Some(target) = target {
@@ -280,7 +307,16 @@ fn query<'a>(
     if let Some(address) = source {
         query = query.from_address(address);
     }
-    Some(query)
+    Some(if as_task { query.as_task() } else { query })
+}
+
+/// Whether the question at this place is whether a call may run as a task: the one behind its targets.
+fn is_about_beginning<A: Authorizer>(authorizer: &A, request: &McpRequest, place: usize) -> bool {
+    request.method() == Method::ToolsCall
+        && *request.task_use() != TaskUse::None
+        && place > 0
+        && place == request.targets().count()
+        && authorizer.decides_tasks()
 }
 
 enum Asked<'a> {

@@ -3,7 +3,7 @@
 use globset::GlobMatcher;
 use portcullis_core::{Caller, Method, Principal, TargetKind, Text};
 
-use crate::condition::Case;
+use crate::condition::{Case, Right};
 use crate::judge::Law;
 use crate::pattern::{self, Pattern};
 use crate::policy::Rules;
@@ -123,11 +123,18 @@ fn explain(tables: &Tables, who: &Who, query: &Query<'_>, explanation: &mut Expl
     let (kind, target) = query.target().unwrap_or((TargetKind::Task, ""));
     let asked = Asked::new(tables, query, kind, target);
     explanation.odd = asked.odd;
-    let case = tables.case(query, kind, target);
+    let mut case = tables.case(query, kind, target);
+    case.begins_task = query.runs_as_task() && tables.tasks.is_some();
+    let grants = tables.tasks.as_ref().is_some_and(|tasks| tasks.granted.is_some());
     for (rule, law) in source.rules.iter().zip(&tables.laws) {
         let patterns = asked.patterns(rule);
         let whole = matches!((query.target(), query.method()), (None, Method::LoggingSetLevel))
             && rule.methods.iter().any(|word| word.text == Method::LoggingSetLevel.as_str());
+        // Where rules grant it, those that say nothing of tasks do not.
+        let begins = law.conditions.as_ref().is_some_and(|c| c.names(Right::BeginTask));
+        if case.begins_task && law.effect == Effect::Allow && grants && !begins {
+            continue;
+        }
         if !patterns.is_empty() || whole {
             explanation.rules.push(report(tables, rule, law, who, &case, patterns));
         }

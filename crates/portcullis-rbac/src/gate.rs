@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use portcullis_core::{
-    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Note,
-    Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
+    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Method,
+    Note, Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
 };
 
 use crate::batch::{self, Outcome};
@@ -130,7 +130,10 @@ impl<A: Authorizer> Gate<A> {
         };
         match verdict {
             Ok(rule) => {
-                let permit = Permit::new(rule, policy_version.clone(), self.view(&request));
+                let mut permit = Permit::new(rule, policy_version.clone(), self.view(&request));
+                if !left_out.is_empty() && is_call(&request) {
+                    permit = permit.withholding_tasks();
+                }
                 // What is on record as allowed is what is left.
                 let body = match reduce(&mut request, &left_out) {
                     Ok(body) => body,
@@ -248,6 +251,10 @@ impl<A: Authorizer> Gate<A> {
         let otherwise = unavailable(&request);
         Next::Record(Recording { request, permit, receipts: recorded.receipts, otherwise })
     }
+}
+
+fn is_call(request: &Request<Buffered>) -> bool {
+    matches!(request.message(), Some(McpMessage::Request(asked)) if asked.method() == Method::ToolsCall)
 }
 
 /// Leaves out of the message what it may not ask for, and returns what is left.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use portcullis_core::{Reason, TargetKind, Text};
 
-use crate::{Answer, Authorizer, Decision, DenialStyle, Query, Together};
+use crate::{Answer, Authorizer, Decision, DenialStyle, Query, Standing, Together};
 
 type Scopes = HashMap<String, HashSet<String>>;
 
@@ -99,6 +99,14 @@ impl<A: Authorizer> Authorizer for Grantable<A> {
 
     fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
         self.inner.offers(query, kind)
+    }
+
+    fn decides_tasks(&self) -> bool {
+        self.inner.decides_tasks()
+    }
+
+    fn standing(&self) -> Standing {
+        self.inner.standing()
     }
 }
 

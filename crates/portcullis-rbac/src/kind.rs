@@ -3,6 +3,7 @@
 use portcullis_core::Method;
 
 use crate::Rule;
+use crate::condition::TASKS_CREATE;
 use crate::rule::{Effect, Word};
 
 /// Stands for any text.
@@ -46,6 +47,10 @@ impl Kind {
         let targets = [&rule.tools, &rule.prompts, &rule.resources];
         rule.effect == Effect::Deny
             && targets.iter().all(|words| words.is_empty())
-            && rule.methods.iter().any(|method| method.text != Method::LoggingSetLevel.as_str())
+            && rule.methods.iter().any(|method| match method.text.as_str() {
+                // The right to call tools so, and no other.
+                TASKS_CREATE => self == Self::Tools,
+                method => method != Method::LoggingSetLevel.as_str(),
+            })
     }
 }

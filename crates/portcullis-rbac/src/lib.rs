@@ -80,6 +80,11 @@
 //!   for those whom a rule allows it. A completion needs the right to what it completes, a
 //!   legacy subscription the right to read the resource; of a modern one, the resources that its caller
 //!   may not read are left out.
+//! * **To call a tool as a task** takes the right to call it, and the method `tasks/create` where rules name
+//!   it: a deny rule that names it denies that alone, and once an allow rule names it, only rules that name
+//!   it allow it. A call of 2025-11-25 that asks for a task is then refused, as by a server without tasks;
+//!   of 2026-07-28, where the server chooses, the call runs and the server is not told that its client knows
+//!   tasks.
 //!
 //! # Conditions
 //!

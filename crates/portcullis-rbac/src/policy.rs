@@ -56,6 +56,7 @@ impl Policy {
             prompts: Index::default(),
             resources: Index::default(),
             set_level: None,
+            tasks: None,
             servers: Vec::new(),
             grantable: None,
             clock: Clock::system(),
@@ -139,7 +140,7 @@ impl Policy {
     fn allows_at_once(&self, query: &Query<'_>) -> Option<Text> {
         let Rules::Tables(tables) = &self.rules else { return None };
         let (TargetKind::Tool, name) = query.target()? else { return None };
-        if query.method() != Method::ToolsCall {
+        if query.method() != Method::ToolsCall || query.runs_as_task() {
             return None;
         }
         let principal = query.caller().principal()?;
@@ -169,6 +170,10 @@ impl Authorizer for Policy {
             Rules::PermitAll => query.caller().principal().is_some(),
             Rules::Tables(tables) => tables.offers(self.id, query, kind),
         }
+    }
+
+    fn decides_tasks(&self) -> bool {
+        matches!(&self.rules, Rules::Tables(tables) if tables.tasks.is_some())
     }
 
     fn standing(&self) -> Standing {

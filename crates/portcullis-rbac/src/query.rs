@@ -24,6 +24,7 @@ pub struct Query<'a> {
     hints: Option<ToolHints>,
     at: Option<Duration>,
     source: Option<IpAddr>,
+    as_task: bool,
 }
 
 impl<'a> Query<'a> {
@@ -41,6 +42,7 @@ impl<'a> Query<'a> {
             hints: None,
             at: None,
             source: None,
+            as_task: false,
         }
     }
 
@@ -92,6 +94,13 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn from_address(mut self, address: IpAddr) -> Self {
         self.source = Some(address.to_canonical());
+        self
+    }
+
+    /// May they call the tool, and let the call run as a task?
+    #[must_use]
+    pub fn as_task(mut self) -> Self {
+        self.as_task = true;
         self
     }
 
@@ -165,6 +174,12 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn source_address(&self) -> Option<IpAddr> {
         self.source
+    }
+
+    /// Whether this is about a call that is to run as a task.
+    #[must_use]
+    pub fn runs_as_task(&self) -> bool {
+        self.as_task
     }
 
     /// The time to decide for, where it is not now.

@@ -339,6 +339,10 @@ impl Authorizer for Reloading {
         self.0.current.load().offers(query, kind)
     }
 
+    fn decides_tasks(&self) -> bool {
+        self.0.current.load().decides_tasks()
+    }
+
     fn standing(&self) -> Standing {
         let PolicyStatus { loaded_at, loads, failures, failing, .. } = self.status();
         let failing = failing.map(|(since, _)| since);

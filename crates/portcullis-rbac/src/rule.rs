@@ -119,7 +119,8 @@ impl Rule {
         self
     }
 
-    /// Limits the rule to these methods, such as `resources/read`. A deny rule may name methods
+    /// Limits the rule to these methods, such as `resources/read`, and `tasks/create`, the right to call a tool
+    /// as a task. Where an allow rule names that one, calls run as tasks only by rules that name it. A deny rule may name methods
     /// alone: it denies them whatever their target. An allow rule may do so for `logging/setLevel`,
     /// which has no target.
     pub fn methods<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {

@@ -3,8 +3,8 @@
 use portcullis_core::{Clock, Method, Reason, TargetKind, Text, ToolHints};
 
 use crate::bits::Bits;
-use crate::condition::{Case, known_hints};
-use crate::index::Index;
+use crate::condition::{Case, Right, known_hints};
+use crate::index::{Index, Matches};
 use crate::judge::{Entry, Law, Verdict, denied, judge};
 use crate::policy::PROTOCOL;
 use crate::rule::Effect;
@@ -26,6 +26,8 @@ pub(crate) struct Tables {
     pub(crate) resources: Index,
     /// The rules about `logging/setLevel`, the one method without a target that has an effect.
     pub(crate) set_level: Option<Entry>,
+    /// What is decided about calls as tasks, where rules name these.
+    pub(crate) tasks: Option<Tasks>,
     pub(crate) servers: Vec<Server>,
     /// The scopes that callers can get, where not all can be had.
     pub(crate) grantable: Option<Bits>,
@@ -36,6 +38,12 @@ pub(crate) struct Tables {
     pub(crate) warnings: Vec<Warning>,
     /// What the tables were made of, for those who ask why.
     pub(crate) source: PolicyBuilder,
+}
+
+/// The right to call tools as tasks.
+pub(crate) struct Tasks {
+    /// The rules that grant it. `None`: whoever may call may do it as a task, unless a rule denies it.
+    pub(crate) granted: Option<Index>,
 }
 
 impl Tables {
@@ -73,6 +81,10 @@ impl Tables {
         name: &str,
     ) -> Decision {
         let case = self.case(query, kind, name);
+        let as_task = kind == TargetKind::Tool && query.runs_as_task();
+        if let Some(tasks) = self.tasks.as_ref().filter(|_| as_task) {
+            return self.decide_task(tasks, who, &case, name);
+        }
         if self.by_method && case.method != case.usage {
             // Completing and subscribing need the right to use, and their own.
             let using = self.decide_case(who, &Case { method: case.usage, ..case }, kind, name);
@@ -81,6 +93,34 @@ impl Tables {
             }
         }
         self.decide_case(who, &case, kind, name)
+    }
+
+    /// The call must be allowed, and that it runs as a task.
+    fn decide_task(&self, tasks: &Tasks, who: &Who, case: &Case<'_>, tool: &str) -> Decision {
+        let call = self.judge_name(&self.tools, who, case, tool);
+        if call.denies() {
+            return self.decision(who, call, None);
+        }
+        let case = Case { begins_task: true, ..*case };
+        let denied = |entries: Matches<'_>| denied(&self.laws, who, &case, entries);
+        let denied = match self.tools.exact(tool) {
+            Some(entry) => self::denied(&self.laws, who, &case, std::iter::once(entry)),
+            None => self.tools.matching(tool, denied),
+        };
+        if let Some(denied) = denied {
+            return self.decision(who, denied, None);
+        }
+        let Some(granted) = &tasks.granted else { return self.decision(who, call, None) };
+        match (call, self.judge_name(granted, who, &case, tool)) {
+            (_, denied) if denied.denies() => self.decision(who, denied, None),
+            (Verdict::Allow(rule), task @ Verdict::Scopes(_)) => {
+                self.decision(who, task, Some(rule))
+            }
+            (call, Verdict::Allow(rule) | Verdict::Scopes(rule)) => {
+                self.decision(who, call, Some(rule))
+            }
+            (call, _) => self.decision(who, call, None),
+        }
     }
 
     /// What conditions may look at.
@@ -114,7 +154,8 @@ impl Tables {
             ToolHints::default()
         };
         let grantable = self.grantable.as_ref();
-        Case { query, method, usage, clock: &self.clock, server, hints, grantable }
+        let begins_task = false;
+        Case { query, method, usage, begins_task, clock: &self.clock, server, hints, grantable }
     }
 
     fn hints(&self, query: &Query<'_>, server: Option<usize>, tool: &str) -> ToolHints {
@@ -151,9 +192,9 @@ impl Tables {
             let case = self.case(query, TargetKind::Task, "");
             let verdict = judge(&self.laws, who, &case, std::iter::once(entry));
             let names = |law: &Law| {
-                let methods = law.conditions.as_ref().and_then(|c| c.methods.as_deref());
+                let right = Right::Use(Method::LoggingSetLevel);
                 law.effect == Effect::Allow
-                    && methods.is_some_and(|methods| methods.contains(&Method::LoggingSetLevel))
+                    && law.conditions.as_ref().is_some_and(|conditions| conditions.names(right))
             };
             match verdict {
                 Verdict::Nothing(Reason::DefaultDeny, _) if !self.laws.iter().any(names) => {

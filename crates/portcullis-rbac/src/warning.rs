@@ -7,6 +7,7 @@ use portcullis_core::{Method, ToolHints};
 
 use crate::Rule;
 use crate::bits::Bits;
+use crate::condition::Right;
 use crate::error::{Place, one_line};
 use crate::judge::{Entry, Law};
 use crate::kind::Kind;
@@ -161,11 +162,10 @@ fn pointless(tables: &Tables, rule: &Rule, law: &Law) -> Option<String> {
         }
     }
     let needs = |method: Method, words: &[Word]| {
-        conditions
-            .methods
-            .as_deref()
-            .is_none_or(|m| m.contains(&method) || m.contains(&Method::CompletionComplete))
-            || words.is_empty()
+        let rights = [Right::Use(method), Right::Use(Method::CompletionComplete)];
+        let named = rights.into_iter().any(|right| conditions.names(right))
+            || method == Method::ToolsCall && conditions.names(Right::BeginTask);
+        conditions.methods.is_none() || named || words.is_empty()
     };
     if !needs(Method::ToolsCall, &rule.tools) || !needs(Method::PromptsGet, &rule.prompts) {
         return Some(format!("rule {id} names targets that none of its methods use"));

@@ -11,16 +11,17 @@
 )]
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use portcullis_core::{
-    Arguments, Buffered, Caller, Challenge, Glance, McpMessage, McpRequestParts, Method, Permit,
-    Principal, RequestFacts, ResponseFacts, Target, TargetKind, Text, ToolHints, Version,
+    Arguments, Buffered, Caller, Challenge, Glance, McpMessage, McpRequest, McpRequestParts,
+    Method, Permit, Principal, RequestFacts, ResponseFacts, Target, TargetKind, TaskUse, Text,
+    ToolHints, Version,
 };
 use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer, Rule};
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -184,4 +185,99 @@ async fn a_policy_that_changes_meanwhile_is_asked_anew() {
     // One that never stands still is not waited for without end.
     let (permit, _) = answer(&changing(false), call("x", "{}")).await;
     assert!(permit.is_some());
+}
+
+const BATCH: &str = "
+roles: { batch: { subjects: [alice] }, others: { subjects: [bob] } }
+rules:
+  - { id: call, allow: { tools: [report] }, everyone: true }
+  - { id: long, allow: { tools: [report], methods: [tasks/create] }, roles: [ROLE], denial: STYLE, requires_scopes: [SCOPES] }
+";
+
+/// What reaches the service, the answer, and whether the permit withholds tasks.
+async fn run_as_task(
+    policy: &str,
+    version: Version,
+    task: impl Fn(&str) -> TaskUse,
+) -> (Option<String>, String, Option<bool>) {
+    let declared = r#"{"a/b":{},"io.modelcontextprotocol/tasks":{}}"#;
+    let raw = format!(r#"{{"id":7,"params":{{"name":"report","x":{declared}}}}}"#);
+    let mut request = call("report", "{}");
+    let parts = McpRequestParts {
+        version,
+        method: Method::ToolsCall,
+        id: "7".into(),
+        target: Some(Target::new(TargetKind::Tool, "report".into())),
+        more_targets: Vec::new(),
+        arguments: None,
+        raw: raw.clone().into(),
+    };
+    let task = task(&raw);
+    request.set_message(McpMessage::Request(McpRequest::from(parts).with_task_use(task)));
+    *request.body_mut() = Buffered::new(raw.into());
+    let seen = Arc::new(Mutex::new(None));
+    let inner = service_fn({
+        let seen = Arc::clone(&seen);
+        move |request: Request<Buffered>| {
+            let seen = Arc::clone(&seen);
+            async move {
+                let length = request.headers().get("content-length").cloned();
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                assert!(length.is_none_or(|length| length == body.len().to_string()));
+                *seen.lock().unwrap() = Some(String::from_utf8(body.to_vec()).unwrap());
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }
+        }
+    });
+    let layer = layer(Policy::from_yaml(policy).unwrap());
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let withheld = response.permit().map(Permit::withholds_tasks);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let seen = seen.lock().unwrap().take();
+    (seen, String::from_utf8(body.to_vec()).unwrap(), withheld)
+}
+
+/// R-216: who asks for a task and may not begin one is refused, as by a server without tasks; who would
+/// take one gets none.
+#[tokio::test]
+async fn calls_as_tasks() {
+    let policy = |role: &str, style: &str, scopes: &str| {
+        BATCH.replace("ROLE", role).replace("STYLE", style).replace("SCOPES", scopes)
+    };
+    let legacy = Version::V2025_11_25;
+    let asked = |_: &str| TaskUse::Asked;
+    let offered = |raw: &str| {
+        let start = raw.find(r#"{"a/b""#).unwrap();
+        TaskUse::Offered(start..raw.len() - 2)
+    };
+    let (may, may_not) = (policy("batch", "hide", ""), policy("others", "hide", ""));
+    let (seen, _, withheld) = run_as_task(&may, legacy, asked).await;
+    assert!(seen.is_some() && withheld == Some(false), "who may");
+    let (seen, body, _) = run_as_task(&may_not, legacy, asked).await;
+    let none = r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"Method not found"}}"#;
+    assert_eq!((seen, body.as_str()), (None, none), "who may not");
+    let (seen, body, _) = run_as_task(&policy("others", "explain", ""), legacy, asked).await;
+    assert!(seen.is_none() && body.contains("Forbidden by policy"), "{body}");
+    let (seen, body, _) = run_as_task(&policy("others", "tool_result", ""), legacy, asked).await;
+    assert!(seen.is_none() && body.contains(r#""isError":true"#), "{body}");
+    let (seen, body, _) = run_as_task(&policy("batch", "hide", "tasks:run"), legacy, asked).await;
+    assert!(seen.is_none() && body.contains("tasks:run"), "{body}");
+    let (seen, _, _) = run_as_task(&may_not, legacy, |_| TaskUse::None).await;
+    assert!(seen.is_some(), "a call that is none");
+
+    let whole =
+        r#"{"id":7,"params":{"name":"report","x":{"a/b":{},"io.modelcontextprotocol/tasks":{}}}}"#;
+    let (seen, _, withheld) = run_as_task(&may, MODERN, offered).await;
+    assert_eq!((seen.as_deref(), withheld), (Some(whole), Some(false)), "who may");
+    let less = r#"{"id":7,"params":{"name":"report","x":{"a/b":{}}}}"#;
+    for (name, policy) in [
+        ("who may not", may_not),
+        ("who would have to ask for a scope", policy("batch", "hide", "tasks:run")),
+    ] {
+        let (seen, _, withheld) = run_as_task(&policy, MODERN, offered).await;
+        assert_eq!((seen.as_deref(), withheld), (Some(less), Some(true)), "{name}");
+    }
+    let silent = "rules: [{ id: call, allow: { tools: [report] }, everyone: true }]";
+    let (seen, _, withheld) = run_as_task(silent, MODERN, offered).await;
+    assert_eq!((seen.as_deref(), withheld), (Some(whole), Some(false)), "no rule about tasks");
 }

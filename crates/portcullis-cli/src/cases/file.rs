@@ -48,6 +48,10 @@ pub(super) struct Case {
     pub(super) request: Option<String>,
     /// The arguments of the call.
     pub(super) arguments: Option<serde_json::Map<String, Value>>,
+    /// The tool is called as a task: the client asks for one (2025-11-25, the default here), or takes one if
+    /// the server likes (2026-07-28).
+    #[serde(default)]
+    pub(super) as_task: bool,
     /// A JSON file with the whole JSON-RPC message, in place of `request`.
     pub(super) message: Option<PathBuf>,
     /// The revision of MCP; otherwise the newest that has the method.

@@ -15,11 +15,24 @@ pub(super) fn show(report: &ExplainReport, page: &mut Page) {
     };
     let mut head = vec![span(style.bold(), word), span(PLAIN, "  ")];
     head.push(span(BOLD, report.method.as_deref().unwrap_or("message")));
-    for target in &report.targets {
+    for target in report.targets.iter().filter(|target| !target.as_task) {
         head.push(span(NAME, format!(" {}", target.name.as_deref().unwrap_or_default())));
+    }
+    if report.targets.iter().any(|target| target.as_task) {
+        head.push(span(PLAIN, " as a task"));
     }
     page.line(4, &head);
     page.line(0, &[span(PLAIN, summary(report))]);
+    let not_so = |target: &TargetReport| target.as_task && target.decision != "allow";
+    if report.verdict == Verdict::Allow && report.targets.iter().any(not_so) {
+        page.line(
+            0,
+            &[span(
+                CARE,
+                "It does not run as a task: the server is not told that the client knows tasks.",
+            )],
+        );
+    }
     page.blank();
     caller(report, page);
     for target in &report.targets {
@@ -43,8 +56,12 @@ pub(super) fn show(report: &ExplainReport, page: &mut Page) {
 fn summary(report: &ExplainReport) -> String {
     let rule = report.rule.as_deref().unwrap_or_default();
     let scopes = || {
-        let all: Vec<&str> =
-            report.targets.iter().flat_map(|target| &target.scopes).map(String::as_str).collect();
+        let mut all: Vec<&str> = Vec::new();
+        for scope in report.targets.iter().flat_map(|target| &target.scopes) {
+            if !all.contains(&scope.as_str()) {
+                all.push(scope);
+            }
+        }
         all.join(" ")
     };
     let deciding = report.targets.iter().find(|target| target.decision == "deny");
@@ -134,6 +151,7 @@ fn caller(report: &ExplainReport, page: &mut Page) {
 
 fn about_target(report: &ExplainReport, target: &TargetReport, page: &mut Page) {
     let mut title = match (target.kind, &target.name) {
+        (Some(_), Some(name)) if target.as_task => format!("Rules about {name} as a task"),
         (Some(kind), Some(name)) => format!("Rules about the {} {name}", kind.replace('_', " ")),
         _ => "Rules about the method".to_owned(),
     };

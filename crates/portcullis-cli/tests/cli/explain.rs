@@ -350,3 +350,78 @@ fn wrong_use_is_told_from_wrong_files() {
         assert!(ran.err.contains(message), "{name}: {ran:?}");
     }
 }
+
+/// R-216: the right to call a tool as a task, in every command that shows rights.
+#[test]
+fn calls_as_tasks() {
+    const OLD: &str = "
+roles: { batch: { groups: [batch] }, staff: { groups: [staff] } }
+rules:
+  - { id: call, allow: { tools: [report] }, roles: [batch, staff] }
+";
+    let new = format!(
+        "{OLD}  - {{ id: long, allow: {{ tools: [report], methods: [tasks/create] }}, roles: [batch] }}\n"
+    );
+    let cases = "
+policy: new.yaml
+cases:
+  - { name: batch, who: { role: batch }, request: tools/call report, as_task: true, expect: allow, rule: call }
+  - { name: staff, who: { role: staff }, request: tools/call report, as_task: true, expect: hidden, rule: none }
+  - { name: none, who: { role: staff }, request: tools/call report, expect: allow }
+";
+    let folder = Folder::new(&[("old.yaml", OLD), ("new.yaml", &new), ("cases.yaml", cases)]);
+    let policy = folder.file("new.yaml");
+    let ask = |role: &str, more: &[&str]| {
+        let mut args = vec!["explain", "--json", &policy, "--role", role];
+        args.extend(["tools/call", "report", "--as-task"]);
+        args.extend(more);
+        run(&args).json()
+    };
+    let said = ask("staff", &[]);
+    assert_eq!((&said["verdict"], &said["mcp_version"]), (&"deny".into(), &"2025-11-25".into()));
+    assert_eq!(said["targets"][0]["decision"], "allow");
+    assert_eq!(said["targets"][1]["as_task"], true);
+    assert_eq!(said["targets"][1]["decision"], "deny");
+    assert_eq!(said["targets"][1]["rules"][0]["id"], "long");
+    assert!(said["answer"]["body"].as_str().unwrap().contains("-32601"), "{said}");
+    assert_eq!(ask("batch", &[])["verdict"], "allow");
+    let modern = ask("staff", &["--mcp-version", "2026-07-28"]);
+    assert_eq!(modern["verdict"], "allow");
+    assert_eq!(modern["targets"][1]["decision"], "deny", "it runs, and not as a task");
+    let told = run(&[
+        "explain",
+        &policy,
+        "--role",
+        "staff",
+        "tools/call",
+        "report",
+        "--as-task",
+        "--mcp-version",
+        "2026-07-28",
+    ]);
+    assert!(told.out.contains("It does not run as a task"), "{}", told.out);
+    assert!(told.out.contains("Rules about report as a task"), "{}", told.out);
+    for wrong in [
+        &["tools/list", "--as-task"][..],
+        &["tools/call", "report", "--as-task", "--mcp-version", "2025-06-18"],
+    ] {
+        let mut args = vec!["explain", policy.as_str(), "--role", "staff"];
+        args.extend(wrong);
+        assert_eq!(run(&args).code, 3, "{wrong:?}");
+    }
+    let cases = folder.file("cases.yaml");
+    let ran = run(&["test", &cases]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(run(&["test", &cases, "--policy", &folder.file("old.yaml")]).code == 1);
+    let diff = run(&["diff", &folder.file("old.yaml"), &policy]);
+    assert!(
+        diff.out.contains("calls run as tasks only where a rule allows tasks/create"),
+        "{}",
+        diff.out
+    );
+    let shown = run(&["validate", &policy]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.out.contains("tasks/create"), "{}", shown.out);
+    let visible = run(&["visible", &policy, "--role", "batch"]);
+    assert_eq!(visible.code, 0, "{visible:?}");
+}

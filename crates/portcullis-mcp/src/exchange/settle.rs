@@ -389,7 +389,8 @@ impl Exchange {
             // It begins here: what it has come to is for those who ask for it.
             Some("task") if method == Method::ToolsCall && !answer.inlined => {
                 let raw = pending.request.raw();
-                if capability::knows_tasks(raw, self.json())? { Ok(()) } else { Err(BAD_RPC) }
+                let knows = !self.tasks_withheld && capability::knows_tasks(raw, self.json())?;
+                if knows { Ok(()) } else { Err(BAD_RPC) }
             }
             Some(_) => Err(BAD_RPC),
         }

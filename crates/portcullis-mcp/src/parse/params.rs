@@ -108,13 +108,20 @@ pub(super) fn read<'a>(
             "notifications" if scanner.peek()? == Kind::Object => {
                 params.listen = Some(listen(scanner, fault)?);
             }
-            "task" if scanner.peek()? == Kind::Object => {
-                params.task = true;
-                scanner.object(|scanner, name| {
-                    refuse_variant(&name.decoded(), &names::TASK, fault);
-                    scanner.pass()
-                })?;
-            }
+            // Of another type it is no request for a task, but some servers would take it for one.
+            "task" => match scanner.peek()? {
+                Kind::Object => {
+                    params.task = true;
+                    scanner.object(|scanner, name| {
+                        refuse_variant(&name.decoded(), &names::TASK, fault);
+                        scanner.pass()
+                    })?;
+                }
+                kind => {
+                    params.task = kind != Kind::Null;
+                    scanner.pass()?;
+                }
+            },
             other => {
                 refuse_unclear(other, &names::PARAMS, fault);
                 scanner.pass()?;

@@ -189,7 +189,8 @@ pub(crate) struct TargetsDoc {
     /// without a slash, and `**` for any number of segments.
     #[serde(default)]
     pub(crate) resources: Vec<At<String>>,
-    /// Only these methods.
+    /// Only these methods. `tasks/create` is the right to call a tool as a task: where an allow rule names it,
+    /// calls run as tasks only by rules that name it.
     #[serde(default)]
     pub(crate) methods: Vec<At<String>>,
     /// Only on these servers.

@@ -427,7 +427,7 @@ fn errors_in_conditions_name_the_place() {
         ),
         (
             "{ tools: [x], methods: [tools/list] }",
-            "line 3, column 36: rule a: \"tools/list\" is no method that rules decide about: tools/call, prompts/get, resources/read, resources/subscribe, subscriptions/listen, completion/complete or logging/setLevel",
+            "line 3, column 36: rule a: \"tools/list\" is no method that rules decide about: tools/call, prompts/get, resources/read, resources/subscribe, subscriptions/listen, completion/complete, logging/setLevel or tasks/create",
         ),
         (
             "{ methods: [tools/call] }",

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DenialStyle, PolicyBuilder, Role, Rule};
 
+#[cfg(feature = "yaml")]
+mod tasks;
+
 const V: Version = Version::V2026_07_28;
 
 fn verified(principal: PrincipalBuilder) -> Caller {
