@@ -1223,7 +1223,9 @@ async fn what_becomes_of_batches() {
     let request = recorded(&inner, verified(staff()), batch(scoped), || Acknowledgement::Recorded);
     let response = gate(&inner).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 403, "one challenge, nothing executed");
-    assert_eq!(response.denial().unwrap().scopes(), ["notes:read", "notes:write", "notes:share"]);
+    // Those of all elements, and of those that the gate asks for the one that the token has.
+    let scopes = ["notes:read", "notes:write", "mcp:read", "notes:share"];
+    assert_eq!(response.denial().unwrap().scopes(), scopes);
     assert_eq!(
         *inner.log.lock().unwrap(),
         [
