@@ -93,6 +93,7 @@ struct Options {
     rate_limits: Option<RateLimits>,
     session_keys: Option<SessionKeys>,
     server: Option<String>,
+    upstream: Option<String>,
     clock: Option<Clock>,
     #[cfg(feature = "roster")]
     roster: Option<portcullis_roster::Roster>,
@@ -307,10 +308,18 @@ impl<R, I, P> Builder<R, I, P> {
         self
     }
 
-    /// Names the MCP server behind the gate, for policies that are about several servers or trust
-    /// what some say about their tools. No name by default.
+    /// Names the MCP server behind the gate: for policies that are about several servers or trust
+    /// what some say about their tools, for audit records (`server`), and for the roster. No name by
+    /// default; records and the roster then know the server by its resource.
     pub fn server(mut self, name: impl Into<String>) -> Self {
         self.options.server = Some(name.into());
+        self
+    }
+
+    /// Says in audit records where requests go behind the gate (`upstream`), where that is another
+    /// server: its URL, of which only the origin is recorded, or a name. Nothing else goes by it.
+    pub fn upstream(mut self, upstream: impl Into<String>) -> Self {
+        self.options.upstream = Some(upstream.into());
         self
     }
 
@@ -380,7 +389,8 @@ impl<R, I, P> Builder<R, I, P> {
     }
 
     /// Uses an audit layer that you have built, in place of sinks: together with [`audit`](Self::audit) it is an
-    /// error.
+    /// error. Its records name the [`server`](Self::server) and [`upstream`](Self::upstream) of this gate, where
+    /// those are said.
     pub fn audit_layer(mut self, layer: AuditLayer) -> Self {
         self.options.audit = self.options.audit.replaced(layer);
         self
@@ -538,7 +548,9 @@ impl Options {
             inspect = customize(inspect);
         }
 
-        let audit = self.audit.build(resource, clock, self.source)?;
+        let site =
+            Site { resource, server: self.server.as_deref(), upstream: self.upstream.as_deref() };
+        let audit = self.audit.build(site, clock, self.source)?;
         #[cfg(feature = "roster")]
         let known = {
             let server = self.server.as_deref().unwrap_or(resource);
@@ -596,12 +608,14 @@ impl Audit {
 
     pub(crate) fn build(
         self,
-        resource: &str,
+        site: Site<'_>,
         clock: Clock,
         source: Option<Source>,
     ) -> Result<AuditLayer, BuildError> {
         let mut builder = match self {
-            Self::Layer(layer) => return Ok(layer),
+            Self::Layer(layer) => {
+                return site.of_layer(layer).map_err(|e| BuildError::new("audit", e));
+            }
             Self::Both => {
                 let fault = "an audit layer has its own sinks: give it all of them, or no layer";
                 return Err(BuildError::new("audit", fault));
@@ -613,6 +627,35 @@ impl Audit {
         if let Some(source) = source {
             builder = builder.peer(move |parts| source(parts));
         }
-        builder.resource(resource).clock(clock).build().map_err(|e| BuildError::new("audit", e))
+        builder = builder.resource(site.resource);
+        if let Some(server) = site.server {
+            builder = builder.server(server);
+        }
+        if let Some(upstream) = site.upstream {
+            builder = builder.upstream(upstream);
+        }
+        builder.clock(clock).build().map_err(|e| BuildError::new("audit", e))
+    }
+}
+
+/// What the records of a gate are about.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) resource: &'a str,
+    pub(crate) server: Option<&'a str>,
+    pub(crate) upstream: Option<&'a str>,
+}
+
+impl Site<'_> {
+    /// The layer for this gate: it says itself which resource it records, and the gate says the rest.
+    fn of_layer(self, layer: AuditLayer) -> Result<AuditLayer, portcullis_audit::ConfigError> {
+        let layer = match self.server {
+            Some(server) => layer.for_server(server)?,
+            None => layer,
+        };
+        match self.upstream {
+            Some(upstream) => layer.for_upstream(upstream),
+            None => Ok(layer),
+        }
     }
 }

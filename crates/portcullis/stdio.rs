@@ -64,7 +64,7 @@ use tower_service::Service;
 
 pub use named::{Named, NamedLayer};
 
-use crate::builder::Audit;
+use crate::builder::{Audit, Site};
 use crate::known::{Known, KnownLayer};
 use crate::{BuildError, Chosen, Clock, Missing};
 
@@ -225,7 +225,8 @@ impl<A: Authorizer, C> StdioGateBuilder<Chosen<A>, C> {
         if let Some(clock) = policy_clock {
             rbac = rbac.clock(clock);
         }
-        let audit = audit.over_stdio().build(&resource, clock, None)?;
+        let site = Site { resource: &resource, server: None, upstream: None };
+        let audit = audit.over_stdio().build(site, clock, None)?;
         #[cfg(feature = "roster")]
         let known = KnownLayer::new(roster, &resource, &audit);
         #[cfg(not(feature = "roster"))]

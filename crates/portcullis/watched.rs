@@ -154,6 +154,7 @@ impl KnownLayer {
         let status = self.0.as_ref()?.roster().status();
         let mut roster = Roster::default();
         roster.failing = status.failing;
+        roster.refusing = status.refusing;
         roster.blocks_age = status.blocks_age;
         roster.blocked = u64::try_from(status.blocked).unwrap_or(u64::MAX);
         roster.lost = status.lost;

@@ -68,6 +68,18 @@ impl Behind {
     }
 }
 
+/// What records call the server behind the gate: where it is, or which program. Never what a command is
+/// given, nor more of a URL than its origin.
+pub fn name(plan: &Plan) -> String {
+    match &*plan.server.upstream {
+        Upstream::Http(http) => http.url.clone(),
+        Upstream::Stdio(stdio) => {
+            stdio.command.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        Upstream::Demo => "demo".to_owned(),
+    }
+}
+
 fn elsewhere(plan: &Plan, http: &HttpServer) -> Result<HttpUpstreamBuilder, Problem> {
     let fault = |error: portcullis::proxy::ConfigError| Problem::of(&error);
     let mut builder = HttpUpstream::builder(&http.url).map_err(fault)?.name(&plan.name);

@@ -19,7 +19,7 @@ use portcullis_serve::{Remote, RequestBody};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
-use crate::behind::{Behind, End};
+use crate::behind::{self, Behind, End};
 use crate::config::{self, Authentication, SidecarProfile};
 use crate::local;
 use crate::plan::Plan;
@@ -44,7 +44,10 @@ pub struct Draft {
 
 /// Builds the gate of a plan. Asks nobody on the network.
 pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<Draft, Problem> {
-    let audit = audit.for_resource(&plan.resource).map_err(|error| Problem::of(&error))?;
+    let audit = audit
+        .for_resource(&plan.resource)
+        .and_then(|audit| audit.for_server(&plan.name))
+        .map_err(|error| Problem::of(&error))?;
     let policy = PolicyFile::new(&*plan.policy).on_event(policy_events(audit.log())).load();
     let policy = policy.map_err(|error| Problem::of(&error).at(&plan.policy))?;
     let metadata = plan.server.resource_metadata.clone();
@@ -57,6 +60,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         .resource(&plan.resource)
         .policy(policy.clone())
         .server(&plan.name)
+        .upstream(behind::name(plan))
         .audit_layer(audit)
         .source_address(Remote::address_of)
         .session_keys(sessions)
@@ -87,7 +91,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
             builder = builder.rate_limits(RateLimits::new().per_principal(rate));
         }
     }
-    let Behind { service: behind, keys, end } = Behind::of(plan)?;
+    let Behind { service, keys, end } = Behind::of(plan)?;
     let name = plan.name.clone();
 
     if let Authentication::Sidecar(sidecar) = &*plan.authentication {
@@ -96,7 +100,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         let paths = paths(&gate);
         let enter = Box::new(move |telemetry: &Telemetry| {
             let watch = gate.watched_by(telemetry, &name);
-            erased(watch.layer(gate.layer(telemetry.stopwatch().layer(behind))))
+            erased(watch.layer(gate.layer(telemetry.stopwatch().layer(service))))
         });
         return Ok(Draft { policy, paths, keys, end, enter });
     }
@@ -115,7 +119,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
     let paths = paths(&gate);
     let enter = Box::new(move |telemetry: &Telemetry| {
         let watch = gate.watched_by(telemetry, &name);
-        let service = erased(watch.layer(gate.layer(telemetry.stopwatch().layer(behind))));
+        let service = erased(watch.layer(gate.layer(telemetry.stopwatch().layer(service))));
         // What would keep people from signing in is in the log before they try.
         tokio::spawn(async move { gate.self_check().await });
         service

@@ -11,8 +11,9 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use portcullis::audit::MemorySink;
+use portcullis::rbac::{Rule, Server};
 use portcullis::roster::{Block, MemoryStore, PersonId, Roster};
-use portcullis::{Issuer, JwkSet, Policy, Portcullis};
+use portcullis::{AuditLayer, Issuer, JwkSet, Policy, Portcullis};
 use portcullis_test::Mint;
 use tokio::sync::mpsc;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -151,4 +152,74 @@ fn a_layer_and_sinks_beside_it_are_an_error() {
         let part = built.as_ref().err().map(portcullis::BuildError::part);
         assert_eq!(part, if good { None } else { Some("audit") }, "{name}");
     }
+}
+
+/// One name, said once: what policy, the roster and records call the server.
+#[tokio::test]
+async fn a_server_has_one_name() {
+    let roster = Roster::builder(MemoryStore::new()).build().unwrap();
+    let (mint, records) = (Mint::es256(ISSUER), MemorySink::new());
+    let own = AuditLayer::builder().sink(records.clone()).resource(RESOURCE).server("unsaid");
+    let policy = Policy::builder()
+        .add_server(Server::new("notes"))
+        .add_rule(Rule::allow("notes").everyone().servers(["notes"]).tools(["get_*"]))
+        .build()
+        .unwrap();
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(policy)
+        .server("notes")
+        .upstream("https://user:k3y@notes.internal/mcp?k3y")
+        .audit_layer(own.build().unwrap())
+        .roster(roster.clone())
+        .build()
+        .unwrap();
+    let addr = serve(gate.layer(Upstream::echo())).await;
+    let ask = Ask::call("get_weather").bearer(&mint.token().subject("alice").sign());
+    assert_eq!(h1(addr, &ask).await.status, 200, "policy knows the server");
+    let person = roster.person(PersonId::new(ISSUER, "alice")).await.unwrap().unwrap();
+    assert_eq!(person.servers, ["notes"]);
+    assert!(gate.audit().flush().await);
+    let lines = records.lines();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains(r#""server":"notes""#)), "{lines:#?}");
+    assert!(lines[0].contains(r#""upstream":"https://notes.internal","#), "{lines:#?}");
+}
+
+/// A roster that lets nobody in is no place to send requests to.
+#[cfg(feature = "telemetry")]
+#[tokio::test]
+async fn a_gate_that_lets_nobody_in_is_not_ready() {
+    let store = MemoryStore::new();
+    let roster = Roster::builder(store.clone())
+        .poll_every(Duration::from_millis(100))
+        .refuse_when_older_than(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let mint = Mint::es256(ISSUER);
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .policy(Policy::danger_permit_all())
+        .audit(MemorySink::new())
+        .roster(roster)
+        .build()
+        .unwrap();
+    let telemetry = portcullis::telemetry::Telemetry::new();
+    let watch = gate.watched_by(&telemetry, "notes");
+    let addr = serve(watch.layer(gate.layer(Upstream::echo()))).await;
+    store.fail(true);
+    let until = async |ready: bool| {
+        while telemetry.readiness().ready != ready {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    until(false).await;
+    assert_eq!(telemetry.readiness().reasons[0].code, "blocks_too_old");
+    let ask = Ask::call("get_weather").bearer(&mint.token().sign());
+    assert_eq!(h1(addr, &ask).await.status, 503);
+    store.fail(false);
+    until(true).await;
+    assert_eq!(h1(addr, &ask).await.status, 200);
 }

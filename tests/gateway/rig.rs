@@ -230,7 +230,8 @@ pub fn answer(seen: &Seen) -> Answer {
                 "tools": [tool("read_note"), tool("purge_notes")] })
         }
         Some("tools/call") => json!({ "resultType": "complete",
-            "content": [{ "type": "text", "text": "Soup today." }] }),
+            "content": [{ "type": "text", "text": "Soup today." }],
+            "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "kitchen", "version": "3" } } }),
         Some("subscriptions/listen") => {
             let id = json!({ "io.modelcontextprotocol/subscriptionId": asked["id"] });
             let message = json!({ "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",

@@ -17,7 +17,7 @@ use crate::keyed::Digests;
 use crate::queue::Queue;
 use crate::record::Private;
 use crate::sample::Bucket;
-use crate::text::FIELD_MAX;
+use crate::site::Site;
 use crate::{ArgumentValues, AuditLayer, Delivery, Event, EventKind, Format, Sink, SinkOptions};
 
 /// How many records a sink may be behind, by default.
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct AuditLayerBuilder {
     sinks: Vec<(Box<dyn Sink>, SinkOptions)>,
     resource: Option<String>,
+    server: Option<String>,
+    upstream: Option<String>,
     peer: Option<Peer>,
     filtered_names: bool,
     required: Required,
@@ -49,6 +51,8 @@ impl AuditLayerBuilder {
         Self {
             sinks: Vec::new(),
             resource: None,
+            server: None,
+            upstream: None,
             peer: None,
             filtered_names: false,
             required: Required::Methods(vec![Method::ToolsCall]),
@@ -80,6 +84,21 @@ impl AuditLayerBuilder {
     /// Names the protected resource in every decision record (`resource`).
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
+        self
+    }
+
+    /// Names the server behind the layer in every decision, outcome and event (`server`): by the name that
+    /// policy knows, and the roster. Where there is none, its resource stands for it.
+    pub fn server(mut self, name: impl Into<String>) -> Self {
+        self.server = Some(name.into());
+        self
+    }
+
+    /// Says in every decision where requests are forwarded to (`upstream`): a URL, of which only the origin
+    /// is recorded, without a user, path or query; a socket as `unix:/path`; or any name, in which you put
+    /// no secret.
+    pub fn upstream(mut self, upstream: impl Into<String>) -> Self {
+        self.upstream = Some(upstream.into());
         self
     }
 
@@ -192,8 +211,8 @@ impl AuditLayerBuilder {
     ///
     /// # Errors
     /// There is no sink; none fails closed, and [`danger_fail_open`](Self::danger_fail_open) was not
-    /// said; a limit is zero; the digest key is short; a JSON pointer is none; a sink that chains is to write CEF; the resource is longer than 1024 bytes; the system gives
-    /// no thread or no random bytes.
+    /// said; a limit is zero; the digest key is short; a JSON pointer is none; a sink that chains is to write CEF; the resource or a name is longer than 1024 bytes; the name of
+    /// the upstream looks like a secret; the system gives no thread or no random bytes.
     pub fn build(self) -> Result<AuditLayer, ConfigError> {
         let setting = |message| Err(ConfigError::new(ConfigErrorKind::Setting, message));
         let (per_second, burst) = self.unauthenticated;
@@ -221,9 +240,10 @@ impl AuditLayerBuilder {
         if per_second == 0 || burst == 0 {
             return setting("the limit of unauthenticated failures must not be zero");
         }
-        if self.resource.as_ref().is_some_and(|resource| resource.len() > FIELD_MAX) {
-            return setting("the resource is longer than 1024 bytes");
-        }
+        let mut site = Site::default();
+        self.resource.as_deref().map_or(Ok(()), |it| site.set_resource(it))?;
+        self.server.as_deref().map_or(Ok(()), |it| site.set_server(it))?;
+        self.upstream.as_deref().map_or(Ok(()), |it| site.set_upstream(it))?;
         if self.values.malformed().is_some() {
             return setting("a JSON pointer to an argument does not begin with a slash");
         }
@@ -241,7 +261,7 @@ impl AuditLayerBuilder {
             elevations: Elevations::default(),
             lifecycle: self.lifecycle,
             ids: Arc::clone(&ids),
-            resource: self.resource.map(Into::into),
+            site: site.shared(),
             peer: self.peer,
             filtered_names: self.filtered_names,
             required: self.required,

@@ -1,5 +1,6 @@
 //! What is kept of one message between its decision and its outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -9,8 +10,9 @@ use portcullis_core::{
 
 use crate::classify::{Answer, End, is_tool_result, result_type};
 use crate::id::EventId;
-use crate::record::Outcome;
+use crate::record::{Outcome, ServerInfo};
 use crate::screen;
+use crate::site::Site;
 use crate::text::{FIELD_MAX, clip};
 
 /// How many kinds of secrets are told of the names that were left out.
@@ -37,6 +39,7 @@ pub(crate) struct Element {
     task: bool,
     upstream_status: Option<StatusCode>,
     cred_source: Option<CredentialSource>,
+    server_info: Option<Box<ServerInfo>>,
     violation: Option<Reason>,
     /// The hook that withheld the answer, and why.
     hook: Option<(String, Reason)>,
@@ -83,6 +86,7 @@ impl Element {
             task: false,
             upstream_status: None,
             cred_source: None,
+            server_info: None,
             violation: None,
             hook: None,
             filtered_count: 0,
@@ -121,12 +125,23 @@ impl Element {
                 self.upstream_status.get_or_insert(status);
             }
             Note::UpstreamCredential(source) => self.cred_source = Some(source),
+            Note::ServerInfo { name, version } if answered => self.introduce(name, version),
             Note::Violation(reason) => self.violation = Some(reason),
             Note::Hook { name, reason } if answered => {
                 self.hook = Some((clip(name).to_owned(), reason));
             }
             _ => {}
         }
+    }
+
+    /// Keeps what the server says of itself, as far as a record has room.
+    fn introduce(&mut self, name: Option<&str>, version: Option<&str>) {
+        let mut keep = |text: &str| {
+            self.truncated |= clip(text).len() < text.len();
+            clip(text).to_owned()
+        };
+        let (name, version) = (name.map(&mut keep), version.map(&mut keep));
+        self.server_info = Some(Box::new(ServerInfo { name, version }));
     }
 
     fn hide(&mut self, kind: TargetKind, name: &str) {
@@ -152,6 +167,7 @@ impl Element {
     /// The outcome, without its times and the size of the answer.
     pub(crate) fn outcome(
         self,
+        site: &Arc<Site>,
         end: End,
         status: Option<StatusCode>,
         denial: Option<&Denial>,
@@ -173,6 +189,7 @@ impl Element {
         Some(Outcome {
             at: Duration::ZERO,
             event_id: self.event_id?,
+            site: Arc::clone(site),
             duration: Duration::ZERO,
             http_status: status,
             result_type: result_type(answer),
@@ -185,6 +202,7 @@ impl Element {
             bytes_out: 0,
             filtered_count: self.filtered_count,
             filtered: self.filtered,
+            server_info: self.server_info,
             redacted: self.redacted,
             truncated: self.truncated,
         })

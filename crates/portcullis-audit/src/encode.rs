@@ -61,6 +61,20 @@ impl<T: SerializeMap> Members<T> {
         value.map_or(Ok(()), |value| self.put(name, &value))
     }
 
+    /// Puts what somebody says of themselves, unless it looks like a secret.
+    fn put_said(
+        &mut self,
+        name: &'static str,
+        said: Option<&str>,
+        redacted: &mut Vec<&'static str>,
+    ) -> Result<(), T::Error> {
+        let Some((shown, kind)) = said.and_then(screen::word) else {
+            return self.put_some(name, said.map(clip));
+        };
+        redacted.push(kind);
+        self.put(name, &shown)
+    }
+
     pub(crate) fn head(
         &mut self,
         record: &'static str,
@@ -86,7 +100,9 @@ impl Serialize for Decision {
         members.put("request_id", &self.request_id)?;
         members.put_some("gate_trace_id", self.gate_trace_id.map(Hex))?;
         members.put_some("element", self.element)?;
-        members.put_some("resource", self.resource.as_deref())?;
+        members.put_some("resource", self.site.resource.as_deref())?;
+        members.put_some("server", self.site.server.as_deref())?;
+        members.put_some("upstream", self.site.upstream.as_deref())?;
         members.put("transport", &self.transport)?;
         members.put_some("mcp_version", self.version.map(|version| version.as_str()))?;
         members.put_some("era", self.version.map(era))?;
@@ -130,15 +146,9 @@ impl Serialize for Decision {
         members.put_some("unverified_user_agent", text(self.user_agent))?;
         members.put_some("unverified_traceparent", text(self.traceparent))?;
         if let Some(info) = self.message.as_ref().and_then(|it| ClientInfo::of(it.bytes())) {
-            let mut put = |name, said: Option<&str>| {
-                let Some((shown, kind)) = said.and_then(screen::word) else {
-                    return members.put_some(name, said.map(clip));
-                };
-                redacted.push(kind);
-                members.put(name, &shown)
-            };
-            put("unverified_client_name", info.name.as_deref())?;
-            put("unverified_client_version", info.version.as_deref())?;
+            let (name, version) = (info.name.as_deref(), info.version.as_deref());
+            members.put_said("unverified_client_name", name, &mut redacted)?;
+            members.put_said("unverified_client_version", version, &mut redacted)?;
         }
         if !redacted.is_empty() {
             members.put("redacted", &redacted)?;
@@ -186,7 +196,9 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = Members(serializer.serialize_map(None)?);
+        let mut redacted = Vec::new();
         members.head("outcome", self.at, self.event_id)?;
+        members.put_some("server", self.site.server.as_deref())?;
         let millis = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         members.put("duration_ms", &millis)?;
         members.put_some("http_status", self.http_status.map(|status| status.as_u16()))?;
@@ -202,8 +214,14 @@ impl Serialize for Outcome {
         if !self.filtered.is_empty() {
             members.put("filtered", &List(&self.filtered))?;
         }
-        if !self.redacted.is_empty() {
-            members.put("redacted", &self.redacted)?;
+        if let Some(info) = self.server_info.as_deref() {
+            let (name, version) = (info.name.as_deref(), info.version.as_deref());
+            members.put_said("unverified_server_name", name, &mut redacted)?;
+            members.put_said("unverified_server_version", version, &mut redacted)?;
+        }
+        redacted.extend(&self.redacted);
+        if !redacted.is_empty() {
+            members.put("redacted", &redacted)?;
         }
         if self.truncated {
             members.put("truncated", &true)?;

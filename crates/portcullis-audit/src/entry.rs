@@ -107,6 +107,10 @@ entries! {
         may element: u64,
         /// The protected resource.
         may resource: String,
+        /// The server, by the name that policy and the roster know.
+        may server: String,
+        /// Where requests are forwarded to: an origin, or a name.
+        may upstream: String,
         /// `streamable_http` or `stdio`.
         must transport: String,
         /// The protocol version.
@@ -177,6 +181,8 @@ entries! {
 
     /// An outcome.
     OutcomeEntry {
+        /// The server, by the name that policy and the roster know.
+        may server: String,
         /// From the request's arrival to the end of the answer, in milliseconds.
         must duration_ms: u64,
         /// The status of the answer.
@@ -201,6 +207,10 @@ entries! {
         must filtered_count: u64,
         /// Their names.
         may filtered: Vec<String>,
+        /// What the server calls itself in the answer.
+        may unverified_server_name: String,
+        /// What the server says its version is.
+        may unverified_server_version: String,
         /// Some of the names are not recorded, or not whole: what they looked like.
         may redacted: Vec<String>,
         /// Something was cut.
@@ -227,6 +237,8 @@ entries! {
         must event: String,
         /// The protected resource.
         may resource: String,
+        /// The server, by the name that policy and the roster know.
+        may server: String,
         /// Who did it, or whom it happened to.
         may principal: PrincipalEntry,
         /// What it is about.

@@ -1,5 +1,6 @@
 //! What happens to the gate itself, or across requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::{Principal, Reason};
@@ -8,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::EventId;
 use crate::encode::Members;
+use crate::site::Site;
 use crate::text::clip;
 
 /// An event: something that no single request is the whole story of.
@@ -27,7 +29,7 @@ pub struct Event {
     detail: Option<String>,
     count: Option<u64>,
     by: Option<Box<By>>,
-    pub(crate) resource: Option<std::sync::Arc<str>>,
+    pub(crate) site: Option<Arc<Site>>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +117,7 @@ impl Event {
             detail: None,
             count: None,
             by: None,
-            resource: None,
+            site: None,
         }
     }
 
@@ -179,7 +181,9 @@ impl Serialize for Event {
         let mut members = Members(serializer.serialize_map(None)?);
         members.head("event", self.at, self.event_id)?;
         members.put("event", &self.kind.as_str())?;
-        members.put_some("resource", self.resource.as_deref())?;
+        let site = self.site.as_deref();
+        members.put_some("resource", site.and_then(|site| site.resource.as_deref()))?;
+        members.put_some("server", site.and_then(|site| site.server.as_deref()))?;
         members.put_some("principal", self.by.as_deref())?;
         members.put_some("about", self.about.as_deref().map(clip))?;
         members.put_some("from", self.from.as_deref().map(clip))?;

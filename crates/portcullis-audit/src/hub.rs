@@ -14,6 +14,7 @@ use crate::id::Ids;
 use crate::queue::{Item, Pushed, Queue, Ticket};
 use crate::record::Private;
 use crate::sample::Bucket;
+use crate::site::Site;
 use crate::{Delivery, Event, EventKind, Record, SinkStatus};
 
 /// Finds the caller's address.
@@ -46,7 +47,7 @@ impl Required {
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
     pub(crate) ids: Arc<Ids>,
-    pub(crate) resource: Option<Arc<str>>,
+    pub(crate) site: Arc<Site>,
     pub(crate) peer: Option<Peer>,
     pub(crate) filtered_names: bool,
     pub(crate) required: Required,
@@ -73,9 +74,7 @@ impl Hub {
     pub(crate) fn event(&self, mut event: Event) {
         event.at = self.clock.unix();
         event.event_id = self.ids.at(event.at);
-        if event.resource.is_none() {
-            event.resource.clone_from(&self.resource);
-        }
+        event.site.get_or_insert_with(|| Arc::clone(&self.site));
         self.offer(Record::Event(event));
     }
 
@@ -161,7 +160,7 @@ impl Drop for Hub {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
-            .field("resource", &self.resource)
+            .field("site", &self.site)
             .field("required", &self.required)
             .field("sinks", &self.queues.len())
             .finish_non_exhaustive()

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use crate::error::{ConfigError, ConfigErrorKind};
+use crate::error::ConfigError;
 use crate::hub::Hub;
-use crate::text::FIELD_MAX;
+use crate::site::Site;
 use crate::{Audit, AuditLayerBuilder, AuditLog, SinkStatus};
 
 /// Records every decision and every outcome; see the [crate docs](crate).
@@ -18,8 +18,8 @@ use crate::{Audit, AuditLayerBuilder, AuditLog, SinkStatus};
 #[must_use = "nothing is recorded until the layer is applied"]
 pub struct AuditLayer {
     hub: Option<Arc<Hub>>,
-    /// In place of the hub's own.
-    resource: Option<Arc<str>>,
+    /// In site of the hub's own.
+    site: Option<Arc<Site>>,
 }
 
 impl AuditLayer {
@@ -30,11 +30,11 @@ impl AuditLayer {
 
     /// A layer that records nothing: no one will know who did what.
     pub const fn danger_off() -> Self {
-        Self { hub: None, resource: None }
+        Self { hub: None, site: None }
     }
 
     pub(crate) fn with(hub: Hub) -> Self {
-        Self { hub: Some(Arc::new(hub)), resource: None }
+        Self { hub: Some(Arc::new(hub)), site: None }
     }
 
     /// The same trail for another protected resource: its records name `resource`, and go through the same
@@ -43,13 +43,36 @@ impl AuditLayer {
     /// # Errors
     /// When `resource` is longer than 1024 bytes.
     pub fn for_resource(&self, resource: &str) -> Result<Self, ConfigError> {
-        if resource.len() > FIELD_MAX {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Setting,
-                "the resource is longer than 1024 bytes",
-            ));
-        }
-        Ok(Self { hub: self.hub.clone(), resource: Some(resource.into()) })
+        self.elsewhere(|site| site.set_resource(resource))
+    }
+
+    /// The same trail for this server: its records name it (`server`). Use the name by which policy knows
+    /// the server, and the roster, as the `portcullis` crate does for you. What the layer says of the
+    /// resource stays.
+    ///
+    /// # Errors
+    /// When `server` is longer than 1024 bytes.
+    pub fn for_server(&self, server: &str) -> Result<Self, ConfigError> {
+        self.elsewhere(|site| site.set_server(server))
+    }
+
+    /// The same trail for a gate before this upstream: its decisions name it (`upstream`), see
+    /// [`upstream`](AuditLayerBuilder::upstream).
+    ///
+    /// # Errors
+    /// When the name is longer than 1024 bytes, or looks like a secret.
+    pub fn for_upstream(&self, upstream: &str) -> Result<Self, ConfigError> {
+        self.elsewhere(|site| site.set_upstream(upstream))
+    }
+
+    fn elsewhere(
+        &self,
+        change: impl FnOnce(&mut Site) -> Result<(), ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let site = self.site.as_ref().or(self.hub.as_ref().map(|hub| &hub.site));
+        let mut site = site.map(|site| Site::clone(site)).unwrap_or_default();
+        change(&mut site)?;
+        Ok(Self { hub: self.hub.clone(), site: Some(site.shared()) })
     }
 
     /// Waits until every record queued before this call was written. `false`: a sink failed
@@ -70,7 +93,7 @@ impl AuditLayer {
     /// A handle that puts events on record: a policy that changed, an issuer that was added.
     #[must_use]
     pub fn log(&self) -> AuditLog {
-        AuditLog::new(self.hub.as_ref(), self.resource.clone())
+        AuditLog::new(self.hub.as_ref(), self.site.clone())
     }
 
     /// How it stands with each sink, in the order in which they were added.
@@ -91,6 +114,6 @@ impl<S> Layer<S> for AuditLayer {
     type Service = Audit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Audit::new(inner, self.hub.clone(), self.resource.clone())
+        Audit::new(inner, self.hub.clone(), self.site.clone())
     }
 }

@@ -47,11 +47,11 @@
 //!
 //! | kind | further members |
 //! |---|---|
-//! | `decision` | `request_id` (made by the gate; the same for all elements of a batch), `gate_trace_id` (of the gate's own span, where one is exported), `element` (place in the batch), `resource`, `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (the client's, unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `redacted` (what was left out of names looked like), `truncated` |
-//! | `outcome` | `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `cred_source` (where it was called with a credential from configuration, that all callers share), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `redacted`, `truncated` |
+//! | `decision` | `request_id` (made by the gate; the same for all elements of a batch), `gate_trace_id` (of the gate's own span, where one is exported), `element` (place in the batch), `resource`, `server` (the name that policy and the roster know), `upstream` (where requests are forwarded to: an origin or a name), `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (the client's, unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `redacted` (what was left out of names looked like), `truncated` |
+//! | `outcome` | `server`, `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `cred_source` (where it was called with a credential from configuration, that all callers share), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `unverified_server_name`, `unverified_server_version`, `redacted`, `truncated` |
 //! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
-//! | `event` | `event`: see [`EventKind`]; `resource`, `principal`, `about`, `from`, `to`, `reason`, `detail`, `count`, `truncated` |
+//! | `event` | `event`: see [`EventKind`]; `resource`, `server`, `principal`, `about`, `from`, `to`, `reason`, `detail`, `count`, `truncated` |
 //! | `chain` | a hash chain begins, or goes on in another file: `continues` (`chain`, `seq`, `clean`), `torn`, `part`, `key`, `checkpoint_records`, `checkpoint_seconds` |
 //! | `checkpoint` | vouches for all before it: `occasion`, `key`, `previous_key`, `signature` |
 //!
@@ -61,6 +61,10 @@
 //! outcome when it closes. `reason` is a [`Reason`](portcullis_core::Reason). In a batch, `bytes_out`
 //! is the size of the whole answer, and what inspection says of the answer without naming an element
 //! is said of every element that it can be about.
+//!
+//! What a server says of itself is in the outcome of each request whose answer says it, and nowhere else:
+//! that is `initialize` up to 2025-11-25, and in 2026-07-28 `server/discover` and every answer whose
+//! `_meta` has it.
 //!
 //! The spans of `portcullis-telemetry` say `portcullis.request_id`, which is `request_id` here, and where
 //! their exporter is known to it, records have its trace as `gate_trace_id`: either way leads from one
@@ -141,6 +145,7 @@ mod screen;
 mod secrets;
 mod service;
 mod sink;
+mod site;
 mod status;
 mod text;
 mod token;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use crate::hub::Hub;
+use crate::site::Site;
 use crate::{Event, SinkStatus};
 
 /// Puts [`Event`]s on record; made by [`AuditLayer::log`](crate::AuditLayer::log).
@@ -12,13 +13,13 @@ use crate::{Event, SinkStatus};
 #[derive(Clone, Debug, Default)]
 pub struct AuditLog {
     hub: Weak<Hub>,
-    /// In place of the hub's own.
-    resource: Option<Arc<str>>,
+    /// In site of the hub's own.
+    site: Option<Arc<Site>>,
 }
 
 impl AuditLog {
-    pub(crate) fn new(hub: Option<&Arc<Hub>>, resource: Option<Arc<str>>) -> Self {
-        Self { hub: hub.map(Arc::downgrade).unwrap_or_default(), resource }
+    pub(crate) fn new(hub: Option<&Arc<Hub>>, site: Option<Arc<Site>>) -> Self {
+        Self { hub: hub.map(Arc::downgrade).unwrap_or_default(), site }
     }
 
     /// Whether auditing is off or has ended.
@@ -30,7 +31,7 @@ impl AuditLog {
     /// Queues the event for every sink, without waiting. `false`: auditing is off or has ended.
     pub fn record(&self, mut event: Event) -> bool {
         let Some(hub) = self.hub.upgrade() else { return false };
-        event.resource.clone_from(&self.resource);
+        event.site.clone_from(&self.site);
         hub.event(event);
         true
     }

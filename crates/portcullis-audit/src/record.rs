@@ -15,6 +15,7 @@ use crate::copied::Copied;
 use crate::event::Event;
 use crate::keyed::{Digest, Digests};
 use crate::screen::Screened;
+use crate::site::Site;
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
 use crate::{ArgumentValues, EventId};
@@ -197,7 +198,7 @@ pub struct Decision {
     pub(crate) request_id: EventId,
     pub(crate) element: Option<usize>,
     pub(crate) gate_trace_id: Option<[u8; 16]>,
-    pub(crate) resource: Option<Arc<str>>,
+    pub(crate) site: Arc<Site>,
     pub(crate) transport: &'static str,
     pub(crate) version: Option<Version>,
     pub(crate) method: Option<Method>,
@@ -278,6 +279,24 @@ impl Decision {
     #[must_use]
     pub fn element(&self) -> Option<usize> {
         self.element
+    }
+
+    /// The protected resource, as configuration names it.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.site.resource.as_deref()
+    }
+
+    /// The server, by the name that policy and the roster know.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.site.server.as_deref()
+    }
+
+    /// Where the request is forwarded to if it may pass, as configuration names it.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        self.site.upstream.as_deref()
     }
 
     /// The verdict.
@@ -368,6 +387,7 @@ impl fmt::Debug for Decision {
 pub struct Outcome {
     pub(crate) at: Duration,
     pub(crate) event_id: EventId,
+    pub(crate) site: Arc<Site>,
     pub(crate) duration: Duration,
     pub(crate) http_status: Option<StatusCode>,
     pub(crate) result_type: ResultType,
@@ -380,6 +400,8 @@ pub struct Outcome {
     pub(crate) bytes_out: u64,
     pub(crate) filtered_count: u64,
     pub(crate) filtered: Vec<String>,
+    /// What the server says of itself.
+    pub(crate) server_info: Option<Box<ServerInfo>>,
     /// What was left out of those looked like.
     pub(crate) redacted: Vec<&'static str>,
     pub(crate) truncated: bool,
@@ -396,6 +418,12 @@ impl Outcome {
     #[must_use]
     pub fn event_id(&self) -> EventId {
         self.event_id
+    }
+
+    /// The server, by the name that policy and the roster know.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.site.server.as_deref()
     }
 
     /// From the request's arrival to the end of the answer.
@@ -459,6 +487,13 @@ impl Outcome {
     pub fn filtered_count(&self) -> u64 {
         self.filtered_count
     }
+}
+
+/// What a server says of itself in an answer. Anyone can say anything.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerInfo {
+    pub(crate) name: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 /// Records that are missing from a sink.

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use crate::debt::Debt;
 use crate::hub::Hub;
+use crate::site::Site;
 use crate::trail::RequestTrail;
 use crate::{AuditBody, ResponseFuture};
 
@@ -19,12 +20,12 @@ use crate::{AuditBody, ResponseFuture};
 pub struct Audit<S> {
     inner: S,
     hub: Option<Arc<Hub>>,
-    resource: Option<Arc<str>>,
+    site: Option<Arc<Site>>,
 }
 
 impl<S> Audit<S> {
-    pub(crate) fn new(inner: S, hub: Option<Arc<Hub>>, resource: Option<Arc<str>>) -> Self {
-        Self { inner, hub, resource }
+    pub(crate) fn new(inner: S, hub: Option<Arc<Hub>>, site: Option<Arc<Site>>) -> Self {
+        Self { inner, hub, site }
     }
 }
 
@@ -47,8 +48,8 @@ where
         };
         let (parts, body) = request.into_parts();
         let source_ip = hub.peer.as_ref().and_then(|peer| peer(&parts));
-        let resource = self.resource.as_ref().or(hub.resource.as_ref()).cloned();
-        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), resource, &parts, source_ip));
+        let site = Arc::clone(self.site.as_ref().unwrap_or(&hub.site));
+        let trail = Arc::new(RequestTrail::start(Arc::clone(hub), site, &parts, source_ip));
         let mut request = Request::from_parts(parts, body);
         // Before `call`: should the inner service panic, the debt is paid all the same.
         let debt = Debt::new(Some(Arc::clone(&trail)));

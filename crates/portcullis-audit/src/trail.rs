@@ -17,6 +17,7 @@ use crate::element::{Element, Elements};
 use crate::hub::Hub;
 use crate::id::EventId;
 use crate::record::{Decision, Record, Verdict};
+use crate::site::Site;
 use crate::text::{Pack, Span};
 use crate::token::TokenDigest;
 use crate::{Event, EventKind};
@@ -26,7 +27,7 @@ use crate::{Event, EventKind};
 pub(crate) struct RequestTrail {
     hub: Arc<Hub>,
     /// What the request is for.
-    resource: Option<Arc<str>>,
+    site: Arc<Site>,
     request_id: EventId,
     started: Instant,
     source_ip: Option<IpAddr>,
@@ -65,7 +66,7 @@ struct Head {
 impl RequestTrail {
     pub(crate) fn start(
         hub: Arc<Hub>,
-        resource: Option<Arc<str>>,
+        site: Arc<Site>,
         parts: &Parts,
         source_ip: Option<IpAddr>,
     ) -> Self {
@@ -88,7 +89,7 @@ impl RequestTrail {
             started: hub.clock.instant(),
             source_ip: source_ip.map(|address| address.to_canonical()),
             state: Mutex::new(State { head, ..State::default() }),
-            resource,
+            site,
             hub,
         }
     }
@@ -118,7 +119,7 @@ impl RequestTrail {
         let duration = self.hub.clock.instant().saturating_duration_since(self.started);
         let State { elements, status, denial, .. } = &mut *state;
         for element in elements.take() {
-            if let Some(mut outcome) = element.outcome(end, *status, denial.as_ref()) {
+            if let Some(mut outcome) = element.outcome(&self.site, end, *status, denial.as_ref()) {
                 outcome.at = at;
                 outcome.duration = duration;
                 outcome.bytes_out = bytes_out;
@@ -141,7 +142,7 @@ impl RequestTrail {
     }
 
     fn event(&self, mut event: Event) {
-        event.resource.clone_from(&self.resource);
+        event.site = Some(Arc::clone(&self.site));
         self.hub.event(event);
     }
 
@@ -231,7 +232,7 @@ impl RequestTrail {
             request_id: self.request_id,
             gate_trace_id: state.gate_trace_id,
             element: (state.batch || index > 0).then_some(index),
-            resource: self.resource.clone(),
+            site: Arc::clone(&self.site),
             transport: self.hub.transport,
             version: None,
             method: None,

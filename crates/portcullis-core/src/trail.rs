@@ -265,6 +265,13 @@ pub enum Note<'a> {
     },
     /// The service behind the gate is called with a credential that is not the caller's.
     UpstreamCredential(CredentialSource),
+    /// The service behind the gate says who it is. Anyone can say anything: for records only.
+    ServerInfo {
+        /// What it calls itself.
+        name: Option<&'a str>,
+        /// What it says its version is.
+        version: Option<&'a str>,
+    },
     /// The service behind the gate gave the head of its answer.
     Answered {
         /// How long that took, from the call to the head.

@@ -29,6 +29,8 @@ use pass::Pass;
 
 /// The key of the subscription's id in `_meta`.
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+/// The key in `_meta` under which a server says who it is.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// What the exchange says about how its documents are to be filtered.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,7 @@ pub(crate) struct Message<'a> {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Shape<'a> {
     Request { method: Cow<'a, str>, id: Id<'a> },
     Notification { method: Cow<'a, str>, passes: bool },
@@ -105,6 +108,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) content: Option<Range<usize>>,
     pub(crate) protocol_version: Option<Cow<'a, str>>,
     pub(crate) subscription: Id<'a>,
+    /// Where the server says who it is.
+    pub(crate) server_info: Option<Range<usize>>,
     pub(crate) input_requests: Option<Range<usize>>,
     /// Which headers the tools of a list declare, as far as that is news.
     pub(crate) declared: Vec<(Str<'a>, Vec<Param>)>,
@@ -298,18 +303,28 @@ fn known(name: &str, names: &Known) -> Result<Option<&'static str>, Violation> {
     Ok(known)
 }
 
-/// The subscription's id in a `_meta` object.
-fn subscription<'a>(scanner: &mut Scanner<'a>) -> Result<Id<'a>, Violation> {
-    let mut id = Id::Absent;
+/// What of a `_meta` object the gate cares for.
+#[derive(Default)]
+struct Meta<'a> {
+    /// The subscription's id.
+    subscription: Id<'a>,
+    server_info: Option<Range<usize>>,
+}
+
+fn meta<'a>(scanner: &mut Scanner<'a>) -> Result<Meta<'a>, Violation> {
+    let mut meta = Meta::default();
     scanner.object(|scanner, name| {
         if name.eq(SUBSCRIPTION_ID) {
-            id = Id::read(scanner)?;
+            meta.subscription = Id::read(scanner)?;
         } else {
-            scanner.skip()?;
+            let value = scanner.skip()?;
+            if name.eq(SERVER_INFO) {
+                meta.server_info = Some(value);
+            }
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(id)
+    Ok(meta)
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ mod read;
 mod respond;
 mod rewrite;
 mod server;
+mod server_info;
 mod service;
 mod session;
 mod session_table;

@@ -386,6 +386,43 @@ async fn an_answer_that_asks_for_input_is_noted() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_of_itself_is_noted() {
+    let info = json!({ "name": "notes", "version": "1.2", "title": "x" });
+    let meta = json!({ "io.modelcontextprotocol/serverInfo": info });
+    let said = r#"ServerInfo { name: Some("notes"), version: Some("1.2") }"#;
+    let call = || modern("tools/call", json!({ "name": "t" }));
+    let rows = [
+        (
+            "discovered",
+            modern("server/discover", json!({})),
+            json!({ "supportedVersions": ["2026-07-28"], "capabilities": {}, "serverInfo": info }),
+            vec![said],
+        ),
+        ("with an answer", call(), json!({ "content": [], "_meta": meta }), vec![said]),
+        ("not at all", call(), json!({ "content": [], "_meta": {} }), vec![]),
+        (
+            "inside a text",
+            call(),
+            json!({ "content": [{ "type": "text", "text": "x", "_meta": meta }] }),
+            vec![],
+        ),
+        (
+            "no text",
+            call(),
+            json!({ "content": [], "_meta": { "io.modelcontextprotocol/serverInfo": 7 } }),
+            vec!["ServerInfo { name: None, version: None }"],
+        ),
+    ];
+    for (name, request, mut answer, expected) in rows {
+        answer["resultType"] = "complete".into();
+        let server = FakeMcp::json(result(answer));
+        let (response, notes) = send_noted(&layer(), &server, request).await;
+        assert_eq!(whole(response).await.status, 200, "{name}");
+        assert_eq!(notes.all(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn tool_errors_are_noted() {
     let server = FakeMcp::json(result(json!({ "content": [], "isError": true })));
     let (_, notes) = send_noted(&layer(), &server, ask("tools/call", json!({ "name": "t" }))).await;

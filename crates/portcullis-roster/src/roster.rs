@@ -27,6 +27,8 @@ const START: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(6);
 /// How many people are read at once.
 const PAGE: usize = 1000;
+/// After how many of the intervals at which it is read the list of blocks is overdue.
+const OVERDUE: u32 = 5;
 /// What a caller is told to wait for when the list of blocks is too old.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,7 @@ struct Inner {
     orders: Sender<Order>,
     ended: std::sync::Mutex<Receiver<()>>,
     max_age: Option<Duration>,
+    overdue: Duration,
 }
 
 /// Builds a [`Roster`]; made by [`Roster::builder`].
@@ -62,8 +65,12 @@ pub struct RosterBuilder {
 #[non_exhaustive]
 pub struct RosterStatus {
     /// Whether the store fails: it does not say who is blocked, takes no sightings, or has refused the last call
-    /// of another kind.
+    /// of another kind. Also when it does not answer at all: the list of blocks is older than five times
+    /// [`poll_every`](RosterBuilder::poll_every).
     pub failing: bool,
+    /// Whether everybody who has signed in is refused, because the list of blocks is older than
+    /// [`refuse_when_older_than`](RosterBuilder::refuse_when_older_than) allows.
+    pub refusing: bool,
     /// How old the list of blocks is.
     pub blocks_age: Duration,
     /// How many people are blocked.
@@ -105,9 +112,8 @@ impl Roster {
         if blocks.has(principal) {
             return Err(Denial::blocked());
         }
-        if let Some(max_age) = self.0.max_age
-            && shared.timer.instant().saturating_duration_since(blocks.read) > max_age
-        {
+        // The clock is read only where somebody wants to know.
+        if self.0.max_age.is_some() && self.0.refuses(self.0.age(&blocks)) {
             return Err(Denial::overloaded(None, RETRY_AFTER).because(Reason::RosterUnavailable));
         }
         if shared.tally.count(principal, server, shared.clock.unix()) {
@@ -215,9 +221,11 @@ impl Roster {
     pub fn status(&self) -> RosterStatus {
         let shared = &self.0.shared;
         let blocks = shared.blocks.load();
+        let age = self.0.age(&blocks);
         RosterStatus {
-            failing: shared.failing.load(Ordering::Relaxed),
-            blocks_age: shared.timer.instant().saturating_duration_since(blocks.read),
+            failing: shared.failing.load(Ordering::Relaxed) || age > self.0.overdue,
+            refusing: self.0.refuses(age),
+            blocks_age: age,
             blocked: blocks.list.len(),
             lost: shared.lost.load(Ordering::Relaxed) + shared.tally.missed(),
         }
@@ -255,6 +263,18 @@ impl Roster {
         let order = Order::Call(Box::new(move |worker| drop(answer.send(call(worker)))));
         self.0.orders.send(order).map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl Inner {
+    /// How long ago the store said this.
+    fn age(&self, blocks: &Blocks) -> Duration {
+        self.shared.timer.instant().saturating_duration_since(blocks.read)
+    }
+
+    /// Whether a list of blocks of this age lets nobody in.
+    fn refuses(&self, age: Duration) -> bool {
+        self.max_age.is_some_and(|max_age| age > max_age)
     }
 }
 
@@ -386,7 +406,8 @@ impl RosterBuilder {
             Err(_) => return Err(ConfigError::new("the roster's store does not answer")),
         }
         let ended = std::sync::Mutex::new(ended);
-        Ok(Roster(Arc::new(Inner { shared, orders, ended, max_age: self.max_age })))
+        let overdue = self.poll_every.saturating_mul(OVERDUE);
+        Ok(Roster(Arc::new(Inner { shared, orders, ended, max_age: self.max_age, overdue })))
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -39,6 +39,8 @@ codes! {
         NoKeys = "no_keys",
         /// A sink does not take audit records that must be on record.
         SinkNotAccepting = "sink_not_accepting",
+        /// The list of blocked people is so old that nobody is let in.
+        BlocksTooOld = "blocks_too_old",
         /// The process is about to end.
         ShuttingDown = "shutting_down",
     }
@@ -53,7 +55,7 @@ codes! {
         KeysNotRefreshed = "keys_not_refreshed",
         /// The newest version of the policy cannot be used. An older one is in force.
         PolicyNotReloaded = "policy_not_reloaded",
-        /// The store of the roster is out of reach. The list of blocked people is an old one.
+        /// The store of the roster is out of reach, or does not answer. The list of blocked people is an old one.
         BlocksNotRefreshed = "blocks_not_refreshed",
         /// The queue of a sink is more than four fifths full.
         SinkBehind = "sink_behind",
@@ -97,7 +99,7 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// In how many seconds it matters (`keys_not_refreshed`, `expires_soon`), or since how many
-    /// (`policy_not_reloaded`, `blocks_not_refreshed`, `expired`).
+    /// (`policy_not_reloaded`, `blocks_not_refreshed`, `blocks_too_old`, `expired`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
 }
@@ -151,9 +153,15 @@ pub(crate) fn judge(
             let code = Warning::PolicyNotReloaded.as_str();
             warnings.push(Finding::new(code, route, None, Some(now.saturating_sub(since))));
         }
-        if let Some(roster) = report.roster.filter(|roster| roster.failing) {
-            let code = Warning::BlocksNotRefreshed.as_str();
-            warnings.push(Finding::new(code, route, None, Some(roster.blocks_age)));
+        if let Some(roster) = report.roster {
+            let age = Some(roster.blocks_age);
+            if roster.refusing {
+                let code = Unready::BlocksTooOld.as_str();
+                reasons.push(Finding::new(code, route, None, age));
+            } else if roster.failing {
+                let code = Warning::BlocksNotRefreshed.as_str();
+                warnings.push(Finding::new(code, route, None, age));
+            }
         }
         let expiries = report.expiries.iter();
         warnings.extend(expiries.filter_map(|expiry| judge_expiry(route, expiry, now, soon)));
@@ -218,7 +226,7 @@ mod tests {
     #[test]
     fn verdicts() {
         type Tell = fn(&mut Report);
-        let rows: [(&str, Tell, &str); 15] = [
+        let rows: [(&str, Tell, &str); 16] = [
             ("nothing to say", |_| {}, " | "),
             ("keys", |r| r.keys(keys("a", true, false)), " | "),
             ("fixed keys", |r| r.keys(Keys::new("a")), " | "),
@@ -286,6 +294,15 @@ mod tests {
                     r.roster(Roster { failing: true, blocks_age, ..Roster::default() });
                 },
                 " | blocks_not_refreshed - 70",
+            ),
+            (
+                "blocks so old that nobody gets in",
+                |r| {
+                    let blocks_age = Duration::from_secs(70);
+                    let roster = Roster { failing: true, refusing: true, ..Roster::default() };
+                    r.roster(Roster { blocks_age, ..roster });
+                },
+                "blocks_too_old - 70 | ",
             ),
             ("blocks", |r| r.roster(Roster { blocked: 2, lost: 1, ..Roster::default() }), " | "),
             (

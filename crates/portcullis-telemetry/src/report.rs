@@ -131,8 +131,10 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Roster {
-    /// Whether the last call to its store failed.
+    /// Whether its store fails, or does not answer.
     pub failing: bool,
+    /// Whether the list of blocks is so old that nobody is let in.
+    pub refusing: bool,
     /// How old the list of blocks is.
     pub blocks_age: Duration,
     /// How many people are blocked.

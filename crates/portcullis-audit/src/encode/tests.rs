@@ -15,7 +15,8 @@ use crate::copied::Budget;
 use crate::escape::is_deceptive;
 use crate::id::Ids;
 use crate::keyed::Digests;
-use crate::record::{Private, ResultType, Verdict};
+use crate::record::{Private, ResultType, ServerInfo, Verdict};
+use crate::site::Site;
 use crate::text::Pack;
 use crate::text::{FIELD_MAX, clip};
 use crate::token::TokenDigest;
@@ -83,7 +84,7 @@ pub(crate) fn decision() -> Decision {
         request_id: event_id,
         gate_trace_id: Some([0xab; 16]),
         element: Some(0),
-        resource: Some("https://mcp.example.com/mcp".into()),
+        site: site(),
         transport: "streamable_http",
         version: Some(Version::V2026_07_28),
         method: Some(Method::ToolsCall),
@@ -115,10 +116,19 @@ pub(crate) fn decision() -> Decision {
     }
 }
 
+fn site() -> Arc<Site> {
+    let mut site = Site::default();
+    site.set_resource("https://mcp.example.com/mcp").unwrap();
+    site.set_server("notes").unwrap();
+    site.set_upstream("https://notes.internal:8443/mcp?key=k3y").unwrap();
+    site.shared()
+}
+
 pub(crate) fn outcome() -> Outcome {
     Outcome {
         at: Duration::from_millis(1_795_000_001_000),
         event_id: id(),
+        site: site(),
         duration: Duration::from_micros(880_999),
         http_status: Some(StatusCode::OK),
         result_type: ResultType::IsError,
@@ -131,6 +141,10 @@ pub(crate) fn outcome() -> Outcome {
         bytes_out: 300,
         filtered_count: 2,
         filtered: vec!["purge".into(), "drop_table".into()],
+        server_info: Some(Box::new(ServerInfo {
+            name: Some("notes-server".into()),
+            version: Some("1.2".into()),
+        })),
         redacted: Vec::new(),
         truncated: true,
     }
@@ -148,7 +162,8 @@ fn a_decision_is_exactly_this() {
             "{{\"schema\":1,\"record\":\"decision\",\"ts\":\"2026-11-18T11:06:40.120Z\",\
              \"event_id\":\"{id}\",\"request_id\":\"{id}\",\
              \"gate_trace_id\":\"abababababababababababababababab\",\"element\":0,\
-             \"resource\":\"https://mcp.example.com/mcp\",\
+             \"resource\":\"https://mcp.example.com/mcp\",\"server\":\"notes\",\
+             \"upstream\":\"https://notes.internal:8443\",\
              \"transport\":\"streamable_http\",\"mcp_version\":\"2026-07-28\",\
              \"era\":\"modern\",\"session_hash\":\"{session}\",\
              \"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"jsonrpc_id\":\"\\\"a-1\\\"\",\"method\":\"tools/call\",\
@@ -237,13 +252,28 @@ fn an_outcome_is_exactly_this() {
         line(&Record::Outcome(outcome)),
         format!(
             "{{\"schema\":1,\"record\":\"outcome\",\"ts\":\"2026-11-18T11:06:41.000Z\",\
-             \"event_id\":\"{id}\",\"duration_ms\":880,\"http_status\":200,\
+             \"event_id\":\"{id}\",\"server\":\"notes\",\"duration_ms\":880,\"http_status\":200,\
              \"result_type\":\"is_error\",\"error_code\":-32603,\"reason\":\"upstream_error\",\
              \"hook\":\"redact\",\"upstream_status\":502,\"cred_source\":\"shared\",\"bytes_in\":120,\
              \"bytes_out\":300,\"filtered_count\":2,\
-             \"filtered\":[\"purge\",\"drop_table\"],\"truncated\":true}}"
+             \"filtered\":[\"purge\",\"drop_table\"],\
+             \"unverified_server_name\":\"notes-server\",\
+             \"unverified_server_version\":\"1.2\",\"truncated\":true}}"
         )
     );
+}
+
+#[test]
+fn what_a_server_calls_itself_is_no_place_for_a_secret() {
+    let token = ["ghp_", "0123456789abcdefghij0123"].concat();
+    let info = ServerInfo { name: Some(token.clone()), version: Some("1\u{202e}\n".into()) };
+    let outcome = Outcome { server_info: Some(Box::new(info)), redacted: vec!["jwt"], ..outcome() };
+    let line = line(&Record::Outcome(outcome));
+    assert!(!line.contains(&token), "{line}");
+    assert!(line.contains(r#""unverified_server_version":"1\u202e\n""#), "{line}");
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(value["unverified_server_name"], "(redacted)");
+    assert_eq!(value["redacted"], serde_json::json!(["github_token", "jwt"]));
 }
 
 #[test]
@@ -290,6 +320,20 @@ fn the_documented_members_are_the_members() {
     let redacted = Outcome { redacted: vec!["jwt"], ..outcome() };
     let value = serde_json::to_value(Record::Outcome(redacted)).unwrap();
     assert_eq!(keys(&value), documented("outcome"));
+
+    let mut event = crate::Event::new(crate::EventKind::Other)
+        .about("a".repeat(2000))
+        .from("b")
+        .to("c")
+        .reason(Reason::PolicyDenied)
+        .detail("d")
+        .count(7)
+        .by(&Principal::builder("i", "s").build());
+    event.site = Some(site());
+    let value = serde_json::to_value(Record::Event(event)).unwrap();
+    let mut found = keys(&value);
+    found.insert("EventKind".to_owned()); // A word of the table that is none of the members.
+    assert_eq!(found, documented("event"));
 }
 
 #[test]

@@ -32,13 +32,15 @@ const KEYS: [(&str, &str); 14] = [
 ];
 
 /// Custom strings: our members and what they are called.
-const CUSTOM: [(&str, &str, &str); 6] = [
+const CUSTOM: [(&str, &str, &str); 8] = [
     ("rule_id", "cs1", "rule_id"),
     ("policy_version", "cs2", "policy_version"),
     ("request_id", "cs3", "request_id"),
     ("trace_id", "cs4", "trace_id"),
     ("session_hash", "cs5", "session_hash"),
     ("about", "cs6", "about"),
+    ("server", "flexString1", "server"),
+    ("upstream", "flexString2", "upstream"),
 ];
 
 const LABELS: [(&str, &str); 3] =

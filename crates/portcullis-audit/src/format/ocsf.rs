@@ -77,9 +77,10 @@ fn map(record: &Record, mut own: Map<String, Value>) -> Event {
         (None, true) => None,
     };
     event.put_some("src_endpoint", endpoint);
+    event.put_some("dst_endpoint", far_side(&mut own));
     if signs_in {
         event.put("user", user.unwrap_or_else(|| json!({ "name": "unknown", "type_id": 0 })));
-        event.put("service", json!({ "name": service(&own) }));
+        event.put("service", service(&mut own));
     } else {
         event.put("actor", actor(user));
         event.put("api", api(&mut own));
@@ -169,6 +170,8 @@ fn api(own: &mut Map<String, Value>) -> Value {
     let operation = operation.or_else(|| own.get("record").cloned()).unwrap_or_default();
     let mut api = json!({ "operation": operation });
     if let Some(members) = api.as_object_mut() {
+        members
+            .extend(own.remove("server").map(|it| ("service".to_owned(), json!({ "name": it }))));
         members.extend(own.remove("mcp_version").map(|it| ("version".to_owned(), it)));
         members.extend(
             own.remove("request_id").map(|it| ("request".to_owned(), json!({ "uid": it }))),
@@ -186,8 +189,19 @@ fn resources(own: &mut Map<String, Value>) -> Option<Value> {
     Some(json!([{ "name": target, "type": kind }]))
 }
 
-fn service(own: &Map<String, Value>) -> Value {
-    own.get("transport").cloned().unwrap_or_else(|| "mcp".into())
+/// Where the request is forwarded to.
+fn far_side(own: &mut Map<String, Value>) -> Option<Value> {
+    let mut endpoint = json!({ "name": own.remove("upstream")? });
+    if let (Some(members), Some(server)) = (endpoint.as_object_mut(), own.get("server")) {
+        members.insert("svc_name".into(), server.clone());
+    }
+    Some(endpoint)
+}
+
+/// What somebody wanted to sign in to.
+fn service(own: &mut Map<String, Value>) -> Value {
+    let name = own.remove("server").or_else(|| own.get("transport").cloned());
+    json!({ "name": name.unwrap_or_else(|| "mcp".into()) })
 }
 
 /// Attributes in the order in which they were put: `unmapped` must be the last.

@@ -888,3 +888,42 @@ async fn one_trail_for_several_resources() {
     assert_eq!(resources, [other, "https://mcp.example.com/first", other]);
     assert!(audited.layer.for_resource(&"x".repeat(1025)).is_err());
 }
+
+/// The server's name is on decisions, outcomes and events, and what is behind it on decisions.
+#[tokio::test]
+async fn one_trail_for_several_servers() {
+    let audited = audit(|builder| {
+        builder
+            .resource("https://mcp.example.com/first")
+            .server("first")
+            .upstream("https://user:k3y@first.internal/mcp?k3y")
+    });
+    let second = audited.layer.for_server("second").unwrap();
+    let second = second.for_upstream("unix:/run/second.sock:/k3y").unwrap();
+    let service = tower::service_fn(async |mut request: Request<()>| {
+        sign_in(&mut request, &call("read"));
+        let _ = allow(&request, 0, &call("read"));
+        let note = Note::ServerInfo { name: Some("n\u{1b}"), version: Some(&"1".repeat(2000)) };
+        request.trail().unwrap().note(note);
+        Ok::<_, std::convert::Infallible>(ok("{}"))
+    });
+    drop(audited.layer.layer(service).oneshot(request()).await.unwrap());
+    drop(second.layer(service).oneshot(request()).await.unwrap());
+    assert!(second.log().record(Event::new(EventKind::Other)));
+    let records = audited.records().await;
+    let said = |member: &str| -> Vec<Option<String>> {
+        records.iter().map(|it| it[member].as_str().map(str::to_owned)).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(said("server"), ["first", "first", "second", "second", "second"].map(some));
+    let behind = [some("https://first.internal"), None, some("unix:/run/second.sock"), None, None];
+    assert_eq!(said("upstream"), behind);
+    let resource = some("https://mcp.example.com/first");
+    let resources = [resource.clone(), None, resource.clone(), None, resource];
+    assert_eq!(said("resource"), resources, "it stays");
+    assert_eq!(records[1]["unverified_server_name"], "n\u{1b}");
+    assert_eq!(records[1]["unverified_server_version"], "1".repeat(1024));
+    assert_eq!(records[1]["truncated"], true);
+    assert!(audited.layer.for_server(&"x".repeat(1025)).is_err());
+    assert!(audited.layer.for_upstream(&"x".repeat(1025)).is_err());
+}

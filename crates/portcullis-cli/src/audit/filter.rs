@@ -20,6 +20,9 @@ pub(crate) struct Filter {
     /// About these tools, prompts or resources; * stands for any text
     #[arg(long, value_name = "NAME")]
     pub(crate) tool: Vec<String>,
+    /// At these servers, by name, or by resource where a server has no name; * stands for any text
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Vec<String>,
     /// Of these methods
     #[arg(long, value_name = "METHOD")]
     pub(crate) method: Vec<String>,
@@ -59,6 +62,7 @@ impl Filter {
         let decision = record.decision.as_deref().unwrap_or_default();
         (self.person.is_empty() || person.is_some_and(named))
             && one_of(&self.tool, record.target.as_ref())
+            && one_of(&self.server, record.server())
             && one_of(&self.method, record.method.as_ref())
             && one_of(&self.decision, record.decision.as_ref())
             && one_of(&self.reason, record.reason.as_ref())
@@ -68,10 +72,20 @@ impl Filter {
 
     /// Whether everything of the time is wanted.
     pub(crate) fn is_open(&self) -> bool {
-        !self.denied
-            && [&self.person, &self.tool, &self.method, &self.decision, &self.reason, &self.rule]
-                .into_iter()
-                .all(Vec::is_empty)
+        let Self {
+            from: _,
+            until: _,
+            person,
+            tool,
+            server,
+            method,
+            decision,
+            denied,
+            reason,
+            rule,
+        } = self;
+        let lists = [person, tool, server, method, decision, reason, rule];
+        !denied && lists.into_iter().all(Vec::is_empty)
     }
 }
 
@@ -122,6 +136,8 @@ mod tests {
                 ..Person::default()
             }),
             target: Some("get_note".into()),
+            server: Some("notes".into()),
+            resource: Some("https://mcp.example.com/notes".into()),
             method: Some("tools/call".into()),
             decision: Some("deny".into()),
             reason: Some("policy_denied".into()),
@@ -136,6 +152,9 @@ mod tests {
             ("another", Filter { person: one("bob"), ..Filter::default() }, false),
             ("a tool", Filter { tool: one("get_*"), ..Filter::default() }, true),
             ("another tool", Filter { tool: one("set_*"), ..Filter::default() }, false),
+            ("a server", Filter { server: one("notes"), ..Filter::default() }, true),
+            ("another server", Filter { server: one("wiki"), ..Filter::default() }, false),
+            ("a name's resource", Filter { server: one("https://*"), ..Filter::default() }, false),
             ("a method", Filter { method: one("prompts/get"), ..Filter::default() }, false),
             ("a decision", Filter { decision: one("allow"), ..Filter::default() }, false),
             ("refused", Filter { denied: true, ..Filter::default() }, true),
@@ -145,6 +164,10 @@ mod tests {
         for (name, filter, expected) in rows {
             assert_eq!(filter.wants(&record), expected, "{name}");
         }
+        let nameless = Record { server: None, ..record };
+        let filter = Filter { server: one("https://*/notes"), ..Filter::default() };
+        assert!(filter.wants(&nameless), "known by its resource");
+        assert!(!filter.is_open());
         let time = Filter { from: Some(10), until: Some(20), ..Filter::default() };
         assert_eq!([9, 10, 19, 20].map(|at| time.in_time(at)), [false, true, true, false]);
     }

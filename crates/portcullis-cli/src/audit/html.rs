@@ -8,7 +8,7 @@ use portcullis_crypto::sha256;
 
 use super::report::remarks;
 use super::tables::{self, Bucket, Cell, Table, grouped};
-use super::tally::{Subject, Tally};
+use super::tally::{Subject, Tally, Target};
 use crate::{escape, time};
 
 const STYLE: &str = include_str!("report.css");
@@ -213,9 +213,10 @@ fn top_tools(tally: &Tally, page: &mut String) {
         "<section><h2>Most used</h2>\n<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"Tools, prompts and resources by calls\">",
         rows * ROW + 4,
     );
-    for (row, ((kind, name), tool)) in (0..).zip(tools) {
+    for (row, (target, tool)) in (0..).zip(tools) {
         let y = row * ROW;
         let counts = tool.counts;
+        let Target { kind, name, .. } = target;
         let shown = if name.is_empty() { kind } else { name };
         let wide = |count: u64| {
             let part = u128::from(count) * u128::from(room.unsigned_abs()) / u128::from(most);

@@ -20,6 +20,8 @@ pub(crate) struct Record {
     pub(crate) record: String,
     pub(crate) ts: String,
     pub(crate) event_id: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) server: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) target_type: Option<String>,
     pub(crate) target: Option<String>,
@@ -56,6 +58,11 @@ impl Record {
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         let record: Self = serde_json::from_slice(line).ok()?;
         (!record.record.is_empty() && record.at().is_some()).then_some(record)
+    }
+
+    /// The server, by its name, or by its resource where it has none.
+    pub(crate) fn server(&self) -> Option<&String> {
+        self.server.as_ref().or(self.resource.as_ref())
     }
 
     /// When, in milliseconds since the Unix epoch.

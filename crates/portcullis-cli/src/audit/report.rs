@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::filter::Filter;
 use super::tables::{self, Cell, Table, grouped};
-use super::tally::{Counts, Tally};
+use super::tally::{Counts, Tally, Target};
 use super::{csv, html, read};
 use crate::exit::Said;
 use crate::page::{BAD, BOLD, CARE, DIM, GOOD, NAME, PLAIN, Page, Span, span};
@@ -141,6 +141,8 @@ struct ToolRow {
     kind: String,
     /// Its name or URI.
     name: String,
+    /// The server that has it, by its name, or by its resource where it has none; empty where records do not say.
+    server: String,
     #[serde(flatten)]
     calls: Calls,
     /// How many people and clients.
@@ -160,6 +162,8 @@ struct DenialRow {
     kind: String,
     /// Its name or URI.
     name: String,
+    /// The server that has it, as above.
+    server: String,
     /// `deny`, `challenge` or `error`.
     decision: String,
     /// Why.
@@ -260,9 +264,10 @@ fn report(tally: &Tally) -> AuditReport {
             .collect(),
         tools: tools
             .into_iter()
-            .map(|((kind, name), tool)| ToolRow {
-                kind: kind.clone(),
-                name: name.clone(),
+            .map(|(target, tool)| ToolRow {
+                kind: target.kind.clone(),
+                name: target.name.clone(),
+                server: target.server.clone(),
                 calls: calls(tool.counts),
                 people: tool.others.len(),
                 mean_ms: tool.millis.checked_div(tool.ended),
@@ -273,11 +278,12 @@ fn report(tally: &Tally) -> AuditReport {
             .into_iter()
             .map(|(denial, (times, last))| {
                 let person = tally.person_names.names.get(denial.person);
-                let (kind, name) = tally.target(denial.target);
+                let Target { kind, name, server } = tally.target(denial.target);
                 DenialRow {
                     person: person.map(read::Person::shown).unwrap_or_default(),
                     kind,
                     name,
+                    server,
                     decision: denial.decision.clone(),
                     reason: denial.reason.clone(),
                     rule: denial.rule.clone(),
@@ -361,12 +367,14 @@ fn show(tally: &Tally, files: usize, args: &ReportArgs, page: &mut Page) {
         chart(tally, page);
     }
     let wanted = |by| args.by.is_none_or(|only| only == by);
-    // Eighty columns have no room for all of them.
-    let narrow: [(By, &[usize]); 3] = [
-        (By::People, &[0, 2, 3, 5, 6, 7, 9]),
-        (By::Tools, &[0, 1, 2, 4, 5, 6, 7, 8]),
-        (By::Denied, &[0, 1, 3, 4, 5, 6]),
-    ];
+    // Eighty columns have no room for all of them; which server says something only where there are several.
+    let (tools, denied): (&[usize], &[usize]) = if tally.has_servers() {
+        (&[0, 1, 9, 2, 4, 5, 6, 8], &[0, 1, 7, 3, 4, 5, 6])
+    } else {
+        (&[0, 1, 2, 4, 5, 6, 7, 8], &[0, 1, 3, 4, 5, 6])
+    };
+    let narrow: [(By, &[usize]); 3] =
+        [(By::People, &[0, 2, 3, 5, 6, 7, 9]), (By::Tools, tools), (By::Denied, denied)];
     for (by, columns) in narrow.into_iter().filter(|(by, _)| wanted(*by)) {
         let all = table(tally, by);
         let (title, number) = (all.title, all.rows.len());

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::tally::{Counts, Tally};
+use super::tally::{Counts, Tally, Target};
 use crate::time;
 
 /// A table.
@@ -92,7 +92,8 @@ pub(crate) fn people(tally: &Tally) -> Table {
 pub(crate) fn tools(tally: &Tally) -> Table {
     let mut rows: Vec<_> = tally.target_names.names.iter().zip(&tally.targets).collect();
     rows.sort_by_key(|(name, target)| (Reverse(target.counts.calls), (*name).clone()));
-    let rows = rows.into_iter().map(|((kind, name), target)| {
+    let rows = rows.into_iter().map(|(name, target)| {
+        let Target { kind, name, server } = name;
         let Counts { calls, allowed, failed, .. } = target.counts;
         vec![
             Cell::Text(kind.replace('_', " ")),
@@ -105,13 +106,14 @@ pub(crate) fn tools(tally: &Tally) -> Table {
             // Nothing is known of calls that did not happen.
             target.millis.checked_div(target.ended).map_or_else(|| text(""), Cell::Number),
             Cell::Time(target.last),
+            text(server),
         ]
     });
     Table {
         title: "Tools, prompts and resources, by calls",
         head: vec![
             "kind", "name", "calls", "allowed", "refused", "failed", "people", "mean ms",
-            "last use",
+            "last use", "server",
         ],
         rows: rows.collect(),
     }
@@ -125,7 +127,7 @@ pub(crate) fn denials(tally: &Tally) -> Table {
     });
     let rows = rows.into_iter().map(|(denial, (count, last))| {
         let person = tally.person_names.names.get(denial.person);
-        let (kind, name) = tally.target_names.names.get(denial.target).cloned().unwrap_or_default();
+        let Target { kind, name, server } = tally.target(denial.target);
         vec![
             Cell::Text(person.map(super::read::Person::shown).unwrap_or_default()),
             Cell::Text(if name.is_empty() { kind } else { name }),
@@ -134,11 +136,12 @@ pub(crate) fn denials(tally: &Tally) -> Table {
             text(&denial.rule),
             Cell::Number(*count),
             Cell::Time(*last),
+            Cell::Text(server),
         ]
     });
     Table {
         title: "Refused, latest first",
-        head: vec!["person", "name", "decision", "reason", "rule", "times", "last"],
+        head: vec!["person", "name", "decision", "reason", "rule", "times", "last", "server"],
         rows: rows.collect(),
     }
 }

@@ -346,5 +346,8 @@ fn subject(record: &Record) -> Vec<Span> {
     if let Some(target) = &record.target {
         spans.push(span(BOLD, format!(" {target}")));
     }
+    if let Some(server) = &record.server {
+        spans.push(span(DIM, format!(" at {server}")));
+    }
     spans
 }

@@ -75,15 +75,22 @@ impl Subject {
     }
 }
 
-/// What was used: its kind and its name.
-pub(crate) type Target = (String, String);
+/// What was used.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Target {
+    /// `tool`, `prompt`, `resource`, …, or the method.
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    /// The server that has it.
+    pub(crate) server: String,
+}
 
 /// No target's number.
 const OTHERS: usize = usize::MAX;
 
 /// Stands for all that there are too many of.
 fn others() -> Target {
-    (String::new(), "(others)".to_owned())
+    Target { name: "(others)".to_owned(), ..Target::default() }
 }
 
 /// Who was refused what, and why.
@@ -213,7 +220,8 @@ impl Tally {
             .of(&person, || Person { sub: Some("(others)".to_owned()), ..Person::default() });
         let kind = record.target_type.as_deref().or(record.method.as_deref()).unwrap_or("request");
         let name = record.target.clone().unwrap_or_default();
-        let target = (kind.to_owned(), name);
+        let server = record.server().cloned().unwrap_or_default();
+        let target = Target { kind: kind.to_owned(), name, server };
         let target = self.target_names.of(&target, others);
         subject(&mut self.people, person).seen(at, decision, Some(target));
         subject(&mut self.targets, target).seen(at, decision, Some(person));
@@ -247,9 +255,16 @@ impl Tally {
         Denial { target: OTHERS, reason: String::new(), rule: String::new(), ..denial }
     }
 
-    /// The kind and the name of a denial's target.
+    /// A denial's target.
     pub(crate) fn target(&self, number: usize) -> Target {
         self.target_names.names.get(number).cloned().unwrap_or_else(others)
+    }
+
+    /// Whether there is more than one server.
+    pub(crate) fn has_servers(&self) -> bool {
+        let mut servers = self.target_names.names.iter().map(|target| &target.server);
+        let first = servers.next();
+        servers.any(|server| Some(server) != first)
     }
 
     fn outcome(&mut self, record: &Record) {

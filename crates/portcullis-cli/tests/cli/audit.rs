@@ -136,6 +136,40 @@ fn a_report_counts() {
     assert_eq!(run(&["audit", "report", "none.jsonl"]).code, 3);
 }
 
+/// One trail of two servers with a tool of the same name, and of one without a name.
+#[test]
+fn servers_are_told_apart() {
+    let at = "2026-11-20T09:00:00.000Z";
+    let named = |id: u32, member: &str, server: &str| {
+        let lines = call(id, at, &person("alice"), "get_note", "allow", Some("complete"));
+        lines.replacen("{", &format!("{{\"{member}\":\"{server}\","), 1)
+    };
+    let url = "https://mcp.example.com/wiki";
+    let lines =
+        named(1, "server", "notes") + &named(2, "server", "notes") + &named(3, "resource", url);
+    let folder = Folder::new(&[("audit.jsonl", &lines)]);
+    let file = folder.file("audit.jsonl");
+    let report = run(&["--json", "audit", "report", &file]).json();
+    let tools: Vec<_> = report["tools"].as_array().unwrap().iter().collect();
+    let said = |row: usize| (tools[row]["server"].as_str().unwrap(), &tools[row]["calls"]);
+    assert_eq!((tools.len(), said(0), said(1)), (2, ("notes", &json!(2)), (url, &json!(1))));
+    for (server, calls) in [("notes", 2), ("https://*/wiki", 1), ("wiki", 0)] {
+        let args = ["--json", "audit", "report", &file, "--server", server];
+        assert_eq!(run(&args).json()["calls"]["calls"], calls, "{server}");
+    }
+    let text = run(&["audit", "report", &file]).out;
+    assert!(text.contains("SERVER") && text.contains("notes"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let one = run(&["audit", "report", &file, "--server", "notes"]).out;
+    assert!(!one.contains("SERVER"), "it is always the same: {one}");
+    let csv = run(&["audit", "report", &file, "--format", "csv", "--by", "tools"]).out;
+    assert!(csv.lines().next().unwrap().ends_with("\"server\""), "{csv}");
+    let tail = run(&["audit", "tail", &file]).out;
+    assert_eq!(tail.matches("get_note at notes").count(), 2, "{tail}");
+    let tail = run(&["audit", "tail", &file, "--server", "https://*"]).out;
+    assert_eq!(tail.lines().count(), 1, "{tail}");
+}
+
 #[test]
 fn a_flood_of_refusals_hides_nobody_elses() {
     let at = "2026-11-20T09:00:00.000Z";
@@ -157,6 +191,7 @@ fn a_flood_of_refusals_hides_nobody_elses() {
     assert!(denied[0]["person"].as_str().unwrap().contains("bob"));
     let text = run(&["audit", "report", &file]).out;
     assert!(text.contains("3 refusals are of too many kinds"), "{text}");
+    assert!(text.lines().any(|line| line.contains("bob") && line.contains("(others)")), "{text}");
 }
 
 #[test]

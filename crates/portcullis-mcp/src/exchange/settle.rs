@@ -10,6 +10,7 @@ use super::{Asked, Exchange, Pending, Place, Reading, id_of};
 use crate::filter::{Answer, Id, Message, Shape};
 use crate::judge::Item;
 use crate::lists::Lists;
+use crate::server_info::ServerInfo;
 use crate::violation::{BAD_RPC, Violation};
 use crate::{capability, server, unknown};
 
@@ -215,6 +216,16 @@ impl Exchange {
         }
     }
 
+    /// Records what the server says of itself, which nothing else may go by.
+    fn note_server(&self, source: &[u8], pending: &Pending, answer: &Answer<'_>) {
+        let said = answer.server_info.as_ref().and_then(|range| source.get(range.clone()));
+        if let (Some(said), true) = (said, self.trail.is_some()) {
+            let info = ServerInfo::read(said, self.json());
+            let (name, version) = (info.name.as_deref(), info.version.as_deref());
+            self.note_about(pending, Note::ServerInfo { name, version });
+        }
+    }
+
     /// `message` with the id of a request of the server's as this client sees it.
     fn renamed(&self, message: Option<&[u8]>, path: &[&str]) -> Result<Option<Vec<u8>>, Violation> {
         // Without a session no answer is accepted, and it does not matter what the question's id is.
@@ -300,6 +311,7 @@ impl Exchange {
                 Some("task") => self.note_about(pending, Note::TaskBegun),
                 _ => {}
             }
+            self.note_server(source, pending, answer);
             for (tool, params) in &answer.declared {
                 self.config.catalogue.learn(&tool.decoded(), params);
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use portcullis_core::TargetKind;
 
 use super::pass::{LISTS, Pass};
-use super::{Id, known, member, skip, subscription};
+use super::{Id, known, member, meta, skip};
 use crate::json::{Kind, Scanner};
 use crate::names;
 use crate::violation::{BAD_RPC, Violation};
@@ -51,7 +51,9 @@ impl<'a> Pass<'_, '_, 'a> {
                             self.splice.replace(range, &name);
                         }
                     }
-                    "_meta" if scanner.peek()? == Kind::Object => id = subscription(scanner)?,
+                    "_meta" if scanner.peek()? == Kind::Object => {
+                        id = meta(scanner)?.subscription;
+                    }
                     "notifications" if scanner.peek()? == Kind::Object => {
                         acknowledged = true;
                         self.acknowledged(scanner)?;

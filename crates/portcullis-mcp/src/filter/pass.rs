@@ -5,7 +5,7 @@ use std::ops::Range;
 use portcullis_core::{Reason, TargetKind, Version};
 
 use super::item::item;
-use super::{Answer, Facets, RpcError, TaskNews, expect, known, member, skip, subscription};
+use super::{Answer, Facets, RpcError, TaskNews, expect, known, member, meta, skip};
 use crate::custom::{self, Param};
 use crate::json::{Kind, Scanner, Str};
 use crate::judge::Judge;
@@ -85,8 +85,11 @@ impl<'a> Pass<'_, '_, 'a> {
                         answer.protocol_version = Some(scanner.string()?.decoded());
                     }
                     "_meta" if scanner.peek()? == Kind::Object => {
-                        answer.subscription = subscription(scanner)?;
+                        let meta = meta(scanner)?;
+                        answer.subscription = meta.subscription;
+                        answer.server_info = meta.server_info.or(answer.server_info.take());
                     }
+                    "serverInfo" => answer.server_info = Some(scanner.skip()?),
                     "content" if self.facets.links => {
                         let start = scanner.at();
                         self.content(scanner)?;

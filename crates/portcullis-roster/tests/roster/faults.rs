@@ -107,6 +107,37 @@ async fn a_store_that_takes_no_sightings_is_still_asked_who_is_blocked() {
     }
 }
 
+/// No error, no answer: nobody would know but for the age of the list.
+#[tokio::test]
+async fn a_store_that_hangs_is_failing() {
+    let mut odd = Odd::new(&MemoryStore::new());
+    let hangs = Arc::new(AtomicBool::new(false));
+    let hung = Arc::clone(&hangs);
+    odd.blocks = Box::new(move || {
+        while hung.load(Ordering::Relaxed) {
+            std::thread::park_timeout(ms(5));
+        }
+        Ok(())
+    });
+    let roster = Roster::builder(odd).poll_every(ms(100)).build().unwrap();
+    assert!(!roster.status().refusing);
+    hangs.store(true, Ordering::Relaxed);
+    let said = |failing: bool| {
+        let roster = roster.clone();
+        async move {
+            while roster.status().failing != failing {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    soon(said(true)).await;
+    let status = roster.status();
+    assert!(status.blocks_age > ms(500) && !status.refusing, "{status:?}");
+    assert!(roster.admit(&caller("alice"), None).is_ok(), "the last list stays in force");
+    hangs.store(false, Ordering::Relaxed);
+    soon(said(false)).await;
+}
+
 #[tokio::test]
 async fn a_block_between_admission_and_the_watch_is_noticed() {
     let roster = Roster::builder(MemoryStore::new()).build().unwrap();

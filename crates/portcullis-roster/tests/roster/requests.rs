@@ -216,11 +216,15 @@ async fn where_it_was_told_to_it_refuses_everybody_when_the_list_is_old() {
     let refused = tokio::time::timeout(Duration::from_secs(60), refused).await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.reason()), (503, Reason::RosterUnavailable));
     assert!(roster.status().blocks_age > Duration::from_millis(200));
+    assert!(roster.status().refusing);
     let anonymous = Caller::Anonymous(AnonymousReason::NoCredentials);
     assert!(roster.admit(&anonymous, None).is_ok());
     store.fail(false);
     assert!(matches!(events.recv().await, Some(RosterEvent::StoreRecovered)));
     while roster.admit(&caller("alice"), None).is_err() {
+        tokio::task::yield_now().await;
+    }
+    while roster.status().refusing {
         tokio::task::yield_now().await;
     }
 }

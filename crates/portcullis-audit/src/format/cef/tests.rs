@@ -81,6 +81,10 @@ fn a_decision_is_what_collectors_expect() {
         ("destinationServiceName", "write_file"),
         ("cs1", "no-writes"),
         ("cs1Label", "rule_id"),
+        ("flexString1", "notes"),
+        ("flexString1Label", "server"),
+        ("flexString2", "https://notes.internal:8443"),
+        ("flexString2Label", "upstream"),
         ("cn2", "200"),
         ("cn2Label", "http_status"),
     ] {
@@ -89,6 +93,7 @@ fn a_decision_is_what_collectors_expect() {
     let (fields, pairs) = parse(&line(&Record::Outcome(outcome())));
     assert_eq!(fields[4], "outcome:is_error");
     assert_eq!(pairs["cn1"], "880");
+    assert_eq!(pairs["flexString1"], "notes");
 }
 
 proptest! {

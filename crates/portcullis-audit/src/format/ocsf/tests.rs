@@ -140,6 +140,9 @@ fn a_decision_and_its_outcome_are_api_activity() {
     assert_eq!(allowed["actor"]["user"]["domain"], "https://id.example");
     assert_eq!(allowed["resources"], json!([{"name": "write_file", "type": "tool"}]));
     assert_eq!(allowed["src_endpoint"]["ip"], "2001:db8::1");
+    assert_eq!(allowed["api"]["service"], json!({"name": "notes"}));
+    let far_side = json!({"name": "https://notes.internal:8443", "svc_name": "notes"});
+    assert_eq!(allowed["dst_endpoint"], far_side);
     assert_eq!(allowed["time"], 1_795_000_000_120_u64);
     assert_eq!(allowed["unmapped"]["policy_version"], "v7");
     assert_eq!(allowed["unmapped"]["record"], "decision");
@@ -148,6 +151,7 @@ fn a_decision_and_its_outcome_are_api_activity() {
     assert_eq!((&denied["status_id"], &denied["status_code"]), (&json!(2), &json!("default_deny")));
     let outcome = event(&Record::Outcome(outcome()));
     assert_eq!(outcome["duration"], 880);
+    assert_eq!(outcome["api"]["service"], json!({"name": "notes"}));
     assert_eq!(outcome["api"]["operation"], "outcome");
 }
 
@@ -162,7 +166,13 @@ fn a_refusal_of_somebody_unknown_is_authentication() {
     }));
     assert_eq!((&refused["class_uid"], &refused["activity_id"]), (&json!(3002), &json!(1)));
     assert_eq!((&refused["status_id"], &refused["status_code"]), (&json!(2), &json!("no_token")));
-    assert_eq!(refused["service"]["name"], "streamable_http");
+    assert_eq!(refused["service"]["name"], "notes");
+    let nameless = event(&with(|it| {
+        it.caller = None;
+        it.verdict = Verdict::Challenge;
+        it.site = Default::default();
+    }));
+    assert_eq!(nameless["service"]["name"], "streamable_http");
 }
 
 #[test]
