@@ -1,5 +1,13 @@
 //! Text that cannot steer a terminal, or look like other text.
 
+/// The first `most` characters of a text, with a sign where that is not all.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 /// Whether `c` moves the cursor, ends the line, cannot be seen, or changes the direction of text.
 pub(crate) fn is_odd(c: char) -> bool {
     c.is_control()

@@ -76,12 +76,7 @@ fn text(value: &str) -> String {
 
 /// At most `most` characters, and the rest as a sign that there is more.
 fn short(value: &str, most: usize) -> String {
-    let value = escape::plain(value);
-    if value.chars().count() <= most {
-        return text(&value);
-    }
-    let start: String = value.chars().take(most.saturating_sub(1)).collect();
-    text(&format!("{start}…"))
+    text(&escape::shortened(&escape::plain(value), most))
 }
 
 fn figures(tally: &Tally, page: &mut String) {

@@ -13,6 +13,9 @@ use crate::problem::Problem;
 /// The longest line that is read, in bytes. Records are far shorter.
 const MAX_LINE: u64 = 1 << 20;
 
+/// The longest text that a record holds, in bytes. Of a longer one, which no gate writes, this much is kept.
+const MAX_TEXT: usize = 1024;
+
 /// What reports need of a record. Other members, and kinds of records that came later, are no error.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -56,8 +59,44 @@ pub(crate) struct Person {
 impl Record {
     /// The record on a line; `None` when it is none.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        let record: Self = serde_json::from_slice(line).ok()?;
+        let mut record: Self = serde_json::from_slice(line).ok()?;
+        if line.len() > MAX_TEXT {
+            record.clip();
+        }
         (!record.record.is_empty() && record.at().is_some()).then_some(record)
+    }
+
+    /// Cuts texts that are too long for a record.
+    fn clip(&mut self) {
+        let person = self.principal.iter_mut().flat_map(|person| {
+            [&mut person.iss, &mut person.sub, &mut person.client_id, &mut person.kind]
+        });
+        let own = [
+            &mut self.event_id,
+            &mut self.resource,
+            &mut self.server,
+            &mut self.method,
+            &mut self.target_type,
+            &mut self.target,
+            &mut self.decision,
+            &mut self.reason,
+            &mut self.rule_id,
+            &mut self.source_ip,
+            &mut self.result_type,
+            &mut self.event,
+            &mut self.about,
+            &mut self.from,
+            &mut self.to,
+            &mut self.detail,
+        ];
+        let texts = own.into_iter().chain(person).flatten();
+        for text in texts.chain([&mut self.record, &mut self.ts]) {
+            if text.len() > MAX_TEXT {
+                let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end));
+                text.truncate(end.unwrap_or_default());
+                text.push('…');
+            }
+        }
     }
 
     /// The server, by its name, or by its resource where it has none.

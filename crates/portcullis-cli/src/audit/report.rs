@@ -14,7 +14,10 @@ use super::{csv, html, read};
 use crate::exit::Said;
 use crate::page::{BAD, BOLD, CARE, DIM, GOOD, NAME, PLAIN, Page, Span, span};
 use crate::problem::Problem;
-use crate::{input, time};
+use crate::{escape, input, time};
+
+/// How much is shown of a name in text: whoever calls chooses it. CSV, HTML and JSON have all of it.
+const MAX_CELL: usize = 160;
 
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
@@ -399,7 +402,8 @@ fn show(tally: &Tally, files: usize, args: &ReportArgs, page: &mut Page) {
             .map(|row| {
                 let cells = columns.iter().enumerate().filter_map(|(at, column)| {
                     let style = if at == 0 { NAME } else { PLAIN };
-                    row.get(*column).map(|cell: &Cell| span(style, cell.shown()))
+                    row.get(*column)
+                        .map(|cell: &Cell| span(style, escape::shortened(&cell.shown(), MAX_CELL)))
                 });
                 cells.collect()
             })

@@ -20,6 +20,8 @@ use crate::{escape, input, time};
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many looks a file gets that no name leads to any more: its writer may still be at its last records.
 const LAST_LOOKS: u32 = 50;
+/// How much is shown of a name: whoever calls chooses it, and the next line is of interest too.
+const MAX_NAME: usize = 160;
 /// The most decisions whose outcome is waited for.
 const MAX_OPEN: usize = 10_000;
 
@@ -315,7 +317,7 @@ fn line(at: i64, record: &Record, decision: Option<&Record>) -> Vec<Span> {
             };
             let told = [record.about.clone(), change, record.reason.clone(), record.detail.clone()];
             for text in told.into_iter().flatten() {
-                line.push(span(PLAIN, format!("  {text}")));
+                line.push(span(PLAIN, format!("  {}", escape::shortened(&text, MAX_NAME))));
             }
         }
         other => line.push(span(BOLD, other)),
@@ -333,8 +335,9 @@ fn subject(record: &Record) -> Vec<Span> {
     let person = record.principal.clone().unwrap_or_default();
     let mut who = person.shown();
     if let (Some(client), Some(_)) = (&person.client_id, &person.sub) {
-        who.push_str(&format!(" ({client})"));
+        who = format!("{} ({client})", escape::shortened(&who, MAX_NAME));
     }
+    who = escape::shortened(&who, MAX_NAME);
     if record.principal.is_none() {
         who = match &record.source_ip {
             Some(address) => format!("({address})"),
@@ -344,10 +347,10 @@ fn subject(record: &Record) -> Vec<Span> {
     let method = record.method.as_deref().unwrap_or("request");
     let mut spans = vec![span(NAME, who), span(PLAIN, format!("  {method}"))];
     if let Some(target) = &record.target {
-        spans.push(span(BOLD, format!(" {target}")));
+        spans.push(span(BOLD, format!(" {}", escape::shortened(target, MAX_NAME))));
     }
     if let Some(server) = &record.server {
-        spans.push(span(DIM, format!(" at {server}")));
+        spans.push(span(DIM, format!(" at {}", escape::shortened(server, MAX_NAME))));
     }
     spans
 }

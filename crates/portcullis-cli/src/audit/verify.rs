@@ -39,6 +39,10 @@ pub(crate) struct VerifyArgs {
     /// Complain about notes as well: files that are missing at the start, unfinished ends, …
     #[arg(long)]
     deny_notes: bool,
+    /// The writers have all been stopped: a chain that does not end with its writer's word for it is wrong.
+    /// So is then whatever was cut off a file's end
+    #[arg(long)]
+    ended: bool,
 }
 
 /// What `portcullis audit verify --json` writes.
@@ -78,9 +82,9 @@ pub(crate) struct VerifyReport {
 /// Something that was found.
 #[derive(JsonSchema, Serialize)]
 struct Found {
-    /// The file.
+    /// The file; empty where it is about a whole chain.
     file: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 where it is about a whole chain.
     line: u64,
     /// The chain.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +92,7 @@ struct Found {
     /// The number of the record in its chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
-    /// What it is, in a word: `changed`, `missing`, `reordered`, ….
+    /// What it is, in a word: `changed`, `missing`, `reordered`, `no_end`, ….
     kind: String,
     /// What it is, in words.
     message: String,
@@ -146,9 +150,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Said, Problem> {
         read.map_err(|error| fail(&path, &format!("cannot be read: {}", input::cause(&error))))?;
     }
     let report = verifier.finish();
-    let complaint =
-        !report.is_intact() || report.records == 0 || args.deny_notes && !report.notes.is_empty();
-    let report = told(&report);
+    let mut report = told(&report);
+    if args.ended {
+        report.want_ends();
+    }
+    let complaint = !report.intact || args.deny_notes && !report.notes.is_empty();
     let mut page = Page::new();
     show(&report, !args.expect.is_empty(), &mut page);
     Ok(Said::new(page, &report, complaint))
@@ -174,6 +180,26 @@ fn told(report: &Report) -> VerifyReport {
         notes: report.notes.iter().map(found).collect(),
         chains: report.chains.iter().map(chain).collect(),
         unknown_keys: report.unknown_keys.clone(),
+    }
+}
+
+impl VerifyReport {
+    /// Finds fault with chains that do not end with their writer's word for it.
+    fn want_ends(&mut self) {
+        let open = self.chains.iter().filter(|chain| chain.end == "open");
+        let missing = open.map(|chain| Found {
+            file: String::new(),
+            line: 0,
+            chain: Some(chain.id.clone()),
+            seq: Some(chain.last_seq),
+            kind: "no_end".to_owned(),
+            message: "its writer does not say that it ended: what followed may have been cut off"
+                .to_owned(),
+        });
+        let missing: Vec<Found> = missing.collect();
+        self.found = self.found.saturating_add(missing.len() as u64);
+        self.intact &= missing.is_empty();
+        self.findings.extend(missing);
     }
 }
 
@@ -324,7 +350,10 @@ fn findings(title: &str, style: anstyle::Style, list: &[Found], all: u64, page: 
     // Many lines in a row with one and the same fault are one thing to see.
     let runs: Vec<&[Found]> = list
         .chunk_by(|one, next| {
-            one.file == next.file && one.message == next.message && one.line + 1 == next.line
+            one.file == next.file
+                && one.message == next.message
+                && one.line + 1 == next.line
+                && one.chain == next.chain
         })
         .collect();
     let mut seen = 0;
@@ -337,9 +366,15 @@ fn findings(title: &str, style: anstyle::Style, list: &[Found], all: u64, page: 
             first.line.to_string()
         };
         let seq = first.seq.filter(|_| run.len() == 1);
+        let place = match &first.chain {
+            Some(chain) if first.file.is_empty() => {
+                format!("chain {}: ", chain.chars().take(8).collect::<String>())
+            }
+            _ => format!("{}:{lines}: ", first.file),
+        };
         let said = [
             span(PLAIN, "  "),
-            span(NAME, format!("{}:{lines}: ", first.file)),
+            span(NAME, place),
             span(style, &*first.message),
             span(DIM, seq.map(|seq| format!(" (record {seq})")).unwrap_or_default()),
         ];

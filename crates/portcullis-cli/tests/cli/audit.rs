@@ -171,6 +171,23 @@ fn servers_are_told_apart() {
 }
 
 #[test]
+fn a_long_name_hides_nothing() {
+    let at = "2026-11-20T09:00:00.000Z";
+    let long = "x".repeat(300_000);
+    let lines = call(1, at, &person(&long), &long, "deny", None)
+        + &call(2, at, &person("bob"), "get_note", "allow", None);
+    let folder = Folder::new(&[("audit.jsonl", &lines)]);
+    let file = folder.file("audit.jsonl");
+    for command in ["tail", "report"] {
+        let text = run(&["audit", command, &file]).out;
+        assert!(text.contains("xx…") && text.contains("bob"), "{}", text.len());
+        assert!(text.lines().count() < 60, "{command}: {}", text.lines().count());
+    }
+    let csv = run(&["audit", "report", &file, "--format", "csv"]).out;
+    assert!(csv.len() < 2000 && csv.contains("x…"), "{}", csv.len());
+}
+
+#[test]
 fn a_flood_of_refusals_hides_nobody_elses() {
     let at = "2026-11-20T09:00:00.000Z";
     let mut lines: String = (0..50_000)
@@ -375,6 +392,7 @@ fn what_is_intact_and_what_is_not_is_told() {
     let anchors = folder.file("anchors");
     let ran = run(&["audit", "verify", &file, "--key", &key, "--expect", &anchors]);
     assert!(ran.code == 0 && !ran.out.contains("--expect"), "{ran:?}");
+    assert_eq!(run(&["audit", "verify", &file, "--key", &key, "--ended"]).code, 0, "it has ended");
     // Anchors of months are larger than what is read whole.
     std::fs::write(folder.path("many"), format!("{}{last}\n", "\n".repeat(17 << 20))).unwrap();
     let many = folder.file("many");
@@ -411,6 +429,12 @@ fn what_is_intact_and_what_is_not_is_told() {
             &["--expect", &anchors],
             "anchor_missing",
         ),
+        (
+            "the end cut off, of a writer that was stopped",
+            without(&|at| at >= lines.len() - 1),
+            &["--ended"],
+            "no_end",
+        ),
         ("no chain", "{\"record\":\"gap\"}\n".to_owned(), &[], "unchained"),
         ("nothing", String::new(), &[], ""),
     ];
@@ -429,6 +453,10 @@ fn what_is_intact_and_what_is_not_is_told() {
         }
         assert_eq!(ran.code, 1, "{name}: {report}");
         assert!(found("findings") || kind.is_empty(), "{name}: {report}");
+        let shown = run(&[&["audit", "verify", &file, "--key", &key], *more].concat());
+        assert!(shown.out.starts_with("NO"), "{name}: {}", shown.out);
+        assert!(!shown.out.contains(":0:"), "{name}: {}", shown.out);
+        assert!(shown.out.lines().all(|line| line.chars().count() <= 80), "{}", shown.out);
         let shown = run(&["audit", "verify", &file, "--key", &key]);
         assert!(shown.out.lines().all(|line| line.chars().count() <= 80), "{}", shown.out);
         assert_eq!(shown.out.contains("chain has no end"), !more.is_empty(), "{name}: {shown:?}");
@@ -458,13 +486,18 @@ fn browser() -> Option<&'static str> {
 /// What a browser has to say about a page, with a picture of it.
 fn console(browser: &str, folder: &Folder, page: &str, dark: bool) -> (String, Vec<u8>) {
     let picture = folder.path("page.png");
+    // The path of a socket in it has room for about a hundred bytes, whatever folder tests are given.
+    let short = std::path::Path::new("/tmp");
+    let place = if short.is_dir() { short.to_owned() } else { std::env::temp_dir() };
+    let profile = tempfile::tempdir_in(&place).unwrap();
     let _ = std::fs::remove_file(&picture);
     let mut command = std::process::Command::new(browser);
     command
+        .env("TMPDIR", &place)
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"])
         .args(["--enable-logging=stderr", "--window-size=1200,900"])
         .arg(format!("--blink-settings=preferredColorScheme={}", i32::from(!dark)))
-        .arg(format!("--user-data-dir={}", folder.file("profile")))
+        .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("--screenshot={}", picture.display()))
         .arg(format!("file://{page}"));
     let output = command.output().unwrap();
