@@ -362,7 +362,7 @@ async fn streams() {
     assert!(!said.text().contains(ID));
 }
 
-/// News of tasks are not offered: who subscribes gets what else was asked for, and polls.
+/// News of a task are for its owner, as long as they may call its tool (R-211).
 #[tokio::test]
 async fn subscriptions() {
     let rig = Rig::new(Upstream::new(|seen| {
@@ -386,21 +386,36 @@ async fn subscriptions() {
     }))
     .await;
     let id = begun(&rig).await;
-    for ids in [json!([id]), json!([ID, 7]), json!(id), json!(null)] {
+    let (staff, anybody) = (rig.token(), rig.mint.token().sign());
+    let bob = rig.staff().subject("bob").sign();
+    for (token, ids, forwarded, told) in [
+        (&staff, json!([id]), json!([ID]), true),
+        (&staff, json!([ID, 7]), json!([]), false),
+        (&staff, json!(id), json!([]), false),
+        (&staff, json!(null), json!([]), false),
+        (&bob, json!([id]), json!([]), false),
+        (&anybody, json!([id]), json!([ID]), false),
+    ] {
         let params = format!(r#""notifications":{{"toolsListChanged":true,"taskIds":{ids}}},"#);
         let listen = Ask::modern("subscriptions/listen", &params, None);
         let before = rig.upstream.count();
-        let said = rig.ask(listen.clone()).await;
+        let said = h1(rig.addr, &listen.clone().bearer(token)).await;
         assert_eq!((said.status, said.code()), (400, -32021), "{ids}: the client knows no tasks");
         assert_eq!(rig.upstream.count(), before);
 
-        let messages = rig.ask(knowing(listen)).await.messages();
+        let said = h1(rig.addr, &knowing(listen).bearer(token)).await;
+        let messages = said.messages();
         let sent: Value = serde_json::from_slice(&rig.upstream.last().body).unwrap();
         let asked = &sent["params"]["notifications"];
-        assert_eq!(asked, &json!({"toolsListChanged": true, "taskIds": []}), "{ids}");
-        assert_eq!(messages.len(), 2, "{messages:?}");
-        assert_eq!(&messages[0]["params"]["notifications"], asked);
-        assert_eq!(messages[1]["method"], "notifications/tools/list_changed");
+        assert_eq!(asked, &json!({"toolsListChanged": true, "taskIds": forwarded}), "{ids}");
+        assert_eq!(messages.len(), 2 + usize::from(told), "{messages:?}");
+        let own = if told { json!([id]) } else { json!([]) };
+        assert_eq!(messages[0]["params"]["notifications"]["taskIds"], own);
+        if told {
+            assert_eq!(messages[1]["params"]["taskId"], id.as_str());
+        }
+        assert_eq!(messages.last().unwrap()["method"], "notifications/tools/list_changed");
+        assert!(!said.text().contains(ID), "{}", said.text());
     }
 }
 

@@ -31,7 +31,8 @@ fn about(method: &str, id: &str) -> Ask {
 fn server() -> Upstream {
     Upstream::new(|seen| {
         let asked: Value = serde_json::from_slice(&seen.body).unwrap();
-        let task = json!({"taskId": ID, "status": "working", "createdAt": "2026-01-01T00:00:00Z",
+        let task = json!({"taskId": ID, "status": "working", "statusMessage": format!("{ID} runs"),
+                          "createdAt": "2026-01-01T00:00:00Z",
                           "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttl": 60000});
         let known = asked["params"]["taskId"] == ID;
         let of = json!({ RELATED: { "taskId": ID } });
@@ -289,8 +290,8 @@ async fn lists_show_own_tasks() {
         let result = match asked["method"].as_str().unwrap() {
             "tools/call" => json!({"task": {"taskId": asked["params"]["arguments"]["id"]}}),
             _ => json!({"tasks": [
-                {"taskId": "t-1", "status": "working"}, {"taskId": "t-2"}, {"taskId": "t-3"},
-                {"taskId": 5}, {"TaskId": "t-1", "taskId": "t-1"}, null, {"taskId": "t-4"},
+                {"taskId": "t-000001", "status": "working", "statusMessage": "t-000001 runs"}, {"taskId": "t-2"}, {"taskId": "t-3"},
+                {"taskId": 5}, {"TaskId": "t-000001", "taskId": "t-000001"}, null, {"taskId": "t-4"},
             ], "nextCursor": "c"}),
         };
         Answer::json(json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string())
@@ -306,17 +307,16 @@ async fn lists_show_own_tasks() {
         }
     };
     let alice = rig.token();
-    let first = begin("get_weather", "t-1", &alice).await;
+    let first = begin("get_weather", "t-000001", &alice).await;
     let bobs = begin("get_weather", "t-2", &bob).await;
     let secret = begin("delete_user", "t-4", &bob).await;
     let list = |token: &str| {
         let ask = request("tasks/list", &json!({})).bearer(token);
         async move { h1(rig.addr, &ask).await.json()["result"].take() }
     };
-    assert_eq!(
-        list(&alice).await,
-        json!({"tasks": [{"taskId": first, "status": "working"}], "nextCursor": "c"})
-    );
+    let told = json!({"taskId": first, "status": "working",
+                      "statusMessage": format!("{first} runs")});
+    assert_eq!(list(&alice).await, json!({"tasks": [told], "nextCursor": "c"}));
     assert_eq!(list(&bob).await["tasks"], json!([{ "taskId": bobs }, { "taskId": secret }]));
     let reduced = rig.staff().subject("bob").sign();
     assert_eq!(list(&reduced).await["tasks"], json!([{ "taskId": bobs }]), "the tool is gone");

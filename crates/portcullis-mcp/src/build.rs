@@ -12,8 +12,8 @@ use crate::json::Str;
 use crate::parse::{ArgumentsAt, Member, Message, Params, Shape};
 use crate::session::Task;
 
-/// How many resources one subscription may name. Policy is asked about each.
-const MAX_SUBSCRIPTIONS: usize = 1000;
+/// How many resources, and how many tasks, one subscription may name. Policy is asked about each.
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 1000;
 
 /// The message as `version` understands it. `None` for a notification that nobody would understand
 /// and that is dropped.

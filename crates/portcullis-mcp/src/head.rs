@@ -28,8 +28,8 @@ pub(crate) fn check_head(
     }
     match *method {
         Method::POST => post(config, headers).map(|()| Plan::ReadBody),
-        Method::GET if config.has_sessions() => stream(config, caller, headers).map(Plan::NoBody),
-        Method::DELETE if config.has_sessions() => end(config, caller, headers).map(Plan::NoBody),
+        Method::GET if config.has_sessions() => stream(config, caller, headers).map(no_body),
+        Method::DELETE if config.has_sessions() => end(config, caller, headers).map(no_body),
         _ => Err(Denial::method_not_allowed(config.allow())),
     }
 }
@@ -97,6 +97,10 @@ fn end(config: &InspectConfig, caller: &Caller, headers: &HeaderMap) -> Result<I
     }
 }
 
+fn no_body(inspected: Inspected) -> Plan {
+    Plan::NoBody(Box::new(inspected))
+}
+
 fn without_body(message: NoMessage, version: Version, session: SessionUse) -> Inspected {
     Inspected {
         message: McpMessage::NoMessage(message),
@@ -106,6 +110,7 @@ fn without_body(message: NoMessage, version: Version, session: SessionUse) -> In
         body: bytes::Bytes::new(),
         refused: Vec::new(),
         task: None,
+        watched: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Plan {
     /// Read the body, then [`inspect`].
     ReadBody,
     /// There is no body to read: a legacy `GET` or `DELETE`.
-    NoBody(Inspected),
+    NoBody(Box<Inspected>),
 }
 
 /// A request that may go on.
@@ -41,6 +41,8 @@ pub(crate) struct Inspected {
     pub(crate) refused: Vec<Denial>,
     /// The task that it is about.
     pub(crate) task: Option<Box<Task>>,
+    /// The tasks of which it wants news.
+    pub(crate) watched: Option<Box<[Task]>>,
 }
 
 /// Whether a request goes on.
@@ -162,8 +164,10 @@ fn modern(
     task::check_allowed(config, version, body, message)?;
     task::check_declared(version, body, message)?;
     let task = task::of(config, caller, version, body, message)?;
-    let rewritten = rewrite::modern(config, body, message, task.as_ref());
-    rebuilt(config, version, SessionUse::None, (body, rewritten), message, task)
+    let watched = task::watched(config, caller, version, body, message)?;
+    let rewritten = rewrite::modern(config, body, message, task.as_ref(), watched.as_deref());
+    let rebuilt = rebuilt(config, version, SessionUse::None, (body, rewritten), message, task)?;
+    Ok(Inspected { watched: watched.map(Vec::into_boxed_slice), ..rebuilt })
 }
 
 fn legacy(
@@ -217,7 +221,8 @@ fn inspected(
         None => Disposition::Accept202,
     };
     let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
-    Inspected { message, version, disposition, session, body, refused: Vec::new(), task: None }
+    let refused = Vec::new();
+    Inspected { message, version, disposition, session, body, refused, task: None, watched: None }
 }
 
 /// A batch, which only 2025-03-26 has.

@@ -88,8 +88,10 @@
 //! last and how many a caller has, each replica counts for itself, and a session that it has not seen
 //! before counts as used now. A session that was idle for too long is ended when it is named again. Ids of
 //! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. Lists
-//! of tasks, and notices about them, show those that this replica has seen begin or be asked for. It offers
-//! no notices of tasks in 2026-07-28: `taskIds` are left out of a subscription, and clients poll. The
+//! of tasks, and notices about them, show those that this replica has seen begin or be asked for; a
+//! subscription of 2026-07-28 names its tasks itself. What such a notice says a task has come to stays behind where
+//! hooks want to see answers: clients ask. The id that the service assigned is put right in `statusMessage`,
+//! where it stands as a word and has 8 characters or more, and not in other texts. The
 //! ids of a server's requests prove themselves too: a client answers only what it was asked in that
 //! session, but whether it has answered before is for the service behind to know. It compares `Mcp-Param-…` headers
 //! with arguments once a modern tool list that declares them has passed; until then that is left to

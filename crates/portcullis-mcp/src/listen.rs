@@ -6,7 +6,11 @@ use portcullis_core::Text;
 use crate::filter::{Id, SUBSCRIPTION_ID, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
 use crate::lists::Lists;
+use crate::task::Task;
 use crate::violation::Violation;
+
+/// What a server says about a task that somebody watches.
+pub(crate) const TASK_NEWS: &str = "notifications/tasks";
 
 /// A listen stream.
 #[derive(Debug)]
@@ -17,6 +21,10 @@ pub(crate) struct Listen {
     /// Those of the lists asked for that the service will tell of.
     granted: Lists,
     uris: Vec<String>,
+    /// The tasks of which the client wants news.
+    tasks: Vec<Task>,
+    /// The ids of those that the service will tell of, as the client knows them.
+    watched: Vec<String>,
 }
 
 impl Listen {
@@ -29,6 +37,8 @@ impl Listen {
             asked: Lists::default(),
             granted: Lists::default(),
             uris: Vec::new(),
+            tasks: Vec::new(),
+            watched: Vec::new(),
         };
         let read = Scanner::new(raw, limits)
             .map_err(Violation::from)
@@ -59,10 +69,31 @@ impl Listen {
                         Ok::<_, Violation>(())
                     })?;
                 }
+                ([], Kind::Array) if name.eq("taskIds") => {
+                    scanner.array(|scanner| {
+                        self.watched.push(scanner.string()?.decoded().into_owned());
+                        Ok::<_, Violation>(())
+                    })?;
+                }
                 _ => skip(scanner)?,
             }
             Ok(())
         })
+    }
+
+    /// Says of which tasks of the caller's it asks for news.
+    pub(crate) fn watches(&mut self, tasks: &[Task]) {
+        self.tasks = tasks.to_vec();
+    }
+
+    /// The task that the service calls `upstream_id`, if news of it were asked for.
+    pub(crate) fn task(&self, upstream_id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.upstream_id == upstream_id)
+    }
+
+    /// The task that the client calls `client_id`, if news of it were asked for.
+    pub(crate) fn own_task(&self, client_id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.client_id == client_id)
     }
 
     /// The id of the request, which is the subscription's too.
@@ -75,18 +106,22 @@ impl Listen {
         self.granted
     }
 
-    /// Notes that the acknowledgement passed, as the client sees it: nothing may pass before it. Of the resources asked for
-    /// only those in it count from now on.
+    /// Notes that the acknowledgement passed, as the client sees it: nothing may pass before it. Of the
+    /// resources and tasks asked for only those in it count from now on.
     pub(crate) fn acknowledge(&mut self, message: &[u8], limits: JsonLimits) {
         self.acknowledged = true;
         let asked = std::mem::take(&mut self.asked);
         self.uris.clear();
+        self.watched.clear();
         let read = Scanner::new(message, limits)
             .map_err(Violation::from)
             .and_then(|mut scanner| self.read(&mut scanner, &["params", "notifications"]));
         if read.is_err() {
             self.uris.clear();
+            self.watched.clear();
         }
+        let watched = std::mem::take(&mut self.watched);
+        self.tasks.retain(|task| watched.contains(&task.client_id));
         self.granted = std::mem::replace(&mut self.asked, asked);
     }
 
@@ -99,6 +134,7 @@ impl Listen {
             "notifications/prompts/list_changed" => self.asked.prompts,
             "notifications/resources/list_changed" => self.asked.resources,
             "notifications/resources/updated" => !self.uris.is_empty(),
+            TASK_NEWS => !self.tasks.is_empty(),
             _ => false,
         }
     }

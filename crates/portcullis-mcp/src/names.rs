@@ -92,6 +92,10 @@ pub(crate) static COMPLETION: Known = Known::new(&["values"]);
 /// What counts in a notification of a server's.
 pub(crate) static NOTICE: Known = Known::new(&["uri", "taskId", "_meta", "notifications"]);
 
+/// What counts in what a server says about a task that somebody watches.
+pub(crate) static WATCHED: Known =
+    Known::new(&["uri", "taskId", "_meta", "notifications", "result", "error", "inputRequests"]);
+
 /// What an answer says about a task of 2026-07-28, and what counts of that.
 pub(crate) static TASK_NEWS: Known = Known::new(&["taskId", "result", "error", "inputRequests"]);
 

@@ -66,21 +66,25 @@ pub(crate) fn legacy(
 }
 
 /// What must change in a modern body, or `None` when it can go on as it came: tasks get the ids that the
-/// server knows, and nobody subscribes to news of tasks. Where tasks are not allowed, nobody is known to
-/// know them.
+/// server knows, and only the caller's are `watched` for news. Where tasks are not allowed, nobody is known
+/// to know them.
 pub(crate) fn modern(
     config: &InspectConfig,
     body: &Bytes,
     message: &Message<'_>,
     task: Option<&Task>,
+    watched: Option<&[Task]>,
 ) -> Option<Bytes> {
     let mut edits = Vec::new();
     let params = &message.params;
     if let (Some(task), Member::Text(id)) = (task, params.task_id) {
         edits.push((id.range(), task.upstream_id.clone()));
     }
-    if let Some(tasks) = params.listen.as_ref().and_then(|listen| listen.tasks.clone()) {
-        edits.push((tasks, "[]".to_owned()));
+    if let Some(named) = params.listen.as_ref().and_then(|listen| listen.tasks.clone()) {
+        // Nothing in them needs escaping: that is why they were sealed.
+        let ids =
+            watched.unwrap_or_default().iter().map(|task| format!("\"{}\"", task.upstream_id));
+        edits.push((named, format!("[{}]", ids.collect::<Vec<_>>().join(","))));
     }
     if let (false, Some(extensions)) = (config.allow_tasks, &params.meta.tasks) {
         let object = body.get(extensions.clone()).unwrap_or_default();

@@ -82,7 +82,7 @@ where
             }
             Ok(Plan::NoBody(inspected)) => {
                 let (parts, _) = request.into_parts();
-                ResponseFuture::forward(self.take_ready(), config, caller, parts, inspected)
+                ResponseFuture::forward(self.take_ready(), config, caller, parts, *inspected)
             }
             Ok(Plan::ReadBody) => ResponseFuture::read(self.take_ready(), config, caller, request),
         }

@@ -7,8 +7,9 @@ use portcullis_core::{
     Version,
 };
 
+use crate::build::MAX_SUBSCRIPTIONS;
 use crate::config::InspectConfig;
-use crate::json::{JsonError, JsonLimits, Kind, Scanner};
+use crate::json::{JsonError, JsonLimits, Kind, Scanner, Str};
 use crate::names::META_RELATED;
 use crate::parse::{Member, Message, Shape};
 pub(crate) use crate::session::Task;
@@ -85,6 +86,51 @@ pub(crate) fn of(
     let task = task.map_err(|reason| not_found(version, method, body, message, reason))?;
     config.tasks.note(config, caller, &task.upstream_id, &task.tool);
     Ok(Some(task))
+}
+
+/// The tasks of which a subscription wants news: the caller's own. Others are left out without a word, so
+/// that nobody learns which there are. `None` when it says nothing about tasks.
+///
+/// # Errors
+/// More than one subscription may name.
+pub(crate) fn watched(
+    config: &InspectConfig,
+    caller: &Caller,
+    version: Version,
+    body: &bytes::Bytes,
+    message: &Message<'_>,
+) -> Result<Option<Vec<Task>>, Denial> {
+    let listens = Method::parse(&message.method) == Some(Method::SubscriptionsListen)
+        && Method::SubscriptionsListen.is_in(version);
+    let range = message.params.listen.as_ref().and_then(|listen| listen.tasks.clone());
+    let (true, Some(range)) = (listens, range) else { return Ok(None) };
+    let named = body.get(range).unwrap_or_default();
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut count = 0_usize;
+    // What is of another type names no task. All of it was scanned before.
+    let _read = Scanner::new(named, config.limits.json()).and_then(|mut scanner| {
+        if !config.allow_tasks || scanner.peek()? != Kind::Array {
+            return scanner.pass();
+        }
+        scanner.array(|scanner| {
+            count += 1;
+            if count > MAX_SUBSCRIPTIONS || scanner.peek()? != Kind::String {
+                return scanner.pass();
+            }
+            let id = scanner.string()?.decoded();
+            if let Ok(task) = config.sessions.open_task(&id, caller, &config.resource)
+                && !tasks.iter().any(|known| known.upstream_id == task.upstream_id)
+            {
+                tasks.push(task);
+            }
+            Ok(())
+        })
+    });
+    if count <= MAX_SUBSCRIPTIONS {
+        return Ok(Some(tasks));
+    }
+    let id = message.id.clone().and_then(|range| Text::slice_of(body, range)).unwrap_or_default();
+    Err(Denial::invalid_params(&id, "taskIds names too many tasks", Reason::BadRpc))
 }
 
 /// The id, as the server knows it, of the task that a message says it belongs to. `None` when
@@ -265,6 +311,40 @@ fn walk(
         ([], _) => Err(BAD_RPC),
         _ => scanner.pass().map_err(Violation::from),
     }
+}
+
+/// The shortest id that is looked for in texts: shorter ones may be anything.
+const MIN_ID: usize = 8;
+
+/// A text of the service's, between its quotes, with the id that the client knows wherever the task's own
+/// stands as a word. `None` when it stands nowhere. A text with escapes in it goes as a whole.
+pub(crate) fn reworded(said: Str<'_>, upstream_id: &str, client_id: &str) -> Option<String> {
+    if upstream_id.len() < MIN_ID {
+        return None;
+    }
+    let text = said.decoded();
+    let is_apart =
+        |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    let mut new = String::new();
+    let mut copied = 0;
+    for (start, found) in text.match_indices(upstream_id) {
+        let end = start + found.len();
+        let before = text.get(..start).unwrap_or_default().chars().next_back();
+        let after = text.get(end..).unwrap_or_default().chars().next();
+        if is_apart(before) && is_apart(after) {
+            new.push_str(text.get(copied..start).unwrap_or_default());
+            new.push_str(client_id);
+            copied = end;
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    if said.escaped() {
+        return Some(String::new());
+    }
+    new.push_str(text.get(copied..).unwrap_or_default());
+    Some(new)
 }
 
 /// `message` with `new` of the string at `path` in its place; `None` when nothing is there.

@@ -10,6 +10,8 @@
 )]
 
 mod support;
+#[path = "streams/watched.rs"]
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

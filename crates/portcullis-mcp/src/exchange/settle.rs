@@ -9,6 +9,7 @@ use portcullis_core::{
 use super::{Asked, Exchange, Pending, Place, Reading, id_of};
 use crate::filter::{Answer, Id, Message, Shape};
 use crate::judge::Item;
+use crate::listen::TASK_NEWS;
 use crate::lists::Lists;
 use crate::server_info::ServerInfo;
 use crate::violation::{BAD_RPC, Violation};
@@ -159,6 +160,13 @@ impl Exchange {
                 }
             }
             Shape::Notification { method, passes } => match &mut self.listen {
+                Some(_) if passes && method == TASK_NEWS => {
+                    let message = edited.as_deref().or(paper.source.get(range));
+                    match self.watched(message.unwrap_or_default()) {
+                        Ok(renamed) => Ok(Fate::Kept(renamed.or(edited))),
+                        Err(violation) => Ok(self.drop(violation.reason())),
+                    }
+                }
                 Some(listen) if passes => {
                     if method == "notifications/subscriptions/acknowledged" {
                         let message = edited.as_deref().or(paper.source.get(range));
@@ -234,7 +242,7 @@ impl Exchange {
     }
 
     /// Whether all the URLs of an error are ones that people may be sent to.
-    fn may_go(&self, error: &[u8]) -> Result<bool, Violation> {
+    pub(super) fn may_go(&self, error: &[u8]) -> Result<bool, Violation> {
         server::may_go(&self.config.server_requests, error, self.json())
     }
 

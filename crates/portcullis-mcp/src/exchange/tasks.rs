@@ -2,25 +2,72 @@
 
 use std::ops::Range;
 
-use portcullis_core::{Method, Note, TargetKind, Version};
+use portcullis_core::{Method, Note, Reason, TargetKind, Version};
 
 use super::Exchange;
-use crate::filter::Answer;
-use crate::json::JsonLimits;
+use crate::capability;
+use crate::filter::{Answer, skip};
+use crate::json::{JsonLimits, Kind, Scanner};
 use crate::splice::Splice;
 use crate::task::{self, Task};
 use crate::task_book::OwnTasks;
 use crate::violation::{BAD_RPC, Violation};
 
 /// The places where a message says which task it belongs to.
+const RESULT: &[&str] = &["result"];
+const PARAMS: &[&str] = &["params"];
+const OF_BEGUN: &[&str] = &["result", "task"];
 const OF_RESULT: &[&str] = &["result", "_meta"];
 const OF_INLINED: &[&str] = &["result", "result", "_meta"];
 const OF_PARAMS: &[&str] = &["params", "_meta"];
+const OF_WATCHED: &[&str] = &["params", "result", "_meta"];
 
 impl Exchange {
     /// Says which task this is about.
     pub(crate) fn about(&mut self, task: Option<Box<Task>>) {
         self.task = task;
+    }
+
+    /// Says of which tasks of the caller's a subscription wants news.
+    pub(crate) fn watches(&mut self, tasks: &[Task]) {
+        if let Some(listen) = &mut self.listen {
+            listen.watches(tasks);
+        }
+    }
+
+    /// What a subscription is told of a task, as the client may have it; `None` when nothing in it changes.
+    ///
+    /// # Errors
+    /// What must not reach the client in this way. It asks for the task in time, and is then told why.
+    pub(super) fn watched(&self, message: &[u8]) -> Result<Option<Vec<u8>>, Violation> {
+        let (limits, allowed) = (self.json(), &self.config.server_requests);
+        let id = task::find(message, &["params", "taskId"], limits)?;
+        let own = |id: &str| self.listen.as_ref().and_then(|listen| listen.own_task(id));
+        let task = id.as_ref().and_then(|(_, id)| own(id)).ok_or(BAD_RPC)?;
+        let part = |name| {
+            let range = task::object(message, &["params", name], limits)?;
+            Ok::<_, Violation>(range.map(|range| message.get(range).unwrap_or_default()))
+        };
+        let (result, error) = (part("result")?, part("error")?);
+        if (result.is_some() || error.is_some()) && self.config.hooks.on_answers() {
+            // Hooks are asked about the answer to a request.
+            return Err(Violation::new(Reason::UnexpectedResponse));
+        }
+        if let Some(error) = error
+            && (!self.may_go(error)? || holds(error, &task.upstream_id))
+        {
+            return Err(Violation::new(Reason::PolicyDenied));
+        }
+        if let (Some(asked), Some(pending)) = (part("inputRequests")?, &self.one) {
+            capability::check(pending.request.raw(), asked, allowed, limits)?;
+        }
+        let mut renamed = None;
+        for path in [OF_PARAMS, OF_WATCHED] {
+            let message = renamed.as_deref().unwrap_or(message);
+            renamed = of_own(task, message, path, limits)?.or(renamed);
+        }
+        let message = renamed.as_deref().unwrap_or(message);
+        Ok(self.reworded(message, PARAMS)?.or(renamed))
     }
 
     /// An answer with the ids that the client knows; `None` when there is none in it.
@@ -42,13 +89,15 @@ impl Exchange {
                     let message = renamed.as_deref().unwrap_or(message);
                     renamed = of_own(task, message, path, limits)?.or(renamed);
                 }
-                Ok(renamed)
+                let message = renamed.as_deref().unwrap_or(message);
+                Ok(self.reworded(message, RESULT)?.or(renamed))
             }
             (None, Method::ToolsCall) if answer.result_type.as_deref() == Some("task") => {
                 let name = |id: &str| self.task_begun(id);
                 let begun = task::replace(message, &["result", "taskId"], limits, name)?;
-                let message = begun.as_deref().ok_or(BAD_RPC)?;
-                Ok(self.of_known(message, OF_RESULT)?.or(begun))
+                let begun = begun.ok_or(BAD_RPC)?;
+                let begun = self.reworded(&begun, RESULT)?.unwrap_or(begun);
+                Ok(Some(self.of_known(&begun, OF_RESULT)?.unwrap_or(begun)))
             }
             (None, Method::ToolsCall) if self.may_begin_task() => {
                 let begun = task::replace(message, &["result", "task", "taskId"], limits, |id| {
@@ -57,6 +106,8 @@ impl Exchange {
                 if begun.is_some() {
                     self.note_about(pending, Note::TaskBegun);
                 }
+                let reworded = self.reworded(begun.as_deref().unwrap_or(message), OF_BEGUN)?;
+                let begun = reworded.or(begun);
                 let message = begun.as_deref().unwrap_or(message);
                 Ok(self.of_known(message, OF_RESULT)?.or(begun))
             }
@@ -64,12 +115,48 @@ impl Exchange {
         }
     }
 
+    /// `message`, in which the client's id of a task stands in the object at `path`, with that id also in what
+    /// the service says about the task's status. `None` when the service's own does not stand there.
+    fn reworded(&self, message: &[u8], path: &[&str]) -> Result<Option<Vec<u8>>, Violation> {
+        let limits = self.json();
+        if memchr::memmem::find(message, b"statusMessage").is_none() {
+            return Ok(None); // What is spelt otherwise is no text that clients show.
+        }
+        let Some(range) = task::object(message, path, limits)? else { return Ok(None) };
+        let object = message.get(range.clone()).unwrap_or_default();
+        let (mut id, mut said) = (None, None);
+        Scanner::new(object, limits)?.object(|scanner, name| {
+            let to = match name.raw() {
+                "taskId" => &mut id,
+                "statusMessage" => &mut said,
+                _ => return skip(scanner),
+            };
+            if scanner.peek()? != Kind::String {
+                return skip(scanner);
+            }
+            *to = Some(scanner.string()?);
+            Ok(())
+        })?;
+        let (Some(id), Some(said)) = (id, said) else { return Ok(None) };
+        let (keys, resource) = (&self.config.sessions, &self.config.resource);
+        let Ok(own) = keys.open_task(&id.decoded(), &self.eyes.caller, resource) else {
+            return Ok(None);
+        };
+        let new = task::reworded(said, &own.upstream_id, &own.client_id);
+        let at = said.range();
+        let at = range.start + at.start..range.start + at.end;
+        Ok(new.and_then(|new| spliced(message, (at, new))))
+    }
+
     /// Something else that the service says: what belongs to a task says so to its owner alone.
     pub(super) fn aside_renamed(&self, message: &[u8]) -> Result<Option<Vec<u8>>, Violation> {
-        match &self.task {
+        let reworded = self.reworded(message, PARAMS)?;
+        let message = reworded.as_deref().unwrap_or(message);
+        let renamed = match &self.task {
             Some(task) => of_own(task, message, OF_PARAMS, self.json()),
             None => self.of_known(message, OF_PARAMS),
-        }
+        };
+        Ok(renamed?.or(reworded))
     }
 
     /// An answer that a resumed stream repeats.
@@ -101,9 +188,7 @@ impl Exchange {
     /// Whether an error names the task by the id that only the service knows.
     pub(super) fn names_task(&self, source: &[u8], error: Range<usize>) -> bool {
         let said = source.get(error).unwrap_or_default();
-        self.task
-            .as_ref()
-            .is_some_and(|task| memchr::memmem::find(said, task.upstream_id.as_bytes()).is_some())
+        self.task.as_ref().is_some_and(|task| holds(said, &task.upstream_id))
     }
 
     /// Whether this is a call that may have asked for a task. What looks so and has not costs another
@@ -127,6 +212,11 @@ impl Exchange {
         config.tasks.note(config, caller, upstream_id, tool);
         Some(name)
     }
+}
+
+/// Whether `id` stands somewhere in what is said.
+fn holds(said: &[u8], id: &str) -> bool {
+    memchr::memmem::find(said, id.as_bytes()).is_some()
 }
 
 /// Another task has no business in what is said about this one.

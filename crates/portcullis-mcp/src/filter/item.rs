@@ -19,6 +19,8 @@ pub(super) struct Item<'a> {
     pub(super) hints: ToolHints,
     /// Where it says whether it runs as a task.
     pub(super) task_support: Option<Range<usize>>,
+    /// What it says about the status of a task.
+    pub(super) status: Option<Str<'a>>,
     /// Which UI it names, where that is wanted.
     pub(super) ui: Option<Ui<'a>>,
 }
@@ -38,6 +40,7 @@ pub(super) fn item<'a>(
     let mut schema = None;
     let mut hints = ToolHints::default();
     let mut task_support = None;
+    let mut status = None;
     let mut ui = None;
     let mut twin = false;
     scanner.object(|scanner, name| {
@@ -56,6 +59,8 @@ pub(super) fn item<'a>(
                 }
                 Ok::<_, Violation>(())
             })?;
+        } else if name.eq("statusMessage") && scanner.peek()? == Kind::String {
+            status = Some(scanner.string()?);
         } else if uis && name.eq("_meta") && scanner.peek()? == Kind::Object {
             ui = surface::ui(scanner)?;
         } else {
@@ -65,7 +70,7 @@ pub(super) fn item<'a>(
         }
         Ok::<_, Violation>(())
     })?;
-    Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support, ui })
+    Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support, status, ui })
 }
 
 /// The annotations of a tool that are hints. One that is no boolean says nothing.

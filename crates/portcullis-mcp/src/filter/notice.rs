@@ -5,8 +5,9 @@ use std::ops::Range;
 use portcullis_core::TargetKind;
 
 use super::pass::{LISTS, Pass};
-use super::{Id, known, member, meta, skip};
-use crate::json::{Kind, Scanner};
+use super::{Answer, Id, TaskNews, expect, known, member, meta, skip};
+use crate::json::{Kind, Scanner, Str};
+use crate::listen::TASK_NEWS;
 use crate::names;
 use crate::violation::{BAD_RPC, Violation};
 
@@ -38,18 +39,26 @@ impl<'a> Pass<'_, '_, 'a> {
         let mut task = None;
         let mut id = Id::Absent;
         let mut acknowledged = false;
+        let names = if method == TASK_NEWS { &names::WATCHED } else { &names::NOTICE };
         scanner.object(|scanner, name| {
             match member(name, &LISTS)? {
                 Some(known) if scanner.peek()? == Kind::Array => self.list(scanner, known)?,
                 Some(_) => return Err(BAD_RPC),
-                None => match known(&name.decoded(), &names::NOTICE)?.unwrap_or_default() {
+                None => match known(&name.decoded(), names)?.unwrap_or_default() {
                     "uri" if scanner.peek()? == Kind::String => uri = Some(scanner.string()?),
                     "taskId" if method == TASK_STATUS && scanner.peek()? == Kind::String => {
                         let id = scanner.string()?;
                         task = Some(self.own_task(id));
-                        for (range, name) in std::mem::take(&mut self.renames) {
-                            self.splice.replace(range, &name);
-                        }
+                        self.rename();
+                    }
+                    "taskId" if method == TASK_NEWS && scanner.peek()? == Kind::String => {
+                        let id = scanner.string()?;
+                        task = Some(self.watched_task(id));
+                        self.rename();
+                    }
+                    name @ ("result" | "error" | "inputRequests") => {
+                        expect(scanner, Kind::Object)?;
+                        self.come_to(scanner, name)?;
                     }
                     "_meta" if scanner.peek()? == Kind::Object => {
                         id = meta(scanner)?.subscription;
@@ -74,9 +83,38 @@ impl<'a> Pass<'_, '_, 'a> {
                 uri.is_some_and(|uri| self.judge.shows(TargetKind::Resource, uri))
             }
             "notifications/subscriptions/acknowledged" => acknowledged,
-            TASK_STATUS => task == Some(true),
+            TASK_STATUS | TASK_NEWS => task == Some(true),
             _ => true,
         })
+    }
+
+    fn rename(&mut self) {
+        for (range, name) in std::mem::take(&mut self.renames) {
+            self.splice.replace(range, &name);
+        }
+    }
+
+    /// Whether the subscription is to a task of this id, whose tool the caller may still call; then they see
+    /// it under the id that they know.
+    fn watched_task(&mut self, id: Str<'a>) -> bool {
+        let Some(task) = self.facets.listen.and_then(|listen| listen.task(&id.decoded())) else {
+            self.judge.hide(TargetKind::Task, None);
+            return false;
+        };
+        self.renames.push((id.range(), task.client_id.clone()));
+        self.judge.shows_name(TargetKind::Tool, &task.tool)
+    }
+
+    /// What a task has come to is filtered like the answer to a request for it.
+    fn come_to(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Result<(), Violation> {
+        let outer = std::mem::replace(&mut self.facets.task, TaskNews::State);
+        let read = match name {
+            "result" => self.result(scanner, &mut Answer::default()),
+            "error" => self.error(scanner).map(drop),
+            _ => self.input_requests(scanner),
+        };
+        self.facets.task = outer;
+        read
     }
 
     /// Reduces an acknowledgement to what was asked for and may be seen.
@@ -87,6 +125,14 @@ impl<'a> Pass<'_, '_, 'a> {
         scanner.object(|scanner, name| {
             let name = name.decoded();
             match scanner.peek()? {
+                Kind::Array if name == "taskIds" => self.keep(scanner, |pass, scanner| {
+                    if scanner.peek()? != Kind::String {
+                        scanner.skip()?;
+                        return Ok(false);
+                    }
+                    let id = scanner.string()?;
+                    Ok(pass.watched_task(id))
+                }),
                 Kind::Array => self.keep(scanner, |pass, scanner| {
                     if name != "resourceSubscriptions" || scanner.peek()? != Kind::String {
                         scanner.skip()?;
@@ -115,5 +161,6 @@ fn names_something(method: &str) -> bool {
         "notifications/resources/updated"
             | "notifications/subscriptions/acknowledged"
             | TASK_STATUS
+            | TASK_NEWS
     )
 }

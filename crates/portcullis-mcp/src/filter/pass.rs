@@ -11,6 +11,7 @@ use crate::json::{Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::names::{self, Known};
 use crate::splice::Splice;
+use crate::task;
 use crate::violation::{BAD_RPC, Violation};
 
 /// The lists that a result may have, and what names their items.
@@ -206,7 +207,12 @@ impl<'a> Pass<'_, '_, 'a> {
                 return Ok(false);
             };
             if kind == TargetKind::Task {
-                return Ok(pass.own_task(name));
+                let is_own = pass.own_task(name);
+                if let (Some(said), Some((_, own))) = (item.status, pass.renames.last()) {
+                    let new = task::reworded(said, &name.decoded(), own);
+                    pass.renames.extend(new.map(|new| (said.range(), new)));
+                }
+                return Ok(is_own);
             }
             if notices {
                 pass.judge.notice(name, item.hints);

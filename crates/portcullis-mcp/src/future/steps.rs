@@ -144,6 +144,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             Route::new(service.clone(), &parts.uri, &parts.headers)
         });
         exchange.about(inspected.task.clone());
+        exchange.watches(inspected.watched.as_deref().unwrap_or_default());
         if inspected.disposition == Disposition::Accept202 {
             let head = Response::new(()).into_parts().0;
             return Self::done(nothing(head, StatusCode::ACCEPTED, &exchange));

@@ -182,7 +182,7 @@ fn plan(method: &str, fields: &[(&str, &str)]) -> (Inspected, HeaderMap) {
     let Ok(Plan::NoBody(inspected)) = head(&config(), method, fields) else { panic!() };
     let mut headers = headers(fields);
     rewrite_head(&inspected, &mut headers);
-    (inspected, headers)
+    (*inspected, headers)
 }
 
 fn post(fields: &[(&str, &str)], body: &'static str) -> (Inspected, HeaderMap) {
