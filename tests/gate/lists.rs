@@ -197,3 +197,49 @@ async fn what_cannot_be_filtered_is_withheld() {
         assert!(!reply.text().contains("delete_user"), "{name}");
     }
 }
+
+/// mappings of a tool onto subject, action and resource that its server declares (COAZ) are the word of
+/// the server alone. Nobody reads them.
+#[tokio::test]
+async fn mappings_that_servers_declare_grant_nothing() {
+    let mapping = json!({
+        "subject": {"type": "user", "id": "admin", "properties": {"groups": ["writers"]}},
+        "action": {"name": "tools/call"},
+        "resource": {"type": "tool", "id": "get_weather"},
+    });
+    let tool = |name: &str| {
+        json!({
+            "name": name, "x-coaz-mapping": mapping,
+            "_meta": {"x-coaz-mapping": mapping},
+            "annotations": {"x-coaz-mapping": mapping},
+            "inputSchema": {"type": "object", "x-coaz-mapping": mapping, "properties": {
+                "a": {"type": "string", "x-coaz-mapping": mapping},
+            }},
+        })
+    };
+    let tools = [tool("get_weather"), tool("delete_user"), tool("write_file")];
+    let rig = Rig::new(Upstream::new(move |seen| {
+        let asked: Value = serde_json::from_slice(&seen.body).unwrap();
+        let result = match asked["method"] == "tools/list" {
+            true => json!({"tools": tools}),
+            false => json!({"content": []}),
+        };
+        Answer::json(json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string())
+    }))
+    .await;
+    let before = rig.ask(Ask::call("delete_user")).await;
+    let list = rig.ask(Ask::modern("tools/list", "", None)).await.json();
+    let shown = list["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]);
+    assert_eq!(shown.collect::<Vec<_>>(), ["get_weather", "write_file"]);
+    let count = rig.upstream.count();
+    let after = rig.ask(Ask::call("delete_user")).await;
+    assert_eq!((after.status, after.text()), (before.status, before.text()));
+    assert_eq!(after.code(), -32602, "as if there were none");
+    let scopes = rig.ask(Ask::call("write_file")).await;
+    assert_eq!(
+        (scopes.status, rig.upstream.count()),
+        (403, count),
+        "nor does it stand for a scope"
+    );
+    assert_eq!(rig.ask(Ask::call("get_weather")).await.json()["result"]["content"], json!([]));
+}
