@@ -16,6 +16,9 @@ use crate::error::Place;
 use crate::rule::{Effect, Through, Word};
 use crate::{Agent, Argument, ConfigError, DenialStyle, PolicyBuilder, Role, Rule, Server, Window};
 
+/// How many digits of a number that is no integer of 64 bits are surely kept.
+const MAX_DIGITS: usize = f64::DIGITS as usize;
+
 impl PolicyDoc {
     pub(crate) fn into_builder(self) -> Result<PolicyBuilder, ConfigError> {
         let servers = self.servers.into_iter().map(|(name, server)| {
@@ -242,10 +245,18 @@ impl Visitor<'_> for Scalar {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        match serde_json::Number::from_f64(number) {
-            Some(number) => Ok(serde_json::Value::Number(number)),
-            None => Err(E::custom("expected a finite number")),
+        let Some(exact) = serde_json::Number::from_f64(number) else {
+            return Err(E::custom("expected a finite number"));
+        };
+        // With more digits it may not be the number that was written.
+        let written = format!("{number:e}");
+        let digits = written.bytes().take_while(|byte| *byte != b'e');
+        if digits.filter(u8::is_ascii_digit).count() > MAX_DIGITS {
+            return Err(E::custom(format_args!(
+                "a number like {number:?} is not kept exactly: write at most {MAX_DIGITS} digits"
+            )));
         }
+        Ok(serde_json::Value::Number(exact))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {

@@ -375,6 +375,14 @@ fn errors_in_conditions_name_the_place() {
             "line 5, column 23: unknown key mx, expected one of present, equals, in, min, max, prefix, suffix, under, matches, min_length, max_length, each",
         ),
         ("arguments: { n: { max: x } }", "line 5, column 28: expected a number"),
+        (
+            "arguments: { n: { max: 9007199254740993.5 } }",
+            "line 5, column 28: a number like 9007199254740994.0 is not kept exactly: write at most 15 digits",
+        ),
+        (
+            "arguments: { n: { in: [1, 18446744073709551616] } }",
+            "line 5, column 31: a number like 1.8446744073709552e19 is not kept exactly: write at most 15 digits",
+        ),
         ("arguments: { n: {} }", "line 5, column 21: rule a: argument n: it asks nothing"),
         (
             "arguments: { n: { matches: '(' } }",
@@ -511,4 +519,36 @@ fn errors_are_one_line() {
         assert!(error.contains(expected), "{language}: {error}");
         assert!(!error.contains(|c: char| c.is_control()), "{language}: {error:?}");
     }
+}
+
+/// A bound is the number that is written, or the policy is of no use.
+#[test]
+fn numbers_are_kept_as_they_are_written() {
+    let yaml = |number: &str| {
+        let text = format!(
+            "rules:\n  - id: a\n    allow: {{ tools: [x] }}\n    everyone: true\n    arguments: {{ n: {{ max: {number} }} }}\n"
+        );
+        Policy::from_yaml(&text)
+    };
+    let toml = |number: &str| {
+        let text = format!(
+            "[[rules]]\nid = \"a\"\neveryone = true\nallow.tools = [\"x\"]\narguments.n.max = {number}\n"
+        );
+        Policy::from_toml(&text)
+    };
+    for (number, good) in [
+        ("0.1", true),
+        ("-0.30", true),
+        ("123456789012345e3", true),
+        ("1e300", true),
+        ("9007199254740993", true),
+        ("-9223372036854775808", true),
+        ("0.12345678901234567", false),
+        ("12345678901234567.5", false),
+        ("1e400", false),
+    ] {
+        assert_eq!(yaml(number).is_ok(), good, "YAML: {number}");
+        assert_eq!(toml(number).is_ok(), good, "TOML: {number}");
+    }
+    assert!(yaml("18446744073709551615").is_ok() && yaml("18446744073709551616").is_err());
 }
