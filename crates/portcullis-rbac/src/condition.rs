@@ -127,7 +127,7 @@ impl Conditions {
             Part::Annotations => self.annotations(case.hints),
             Part::Through => self.through(who),
             Part::Network => self.network(case),
-            Part::Time => self.time(case).into(),
+            Part::Time => self.time(case),
             Part::Argument(number) => self.argument(number, effect, case),
         }
     }
@@ -186,11 +186,14 @@ impl Conditions {
         }
     }
 
-    fn time(&self, case: &Case<'_>) -> bool {
+    fn time(&self, case: &Case<'_>) -> Truth {
         let now = case.query.time().unwrap_or_else(|| case.clock.unix());
-        self.from.is_none_or(|from| from <= now)
-            && self.until.is_none_or(|until| now < until)
-            && (self.windows.is_empty() || self.windows.iter().any(|window| window.contains(now)))
+        let valid =
+            self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until);
+        if !valid || self.windows.is_empty() {
+            return valid.into();
+        }
+        Truth::any(self.windows.iter().map(|window| window.contains(now)))
     }
 
     fn argument(&self, number: usize, effect: Effect, case: &Case<'_>) -> Truth {

@@ -29,6 +29,13 @@ impl Truth {
     }
 }
 
+impl Truth {
+    /// At least one.
+    pub(crate) fn any(truths: impl IntoIterator<Item = Self>) -> Self {
+        truths.into_iter().max().unwrap_or(Self::No)
+    }
+}
+
 impl From<bool> for Truth {
     fn from(known: bool) -> Self {
         if known { Self::Yes } else { Self::No }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::truth::Truth;
+
 /// A part of each week, in the time of one place.
 ///
 /// ```
@@ -76,12 +78,12 @@ impl Hours {
         Ok(Self { zone, days: if days.is_empty() { 0x7f } else { mask }, from, until })
     }
 
-    /// Whether it is that time now.
-    pub(crate) fn contains(&self, unix: Duration) -> bool {
+    /// Whether it is that time now. Past the years that calendars have, nobody can say.
+    pub(crate) fn contains(&self, unix: Duration) -> Truth {
         let Some(now) =
             i64::try_from(unix.as_secs()).ok().and_then(|s| Timestamp::from_second(s).ok())
         else {
-            return false;
+            return Truth::Unknown;
         };
         let now = now.to_zoned(self.zone.clone());
         let on = |days_back: i8| {
@@ -90,11 +92,12 @@ impl Hours {
         };
         let minute =
             u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
-        if self.from < self.until {
+        let within = if self.from < self.until {
             on(0) && (self.from..self.until).contains(&minute)
         } else {
             on(0) && minute >= self.from || on(1) && minute < self.until
-        }
+        };
+        within.into()
     }
 }
 
@@ -146,7 +149,7 @@ mod tests {
     use super::*;
 
     fn at(window: &Window, moment: &str) -> bool {
-        Hours::new(window).unwrap().contains(super::moment(moment).unwrap())
+        Hours::new(window).unwrap().contains(super::moment(moment).unwrap()) == Truth::Yes
     }
 
     #[test]
@@ -178,6 +181,35 @@ mod tests {
         ];
         for (name, window, moment, expected) in rows {
             assert_eq!(at(window, moment), expected, "{name}");
+        }
+    }
+
+    /// Clocks that are put forward skip a time, and those that are put back have it twice.
+    #[test]
+    fn summer_and_winter() {
+        let early = Window::new("Europe/Berlin").hours("02:15-02:45");
+        let night = Window::new("Europe/Berlin").days(["sat"]).hours("22:00-06:00");
+        let rows = [
+            ("in the hour that is skipped", &early, "2026-03-29T00:30:00Z", false),
+            ("and behind it", &early, "2026-03-29T01:30:00Z", false),
+            ("the first time", &early, "2026-10-25T00:30:00Z", true),
+            ("the second time", &early, "2026-10-25T01:30:00Z", true),
+            ("a short night ends", &night, "2026-03-29T03:59:59Z", true),
+            ("at six", &night, "2026-03-29T04:00:00Z", false),
+            ("a long night ends", &night, "2026-10-25T04:59:59Z", true),
+            ("at six as well", &night, "2026-10-25T05:00:00Z", false),
+        ];
+        for (name, window, moment, expected) in rows {
+            assert_eq!(at(window, moment), expected, "{name}");
+        }
+    }
+
+    /// A clock out of its mind stops no deny rule.
+    #[test]
+    fn past_all_calendars() {
+        let always = Hours::new(&Window::new("UTC")).unwrap();
+        for seconds in [u64::MAX, 1 << 62, 300_000_000_000] {
+            assert_eq!(always.contains(Duration::from_secs(seconds)), Truth::Unknown, "{seconds}");
         }
     }
 
