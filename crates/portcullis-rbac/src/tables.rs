@@ -4,6 +4,7 @@ use portcullis_core::{Clock, Method, Reason, TargetKind, Text, ToolHints};
 
 use crate::bits::Bits;
 use crate::condition::{Case, Right, known_hints};
+use crate::docket::add_scopes;
 use crate::index::{Index, Matches};
 use crate::judge::{Entry, Law, Verdict, denied, judge};
 use crate::policy::PROTOCOL;
@@ -88,11 +89,40 @@ impl Tables {
         if self.by_method && case.method != case.usage {
             // Completing and subscribing need the right to use, and their own.
             let using = self.decide_case(who, &Case { method: case.usage, ..case }, kind, name);
-            if !matches!(using, Decision::Allow { .. }) {
+            if matches!(using, Decision::Deny { .. }) {
                 return using;
             }
+            return self.joined(using, self.decide_case(who, &case, kind, name));
         }
         self.decide_case(who, &case, kind, name)
+    }
+
+    /// Both rights are needed. A challenge names the scopes of both, and is of no use where one is
+    /// denied.
+    fn joined(&self, using: Decision, own: Decision) -> Decision {
+        let of_rule = |rule: &Text| {
+            let number = self.ids.iter().position(|id| id == rule);
+            let law = number.and_then(|number| self.laws.get(number));
+            law.map(|law| law.scope_names.clone()).unwrap_or_default()
+        };
+        match (using, own) {
+            (Decision::NeedsScopes { rule, mut scopes }, Decision::Allow { rule: other }) => {
+                add_scopes(&mut scopes, of_rule(&other));
+                Decision::NeedsScopes { rule, scopes }
+            }
+            (
+                Decision::NeedsScopes { rule, mut scopes },
+                Decision::NeedsScopes { scopes: others, .. },
+            ) => {
+                add_scopes(&mut scopes, others);
+                Decision::NeedsScopes { rule, scopes }
+            }
+            (Decision::Allow { rule: other }, Decision::NeedsScopes { rule, mut scopes }) => {
+                add_scopes(&mut scopes, of_rule(&other));
+                Decision::NeedsScopes { rule, scopes }
+            }
+            (_, own) => own,
+        }
     }
 
     /// The call must be allowed, and that it runs as a task.
@@ -246,8 +276,10 @@ impl Tables {
             return self.decision(who, in_normal_form, None);
         }
         match (as_sent, in_normal_form) {
-            (Verdict::Allow(_), Verdict::Scopes(_)) => self.decision(who, in_normal_form, None),
-            (Verdict::Scopes(_), Verdict::Scopes(other)) => {
+            (Verdict::Allow(rule), Verdict::Scopes(_)) => {
+                self.decision(who, in_normal_form, Some(rule))
+            }
+            (Verdict::Scopes(_), Verdict::Allow(other) | Verdict::Scopes(other)) => {
                 self.decision(who, as_sent, Some(other))
             }
             _ => self.decision(who, as_sent, None),

@@ -359,7 +359,7 @@ fn scopes_of_both_forms() {
         .unwrap();
     let rows: [(&[&str], &str); 4] = [
         (&[], "scopes sent two one"),
-        (&["one"], "scopes sent two"),
+        (&["one"], "scopes sent two one"),
         (&["two"], "allow sent"),
         (&["one", "two"], "allow sent"),
     ];
@@ -515,6 +515,34 @@ rules:
     ];
     for (method, kind, name, expected) in rows {
         assert_eq!(ask(method, kind, name), expected, "{method} {name}");
+    }
+}
+
+/// To follow a resource takes the right to read it as well: one challenge names the scopes of both, and none
+/// where only one of them can be had.
+#[test]
+#[cfg(feature = "yaml")]
+fn scopes_of_both_rights() {
+    let policy = yaml(
+        "
+rules:
+  - { id: read, allow: { resources: ['note:///**'], methods: [resources/read] }, everyone: true, requires_scopes: [read] }
+  - { id: follow, allow: { resources: ['note:///feed'], methods: [resources/subscribe] }, everyone: true, requires_scopes: [follow] }
+",
+    );
+    let rows: [(&[&str], &str, &str); 6] = [
+        (&[], "note:///feed", "scopes read read follow"),
+        (&["read"], "note:///feed", "scopes follow follow read"),
+        (&["follow"], "note:///feed", "scopes read read follow"),
+        (&["read", "follow"], "note:///feed", "allow follow"),
+        (&[], "note:///other", "deny - default_deny"),
+        (&["read"], "note:///other", "deny - default_deny"),
+    ];
+    for (scopes, uri, expected) in rows {
+        let caller = verified(alice().scopes(scopes.iter().map(|s| (*s).to_owned()).collect()));
+        let query =
+            Query::new(&caller, V, Method::ResourcesSubscribe).on(TargetKind::Resource, uri);
+        assert_eq!(word(&policy.decide(&query)), expected, "{scopes:?} {uri}");
     }
 }
 
