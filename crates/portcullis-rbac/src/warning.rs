@@ -5,7 +5,6 @@ use std::fmt;
 
 use portcullis_core::{Method, ToolHints};
 
-use crate::Rule;
 use crate::bits::Bits;
 use crate::condition::Right;
 use crate::error::{Place, one_line};
@@ -14,6 +13,7 @@ use crate::kind::Kind;
 use crate::rule::{Effect, Through, Word};
 use crate::tables::Tables;
 use crate::who::{ANONYMOUS, SIGNED_IN};
+use crate::{Rule, describe};
 
 /// Something in a policy that is allowed, and probably not meant so.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,6 +62,12 @@ pub(crate) fn find(tables: &Tables) -> Vec<Warning> {
                 rule.id.text
             )));
         }
+        if let Some(denier) = contradicted(tables, rule, law) {
+            found.push(warn(format!(
+                "rule {} never allows: rule {denier} denies it whenever its conditions hold",
+                rule.id.text
+            )));
+        }
         found.extend(pointless(tables, rule, law).map(warn));
     }
     unused(tables, &mut found);
@@ -104,6 +110,49 @@ fn shadow<'a>(tables: &'a Tables, rule: &Rule, law: &Law) -> Option<&'a str> {
         }
     }
     denier
+}
+
+/// The deny rule that asks no more than an allow rule does, and so denies whatever that allows.
+fn contradicted<'a>(tables: &'a Tables, rule: &Rule, law: &Law) -> Option<&'a str> {
+    let conditions = law.conditions.as_deref().filter(|_| law.effect == Effect::Allow)?;
+    let asked: Vec<String> = conditions.parts().map(|part| describe::part(rule, part)).collect();
+    let denies = |number: &usize| {
+        let (Some(denying), Some(law_of)) =
+            (tables.source.rules.get(*number), tables.laws.get(*number))
+        else {
+            return false;
+        };
+        let mut parts = law_of.conditions.iter().flat_map(|conditions| conditions.parts());
+        covers(&law_of.roles, &law.roles)
+            && parts.all(|part| asked.contains(&describe::part(denying, part)))
+    };
+    let mut deniers: Option<Vec<usize>> = None;
+    for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
+        let index = match kind {
+            Kind::Tools => &tables.tools,
+            Kind::Prompts => &tables.prompts,
+            Kind::Resources => &tables.resources,
+        };
+        for sample in kind.words(rule).iter().flat_map(|word| kind.samples(&word.text)) {
+            let here: Vec<usize> = match index.exact(&sample) {
+                Some(entry) => entry.denying_if().to_vec(),
+                None => index.matching(&sample, |entries| {
+                    entries.flat_map(Entry::denying_if).copied().collect()
+                }),
+            };
+            let still = match deniers {
+                None => here.into_iter().filter(denies).collect(),
+                Some(before) => before.into_iter().filter(|number| here.contains(number)).collect(),
+            };
+            let still: Vec<usize> = still;
+            if still.is_empty() {
+                return None;
+            }
+            deniers = Some(still);
+        }
+    }
+    let first = deniers?.into_iter().min()?;
+    tables.source.rules.get(first).map(|rule| rule.id.text.as_str())
 }
 
 /// Whether a deny of `denied` reaches everybody who has one of `roles`.

@@ -782,6 +782,10 @@ rules:
     assert!(trusting.warnings().is_empty(), "{:?}", trusting.warnings());
 }
 
+#[cfg(feature = "yaml")]
+const CONTRADICTED: &str =
+    "line 4, column 11: rule r never allows: rule d denies it whenever its conditions hold";
+
 #[test]
 #[cfg(feature = "yaml")]
 fn what_is_probably_not_meant() {
@@ -792,7 +796,7 @@ fn what_is_probably_not_meant() {
         policy.warnings().iter().map(ToString::to_string).collect()
     };
     let shadowed = "line 4, column 11: rule r never allows: rule d denies all of it";
-    let rows: [(&str, &str, &[&str]); 15] = [
+    let rows: [(&str, &str, &[&str]); 20] = [
         ("nothing", "", &[]),
         (
             "the same",
@@ -861,6 +865,31 @@ fn what_is_probably_not_meant() {
         (
             "an agent that makes calls indirect",
             "  - { id: r, allow: { tools: [x] }, everyone: true, through: direct }\nagents: { bot: { clients: [c] } }",
+            &[],
+        ),
+        (
+            "the same, under the same condition",
+            "  - { id: r, allow: { tools: ['x*', y] }, roles: [a], arguments: { n: { max: 5 } } }\n  - { id: d, deny: { tools: ['x*', y] }, everyone: true, arguments: { n: { max: 5 } } }",
+            &[CONTRADICTED],
+        ),
+        (
+            "a condition among others",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], through: direct, arguments: { n: { max: 5 } } }\n  - { id: d, deny: { tools: [x] }, roles: [a, b], through: direct }",
+            &[CONTRADICTED],
+        ),
+        (
+            "another condition",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], arguments: { n: { max: 5 } } }\n  - { id: d, deny: { tools: [x] }, roles: [a], arguments: { n: { max: 4 } } }",
+            &[],
+        ),
+        (
+            "a condition, on one of two",
+            "  - { id: r, allow: { tools: [x, y] }, roles: [a], through: direct }\n  - { id: d, deny: { tools: [x] }, roles: [a], through: direct }\n  - { id: e, deny: { tools: [y] }, roles: [a], through: agent }",
+            &[],
+        ),
+        (
+            "a condition, to others",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], through: direct }\n  - { id: d, deny: { tools: [x] }, roles: [b], through: direct }",
             &[],
         ),
         (
