@@ -65,6 +65,11 @@ impl<B> Stream<B> {
         self.project().events.instead.take()
     }
 
+    /// Says that the service broke off, after a part of the stream was taken.
+    pub(crate) fn break_off(self: Pin<&mut Self>) {
+        self.project().events.break_off();
+    }
+
     /// Gives back pieces that were taken too early, to be sent first.
     pub(crate) fn give_back(self: Pin<&mut Self>, pieces: VecDeque<Bytes>) {
         let ready = &mut self.project().events.ready;
@@ -103,6 +108,8 @@ pub(crate) struct Events {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether a message came.
     begun: bool,
+    /// Whether an event passed with an id, from which the stream can be resumed.
+    named: bool,
     /// Whether the head of the answer waits for the first message.
     peeking: bool,
     /// The answer in place of the stream.
@@ -132,6 +139,7 @@ impl Events {
             steps: 0,
             timer: None,
             begun: false,
+            named: false,
             peeking: false,
             instead: None,
         }
@@ -210,10 +218,18 @@ impl Events {
                     }
                     Poll::Ready(Some(Err(error))) => {
                         self.over = true;
-                        return Poll::Ready(Some(Err(error)));
+                        if self.peeking || !self.owes_answers() {
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                        self.fail(Violation::new(Reason::UpstreamError));
                     }
                     // An event without its blank line is discarded.
-                    Poll::Ready(None) => self.over = true,
+                    Poll::Ready(None) => {
+                        self.over = true;
+                        if self.owes_answers() {
+                            self.fail(Violation::new(Reason::UpstreamError));
+                        }
+                    }
                     Poll::Pending if self.poll_timer(cx).is_pending() => return Poll::Pending,
                     Poll::Pending => {}
                 },
@@ -222,6 +238,22 @@ impl Events {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether, when the service says no more, it is for us to answer what still waits.
+    ///
+    /// A client that can take up the stream of its session where it ended may get the answer yet, and must
+    /// see that it ended. So must one that waits for news, to subscribe again.
+    fn owes_answers(&self) -> bool {
+        let can_resume = self.named && self.exchange.is_in_session();
+        !self.long_lived && !can_resume && self.exchange.waiting().next().is_some()
+    }
+
+    /// Ends the stream, of which a part has passed already, because the service broke off.
+    fn break_off(&mut self) {
+        if self.owes_answers() {
+            self.fail(Violation::new(Reason::UpstreamError));
+        }
     }
 
     /// Asks the hooks about what came, if there are any for it.
@@ -246,14 +278,22 @@ impl Events {
         }
         if event.data().is_empty() {
             // Only an id to resume from, or a delay.
+            self.named |= event.is_named();
             self.pass(event.unchanged());
             return;
         }
         self.begun = true;
         let data = event.data().clone();
+        let named = event.is_named();
         match self.exchange.read(&data, Place::Event, answers) {
-            Ok(Reading::Unchanged) => self.pass(event.unchanged()),
-            Ok(Reading::Changed(data)) => self.pass(event.with(&data)),
+            Ok(Reading::Unchanged) => {
+                self.named |= named;
+                self.pass(event.unchanged());
+            }
+            Ok(Reading::Changed(data)) => {
+                self.named |= named;
+                self.pass(event.with(&data));
+            }
             Ok(Reading::Dropped) => {}
             Ok(Reading::Instead(denial)) if self.peeking => {
                 self.instead = Some(denial);

@@ -238,6 +238,11 @@ impl Event {
         Self { data, plain: false, ..self }
     }
 
+    /// Whether it has an id, from which its stream can be resumed.
+    pub(crate) fn is_named(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| !id.is_empty())
+    }
+
     /// Whether this is of the type that carries JSON-RPC messages.
     pub(crate) fn is_message(&self) -> bool {
         matches!(self.name.as_deref(), None | Some(b"" | b"message"))

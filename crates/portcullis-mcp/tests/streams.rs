@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{Caller, Clock, McpMessage, Principal, RequestFacts as _};
 use portcullis_mcp::{InspectLayer, Limits};
 use portcullis_test::{Answer, ChunkedBody, DropProbe, FakeMcp};
@@ -135,6 +135,7 @@ async fn events_do_not_wait() {
     sender.send(": text nobody inspected\n".into()).unwrap();
     assert_eq!(next(&mut response).await.unwrap(), ":\n\n");
     drop(sender);
+    assert_eq!(next(&mut response).await.unwrap(), event(FAILED), "nobody will answer any more");
     assert_eq!(next(&mut response).await, None);
 }
 
@@ -229,7 +230,7 @@ async fn other_types_of_event_are_dropped() {
 #[tokio::test]
 async fn what_has_no_end_is_no_event() {
     let server = streaming([format!("data: {}", result(json!({})))]);
-    assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, "");
+    assert_eq!(whole(send(&layer(), &server, tools()).await).await.text, event(FAILED));
 }
 
 #[tokio::test]
@@ -704,5 +705,78 @@ async fn the_last_word_names_its_subscription() {
         let got = whole(send(&layer(), &server, listen(id.clone())).await).await;
         assert_eq!(got.events().len(), 2, "nothing comes after it: {}", got.text);
         assert_eq!(got.events()[1]["result"]["_meta"], json!({ SUBSCRIPTION: "s" }));
+    }
+}
+
+/// R-086: a stream whose service is gone ends with an answer, or as one that can be taken up again.
+#[tokio::test]
+async fn what_breaks_off_is_answered_once() {
+    enum Ends {
+        Answered,
+        Broken,
+        Quietly,
+    }
+    use Ends::{Answered, Broken, Quietly};
+
+    let layer = layer();
+    let named = in_session(&layer, alice(), tools()).await;
+    let stateless = layer.clone().stateless();
+    let with_id = format!("id: 7\n{}", event(PROGRESS));
+    let plain = event(PROGRESS);
+    let answer = event(&result(json!({})));
+    let listening = event(&acknowledged(&json!(1)));
+    let rows = [
+        ("modern", &layer, call(), vec![plain.clone()], Answered, Answered),
+        ("modern, with ids", &layer, call(), vec![with_id.clone()], Answered, Answered),
+        ("in a session", &layer, named.clone(), vec![plain.clone()], Answered, Answered),
+        ("in one, with ids", &layer, named.clone(), vec![with_id.clone()], Broken, Quietly),
+        (
+            "in one, with an id to begin with",
+            &layer,
+            named.clone(),
+            vec!["id: 7\ndata:\n\n".to_owned()],
+            Broken,
+            Quietly,
+        ),
+        (
+            "in one, where nothing of the id passed",
+            &layer,
+            named.clone(),
+            vec![plain.clone(), format!("id: 7\n{}", event(r#"{"jsonrpc":"2.0","method":"x"}"#))],
+            Answered,
+            Answered,
+        ),
+        ("without a session", &stateless, tools(), vec![with_id.clone()], Answered, Answered),
+        ("after the answer", &layer, call(), vec![plain.clone(), answer], Broken, Quietly),
+        ("a subscription", &layer, listen(json!(1)), vec![listening], Broken, Quietly),
+    ];
+    for (name, layer, request, events, broken, ended) in rows {
+        for (breaks, expected) in [(true, broken), (false, ended)] {
+            let body = ChunkedBody::new(events.clone()).yielding();
+            let body = if breaks { body.then_fails() } else { body };
+            let answer = Answer::status(200).header("content-type", "text/event-stream");
+            let server = FakeMcp::new().script([answer.body(body)]);
+            let (response, notes) = send_noted(layer, &server, request.clone()).await;
+            assert_eq!(response.status(), 200, "{name}");
+            let mut body = response.into_body();
+            let (mut text, mut failed) = (String::new(), false);
+            while let Some(frame) = body.frame().await {
+                match frame {
+                    Ok(frame) => {
+                        let data = frame.into_data().unwrap();
+                        text.push_str(std::str::from_utf8(&data).unwrap());
+                    }
+                    Err(_) => failed = true,
+                }
+            }
+            let said = text.matches(FAILED).count();
+            let noted = notes.all().iter().filter(|note| note.contains("UpstreamError")).count();
+            let expected = match expected {
+                Answered => (1, false, 1),
+                Broken => (0, true, 0),
+                Quietly => (0, false, 0),
+            };
+            assert_eq!((said, failed, noted), expected, "{name}, breaks {breaks}: {text}");
+        }
     }
 }

@@ -72,6 +72,9 @@ impl<B: Body<Data = Bytes>> Peek<B> {
             let exchange = self.stream.events().exchange();
             return State::refuse(exchange.refuse(Violation::new(Reason::UpstreamError)));
         }
+        if self.failed {
+            self.stream.as_mut().break_off();
+        }
         self.stream.as_mut().give_back(self.pieces);
         self.stream.as_mut().let_go();
         State::done(Response::from_parts(self.parts, FilterBody::events(self.stream)))
