@@ -1,6 +1,6 @@
-// The corpus of attacks, to MCP servers of four languages: behind the gate none executes what policy
-// refused, and what it executes is what the audit trail says. Then to the servers themselves, to see
-// which attacks are real there.
+// The corpus of attacks, to MCP servers of four languages: behind the gate, and behind the gateway, none executes
+// what policy refused, and what it executes is what the audit trail says. Then to the servers themselves, to see which
+// attacks are real there.
 import { spawn } from 'node:child_process';
 import http from 'node:http';
 import { createInterface } from 'node:readline';
@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as jose from 'jose';
 import { group } from './check.mjs';
 import { PROGRAM, startGate } from './gate.mjs';
+import { freeAddress, startGateway } from './gateway.mjs';
 
-const POLICY = process.env.PEERS_ATTACKS_POLICY;
+const { PEERS_ATTACKS_POLICY: POLICY, PEERS_GATEWAY, PEERS_RECORDS } = process.env;
 const here = (file) => new URL(file, import.meta.url).pathname;
 
 const SERVERS = [
@@ -104,12 +105,34 @@ const unexpected = (outcomes) => outcomes.flatMap(({ name, expect, executed }) =
 
 const none = (list) => list.length === 0;
 
-async function run(name, command, foreign = /^$/) {
+/** The gate in a process with a plain proxy behind it. */
+function gateBefore(server, file, issuer) {
+  return startGate(file, [issuer], ['--policy', POLICY, '--upstream', server.url]);
+}
+
+/** The gateway, which keeps its connections to the server. */
+async function gatewayBefore(server, file, issuer) {
+  const address = await freeAddress();
+  const gateway = await startGateway(PEERS_GATEWAY, `${PEERS_RECORDS}/${file}`, {
+    public_url: `http://${address}`,
+    listen: [{ http: address }],
+    authentication: { tokens: { issuers: [{ issuer: issuer.issuer, jwks_url: issuer.jwks, internal: true }] } },
+    policy: POLICY,
+    servers: { peer: { path: '/mcp', upstream: { http: { url: server.url } } } },
+  });
+  return { ...gateway, url: `http://${address}/mcp` };
+}
+
+const ran = (outcomes) => outcomes.flatMap(({ agent, name, executed }) =>
+  executed.map(({ method, target }) => `${agent} ${name}: ${method} ${target}`));
+
+/** All attacks, behind a gate and then, without `same`, alone; yields what ran, which is `same` if that is given. */
+async function run(start, before, [name, command, foreign = /^$/], same) {
+  let found = [];
   const issuer = await startIssuer();
   const server = await serve(command);
-  const gate = await startGate(`attacks-${name.replace(/\W/g, '-')}`, [issuer],
-    ['--policy', POLICY, '--upstream', server.url]);
-  await group(`attacks, ${name}`, async (check) => {
+  const gate = await start(server, `attacks-${`${before}${name}`.replace(/\W/g, '-')}`, issuer);
+  await group(`attacks, ${before}${name}`, async (check) => {
     const token = await issuer.token(gate.url);
     const gated = await attack(gate.url, server.url, token, 5000);
     // The last records are written when nobody waits for them.
@@ -124,19 +147,30 @@ async function run(name, command, foreign = /^$/) {
     check('no more is paid than policy allows', amounts, (all) => all.every((a) => a >= 0 && a <= 100));
     check('no fault of the gate', gated.filter(({ status }) => status === 500).map((o) => o.name), none);
 
+    const passed = gated.filter(({ executed }) => executed.length > 0).length;
+    found = ran(gated);
+    if (same) {
+      const differ = [...new Set(found).symmetricDifference(new Set(same))];
+      check('what runs behind the gate runs, and nothing else', differ, none);
+      console.log(`     ${gated.length} requests: ${passed} run behind the gateway`);
+      return;
+    }
     const plain = await attack(server.url, server.url, token, 300);
     check('all were sent again', plain.length, gated.length);
     const real = plain.filter(({ expect, executed }) => none(expect) && executed.length > 0);
     const forbidden = real.filter(({ executed }) => executed.some(({ target }) => target.startsWith('forbidden_')));
-    const passed = gated.filter(({ executed }) => executed.length > 0).length;
     console.log(`     ${gated.length} requests: ${passed} run behind the gate; of those it refuses, ${real.length} run `
       + `without it, ${forbidden.length} of them a forbidden tool`);
   });
   gate.stop();
   server.stop();
   issuer.stop();
+  return found;
 }
 
 export async function attacks() {
-  for (const server of SERVERS) await run(...server);
+  for (const server of SERVERS) {
+    const found = await run(gateBefore, '', server);
+    await run(gatewayBefore, 'gateway, ', server, found);
+  }
 }

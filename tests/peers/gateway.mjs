@@ -1,6 +1,7 @@
 // The program of examples/gateway, started for a test with a file of its own.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { createInterface } from 'node:readline';
 
 const running = new Set();
@@ -32,4 +33,13 @@ export async function startGateway(program, folder, settings, files = {}) {
     return { url, text, records, log: () => readFileSync(path('log.txt'), 'utf8'), stop: () => child.kill() };
   }
   throw new Error(`the gateway did not start: ${readFileSync(path('log.txt'), 'utf8')}`);
+}
+
+/** One that the kernel just gave: nobody else will get it soon. */
+export async function freeAddress() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.on('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return `127.0.0.1:${port}`;
 }

@@ -4,12 +4,11 @@
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check, group } from './check.mjs';
 import { PROGRAM, report } from './gate.mjs';
-import { startGateway } from './gateway.mjs';
+import { freeAddress, startGateway } from './gateway.mjs';
 import { startProvider } from './provider.mjs';
 
 const { PEERS_GATEWAY, PEERS_MATRIX, PEERS_MATRIX_POLICY, PEERS_PYTHON, PEERS_RECORDS } = process.env;
@@ -58,15 +57,6 @@ async function start([program, ...args]) {
     return { url, seen, stop: () => child.kill() };
   }
   throw new Error(`${program} did not start`);
-}
-
-/** One that the kernel just gave: nobody else will get it soon. */
-async function freeAddress() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.on('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
 }
 
 /** What servers on pipes have seen. */
