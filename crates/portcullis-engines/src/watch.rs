@@ -4,13 +4,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use portcullis_core::{Clock, TargetKind, Text};
-use portcullis_rbac::{Answer, Authorizer, Query, Standing, Together};
-use tokio::time::{MissedTickBehavior, interval};
+use portcullis_rbac::{
+    Answer, Authorizer, Kept, KeptEvent, KeptFile, KeptStatus, Query, Standing, Together,
+};
 
 use crate::ConfigError;
 
@@ -33,16 +33,7 @@ const MAX_FILE: u64 = 16 << 20;
 /// # }
 /// ```
 #[must_use = "nothing is read until `load`"]
-pub struct WatchedFile<A> {
-    path: PathBuf,
-    every: Duration,
-    clock: Clock,
-    build: Box<Build<A>>,
-    tell: Option<Box<Tell>>,
-}
-
-type Build<A> = dyn Fn(&str) -> Result<A, ConfigError> + Send + Sync;
-type Tell = dyn Fn(&WatchedEvent<'_>) + Send + Sync;
+pub struct WatchedFile<A>(KeptFile<A, ConfigError>);
 
 /// What happens to policies in force.
 #[derive(Debug)]
@@ -70,33 +61,32 @@ impl<A: Authorizer> WatchedFile<A> {
         path: impl Into<PathBuf>,
         build: impl Fn(&str) -> Result<A, ConfigError> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            path: path.into(),
-            every: Duration::from_secs(2),
-            clock: Clock::system(),
-            build: Box::new(build),
-            tell: None,
-        }
+        Self(KeptFile::new(path, read, build))
     }
 
     /// Reads the file this often; every 2 seconds by default. Another text counts when it has been the
     /// same for two looks, so that a file in the midst of being written is not used.
-    pub fn every(mut self, every: Duration) -> Self {
-        self.every = every.max(Duration::from_millis(1));
-        self
+    pub fn every(self, every: Duration) -> Self {
+        Self(self.0.every(every))
     }
 
     /// Calls `tell` after each change and each failure, on the thread that read the file. It may ask
     /// for the [`status`](Watched::status), and must not call [`reload`](Watched::reload).
-    pub fn on_event(mut self, tell: impl Fn(&WatchedEvent<'_>) + Send + Sync + 'static) -> Self {
-        self.tell = Some(Box::new(tell));
-        self
+    pub fn on_event(self, tell: impl Fn(&WatchedEvent<'_>) + Send + Sync + 'static) -> Self {
+        Self(self.0.on_event(move |event| match event {
+            KeptEvent::Changed { from, to } => {
+                tell(&WatchedEvent::Changed { from: &from.version(), to: &to.version() });
+            }
+            KeptEvent::Failed { error, in_force } => {
+                tell(&WatchedEvent::Failed { error, in_force: &in_force.version() });
+            }
+            _ => {}
+        }))
     }
 
     /// Takes the time from `clock`, for [`WatchedStatus`].
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
+    pub fn clock(self, clock: Clock) -> Self {
+        Self(self.0.clock(clock))
     }
 
     /// Reads the file for the first time.
@@ -105,25 +95,13 @@ impl<A: Authorizer> WatchedFile<A> {
     /// When it cannot be read, is not UTF-8 or too large, and as `build` says: a gate whose policies
     /// cannot be used does not start.
     pub fn load(self) -> Result<Watched<A>, ConfigError> {
-        let text = read(&self.path).map_err(|error| self.unread(&error))?;
-        let current = (self.build)(&text)?;
-        let state = State { loaded_at: self.clock.unix(), loads: 1, failures: 0, failing: None };
-        Ok(Watched(Arc::new(Inner {
-            current: ArcSwap::from_pointee(current),
-            seen: Mutex::new(Seen { settled: text, pending: None, unread: false }),
-            state: Mutex::new(state),
-            file: self,
-        })))
-    }
-
-    fn unread(&self, error: &io::Error) -> ConfigError {
-        ConfigError::new(format!("{} cannot be read: {error}", self.path.display()))
+        self.0.load().map(Watched)
     }
 }
 
 impl<A> fmt::Debug for WatchedFile<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WatchedFile").field("path", &self.path).finish_non_exhaustive()
+        f.debug_tuple("WatchedFile").field(&self.0).finish()
     }
 }
 
@@ -132,32 +110,7 @@ impl<A> fmt::Debug for WatchedFile<A> {
 ///
 /// Clones share it. New policies are read and checked aside, and then put in force for all requests at
 /// once: none is decided by two (R-220).
-pub struct Watched<A>(Arc<Inner<A>>);
-
-struct Inner<A> {
-    current: ArcSwap<A>,
-    /// Held while the file is read, so that versions come into force in the order of the file's.
-    seen: Mutex<Seen>,
-    /// Held for a moment only: a listener may ask for the status.
-    state: Mutex<State>,
-    file: WatchedFile<A>,
-}
-
-struct Seen {
-    /// The text that was last used, or found to be of no use.
-    settled: String,
-    /// The text at the last look, where that was another one.
-    pending: Option<String>,
-    /// Whether the last look found nothing to read.
-    unread: bool,
-}
-
-struct State {
-    loaded_at: Duration,
-    loads: u64,
-    failures: u64,
-    failing: Option<(Duration, String)>,
-}
+pub struct Watched<A>(Kept<A, ConfigError>);
 
 /// How it stands with a file of policies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -178,19 +131,14 @@ impl<A: Authorizer> Watched<A> {
     /// What is in force.
     #[must_use]
     pub fn current(&self) -> Arc<A> {
-        self.0.current.load_full()
+        self.0.current()
     }
 
     /// How it stands.
     #[must_use]
     pub fn status(&self) -> WatchedStatus {
-        let state = locked(&self.0.state);
-        WatchedStatus {
-            version: self.version(),
-            loaded_at: state.loaded_at,
-            loads: state.loads,
-            failing: state.failing.clone(),
-        }
+        let KeptStatus { loaded_at, loads, failing, .. } = self.0.status();
+        WatchedStatus { version: self.version(), loaded_at, loads, failing }
     }
 
     /// Reads the file now, and says whether other policies are in force. It blocks while it reads; for
@@ -199,14 +147,7 @@ impl<A: Authorizer> Watched<A> {
     /// # Errors
     /// As [`WatchedFile::load`]; what was in force stays so.
     pub fn reload(&self) -> Result<bool, ConfigError> {
-        let mut seen = locked(&self.0.seen);
-        match read(&self.0.file.path) {
-            Ok(text) => self.0.settle(&mut seen, text),
-            Err(error) => {
-                seen.unread = true;
-                Err(self.0.failed(self.0.file.unread(&error)))
-            }
-        }
+        self.0.reload()
     }
 
     /// Watches the file until every other clone of this is gone. Spawn it on a `tokio` runtime with
@@ -215,157 +156,65 @@ impl<A: Authorizer> Watched<A> {
     /// The file is read again and again, not waited for: that finds renamed files, the symbolic links
     /// that Kubernetes swaps, and files on a network alike.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static + use<A> {
-        watch(Arc::downgrade(&self.0), self.0.file.every)
+        self.0.watch()
     }
 }
 
-async fn watch<A: Authorizer>(file: Weak<Inner<A>>, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(file) = file.upgrade() else { return };
-        // A panic would be a listener's; the file stays watched.
-        let _ = tokio::task::spawn_blocking(move || file.look()).await;
-    }
-}
-
-impl<A: Authorizer> Inner<A> {
-    /// Uses the text of the file if it is another one and stands still.
-    fn look(&self) {
-        let mut seen = locked(&self.seen);
-        match read(&self.file.path) {
-            Err(error) => {
-                seen.pending = None;
-                seen.unread = true;
-                let _told = self.failed(self.file.unread(&error));
-            }
-            Ok(text) if text == seen.settled => {
-                seen.pending = None;
-                if seen.unread {
-                    // It is back, or it is as bad as it was.
-                    let _told = self.settle(&mut seen, text);
-                }
-            }
-            Ok(text) if seen.pending.as_ref() == Some(&text) => {
-                let _told = self.settle(&mut seen, text);
-            }
-            Ok(text) => seen.pending = Some(text),
-        }
-    }
-
-    /// Puts in force what `text` says, if it can be used and is something else.
-    fn settle(&self, seen: &mut Seen, text: String) -> Result<bool, ConfigError> {
-        let built = (self.file.build)(&text);
-        *seen = Seen { settled: text, pending: None, unread: false };
-        let next = built.map_err(|error| self.failed(error))?;
-        if locked(&self.state).failing.take().is_some() {
-            tracing::info!(file = %self.file.path.display(), "the policy file can be used again");
-        }
-        let (from, to) = (self.current.load().version(), next.version());
-        if from == to {
-            return Ok(false);
-        }
-        self.current.store(Arc::new(next));
-        {
-            let mut state = locked(&self.state);
-            state.loaded_at = self.file.clock.unix();
-            state.loads += 1;
-        }
-        let path = self.file.path.display();
-        tracing::info!(file = %path, %from, %to, "other policies are in force");
-        if let Some(tell) = &self.file.tell {
-            tell(&WatchedEvent::Changed { from: &from, to: &to });
-        }
-        Ok(true)
-    }
-
-    /// Tells about an error once, and hands it back.
-    fn failed(&self, error: ConfigError) -> ConfigError {
-        let message = error.to_string();
-        {
-            let mut state = locked(&self.state);
-            let since = match &state.failing {
-                Some((_, known)) if *known == message => return error,
-                Some((since, _)) => *since,
-                None => self.file.clock.unix(),
-            };
-            state.failing = Some((since, message));
-            state.failures += 1;
-        }
-        let in_force = self.current.load().version();
-        let path = self.file.path.display();
-        tracing::error!(file = %path, %error, %in_force, "the policy file cannot be used; what was in force stays so");
-        if let Some(tell) = &self.file.tell {
-            tell(&WatchedEvent::Failed { error: &error, in_force: &in_force });
-        }
-        error
-    }
-}
-
-fn read(path: &Path) -> io::Result<String> {
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let unread =
+        |error: io::Error| ConfigError::new(format!("{} cannot be read: {error}", path.display()));
     let mut text = String::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    let file = File::open(path).map_err(unread)?;
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(unread)?;
     if text.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is larger than 16 MiB"));
+        return Err(unread(io::Error::other("it is larger than 16 MiB")));
     }
     Ok(text)
-}
-
-/// What a listener's panic leaves behind is consistent.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<A: Authorizer> Authorizer for Watched<A> {
     type Later = A::Later;
 
     fn authorize(&self, query: &Query<'_>) -> Answer<A::Later> {
-        self.0.current.load().authorize(query)
+        self.0.authorize(query)
     }
 
     fn authorize_list(&self, queries: &[Query<'_>]) -> Together {
-        self.0.current.load().authorize_list(queries)
+        self.0.authorize_list(queries)
     }
 
     fn version(&self) -> Text {
-        self.0.current.load().version()
+        self.0.version()
     }
 
     fn wants_hints(&self) -> bool {
-        self.0.current.load().wants_hints()
+        self.0.wants_hints()
     }
 
     fn offers(&self, query: &Query<'_>, kind: TargetKind) -> bool {
-        self.0.current.load().offers(query, kind)
+        self.0.offers(query, kind)
     }
 
     fn decides_tasks(&self) -> bool {
-        self.0.current.load().decides_tasks()
+        self.0.decides_tasks()
     }
 
     fn standing(&self) -> Standing {
-        let mut standing = self.0.current.load().standing();
-        let state = locked(&self.0.state);
-        standing.loaded_at = Some(state.loaded_at);
-        standing.loads = state.loads;
-        standing.failures = state.failures;
-        standing.failing = state.failing.as_ref().map(|(since, _)| *since);
-        standing
+        self.0.standing()
     }
 }
 
 // By hand: clones share it, whatever the authorizer is.
 impl<A> Clone for Watched<A> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
 impl<A: Authorizer> fmt::Debug for Watched<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watched")
-            .field("path", &self.0.file.path)
+            .field("path", &self.0.path())
             .field("version", &self.version())
             .finish_non_exhaustive()
     }

@@ -256,6 +256,8 @@ mod grantable;
 mod index;
 mod intern;
 mod judge;
+#[cfg(feature = "reload")]
+mod kept;
 mod kind;
 mod layer;
 mod name;
@@ -294,6 +296,8 @@ pub use error::ConfigError;
 pub use explain::{ConditionReport, Explanation, RoleHeld, RuleOutcome, RuleReport};
 pub use future::ResponseFuture;
 pub use grantable::{Grantable, Later};
+#[cfg(feature = "reload")]
+pub use kept::{Kept, KeptEvent, KeptFile, KeptStatus};
 pub use layer::RbacLayer;
 pub use outline::{Outline, RoleOutline, RuleOutline};
 pub use policy::Policy;

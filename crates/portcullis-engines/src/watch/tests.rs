@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use portcullis_core::ManualClock;
 use portcullis_rbac::{Decision, Never};
@@ -29,6 +30,10 @@ impl Authorizer for Simple {
     fn offers(&self, _: &Query<'_>, kind: TargetKind) -> bool {
         self.0 == "hints" && kind == TargetKind::Tool
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
 }
 
 /// A file, and the policies that it holds.
@@ -202,7 +207,7 @@ async fn looking_without_a_pause_is_not_possible() {
     fs::write(&path, "one").unwrap();
     let build = |text: &str| Ok(Simple(text.into()));
     let watched = WatchedFile::new(&path, build).every(Duration::ZERO).load().unwrap();
-    assert_eq!(watched.0.file.every, Duration::from_millis(1));
+    assert_eq!(watched.0.every(), Duration::from_millis(1));
     let watching = tokio::spawn(watched.watch());
     drop(watched);
     watching.await.unwrap();

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 
 use portcullis_core::{Caller, Method, Principal, TargetKind, Version};
@@ -201,21 +202,6 @@ fn a_failure_is_as_old_as_its_first_error() {
     fs::remove_file(&path).unwrap();
     assert!(loaded.reload().is_err());
     assert_eq!(since(), Some(1_005), "a new failure");
-}
-
-/// What was written a moment ago may be written still, in a way that no later look can tell.
-#[test]
-fn a_file_that_is_new_is_read_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("policy.yaml");
-    fs::write(&path, policy("a")).unwrap();
-    let written = fs::metadata(&path).unwrap().modified().unwrap();
-    let written = written.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    for (later, known) in [(0, false), (1, false), (4, true)] {
-        let (clock, _hand) = Clock::manual(written + later);
-        let loaded = PolicyFile::new(&path).clock(clock).load().unwrap();
-        assert_eq!(locked(&loaded.0.seen).settled.is_some(), known, "{later}");
-    }
 }
 
 #[test]
