@@ -151,6 +151,8 @@ pub use portcullis_proxy as proxy;
 pub use portcullis_rbac as rbac;
 #[cfg(feature = "roster")]
 pub use portcullis_roster as roster;
+#[cfg(feature = "settings")]
+pub use portcullis_settings as settings;
 #[cfg(feature = "telemetry")]
 pub use portcullis_telemetry as telemetry;
 

@@ -3,22 +3,23 @@
 use std::fmt::Write as _;
 
 use portcullis::rbac::{Outline, RuleOutline};
+use portcullis::settings::{Identity, Listener, Problem, Sources, socket_address};
 use portcullis::{AuditLayer, Policy, SessionKeys};
 
-use crate::config::{Authentication, Identity, Issuer, Listener, Secret, Sink, Upstream};
+use crate::config::{Authentication, Config, File, Upstream};
 use crate::plan::Plan;
-use crate::read::{File, Problem};
-use crate::{audit, gate, listen, local};
+use crate::{audit, gate, local};
 
 /// Builds everything as a start would, but takes no port, opens no audit sink and asks nobody on the network.
 pub fn check(file: &File) -> Result<String, Problem> {
-    listen::check(file)?;
-    local::check(file)?;
-    audit::check(file)?;
+    let config = file.config();
+    let sources = file.sources(&config.secrets);
+    places(config, &sources)?;
+    audit::check(config, &sources)?;
     let mut told = Told::default();
-    let (mut taken, plans) = (Vec::new(), Plan::all(file)?);
+    let (mut taken, plans) = (Vec::new(), Plan::all(config)?);
     for plan in &plans {
-        let draft = gate::draft(plan, &AuditLayer::danger_off(), SessionKeys::random());
+        let draft = gate::draft(plan, &sources, &AuditLayer::danger_off(), SessionKeys::random());
         let draft = draft.map_err(|problem| {
             problem.at(&plan.server).about(format_args!("server {}", plan.name))
         })?;
@@ -30,8 +31,22 @@ pub fn check(file: &File) -> Result<String, Problem> {
         }
         told.server(plan, &draft.policy.current());
     }
-    told.gateway(file);
+    told.gateway(config);
     Ok(told.finish())
+}
+
+/// Whether there is somewhere to listen, and nobody is let in there who should not be.
+pub fn places(config: &Config, sources: &Sources) -> Result<(), Problem> {
+    if config.listen.is_empty() {
+        return Err(Problem::new("there is nowhere to listen"));
+    }
+    for place in &config.listen {
+        place.check(sources).map_err(|problem| problem.at(place))?;
+    }
+    if let Some(address) = &config.admin {
+        socket_address(address)?;
+    }
+    local::check(config)
 }
 
 #[derive(Default)]
@@ -57,7 +72,6 @@ impl Told {
         self.sign_in(plan);
         self.policy(policy);
         match plan.identity.as_deref() {
-            None | Some(Identity::None) => self.line("it learns", "nothing of who is calling"),
             Some(Identity::Signed(signed)) => {
                 let audience = signed.audience.as_ref().unwrap_or(&plan.resource);
                 let text = format!("who is calling, in a header signed for {audience}");
@@ -67,6 +81,7 @@ impl Told {
                 self.line("it learns", "who is calling, in plain headers: whoever else reaches it");
                 self.line("", "can say that they are anybody");
             }
+            _ => self.line("it learns", "nothing of who is calling"),
         }
         if let Some(calls) = plan.limits.as_ref().and_then(|limits| limits.calls_per_minute) {
             self.line("at most", format!("{calls} calls of one caller in a minute"));
@@ -117,7 +132,7 @@ impl Told {
                 for issuer in &tokens.issuers {
                     let mut audiences = vec![plan.resource.clone()];
                     audiences.extend(issuer.audiences.clone());
-                    let text = format!("with tokens of {}", named(issuer));
+                    let text = format!("with tokens of {}", **issuer);
                     self.line("people enter", text);
                     self.line("", format!("that are for {}", audiences.join(" or ")));
                     for (claim, values) in &issuer.require_claims {
@@ -129,10 +144,7 @@ impl Told {
                 }
             }
             Authentication::Sidecar(sidecar) => {
-                let peers: Vec<&str> = sidecar.trusted_peers.iter().map(|it| it.as_str()).collect();
-                let text =
-                    format!("as {} says in headers, from {}", sidecar.issuer, peers.join(", "));
-                self.line("people enter", text);
+                self.line("people enter", format!("as {sidecar}"));
                 if sidecar.shared_secret.is_some() {
                     self.line("", "if it sends the shared secret");
                 }
@@ -160,25 +172,17 @@ impl Told {
         }
     }
 
-    fn gateway(&mut self, file: &File) {
-        let config = &file.config;
+    fn gateway(&mut self, config: &Config) {
         self.text.push_str("the gateway\n");
         for listener in &config.listen {
-            match &**listener {
-                Listener::Http(address) => {
-                    let address = address.as_str();
-                    self.line("listens on", format!("{address}, without TLS"));
-                    let local = |it: std::net::SocketAddr| it.ip().is_loopback();
-                    if !address.parse().is_ok_and(local) {
-                        self.danger(format!(
-                            "{address} is without TLS: put something before it that has it"
-                        ));
-                    }
-                }
-                Listener::Tls(tls) => {
-                    self.line("listens on", format!("{}, with TLS", tls.address.as_str()));
-                }
-                Listener::Unix(unix) => self.line("listens on", unix.path.display()),
+            self.line("listens on", &**listener);
+            if let Listener::Http(address) = &**listener
+                && !listener.is_local().unwrap_or(false)
+            {
+                let address = address.as_str();
+                self.danger(format!(
+                    "{address} is without TLS: put something before it that has it"
+                ));
             }
         }
         if let Some(admin) = &config.admin {
@@ -188,7 +192,7 @@ impl Told {
             None => self.line("records go to", "standard error"),
             Some(audit) => {
                 for sink in &audit.sinks {
-                    self.line("records go to", place(sink));
+                    self.line("records go to", &**sink);
                 }
                 if audit.danger_fail_open {
                     self.danger("calls run although they cannot be recorded");
@@ -196,11 +200,7 @@ impl Told {
             }
         }
         for (name, secret) in &config.secrets {
-            let place = match secret {
-                Secret::Env(variable) => format!("the variable {variable}"),
-                Secret::File(path) => format!("the file {}", path.display()),
-            };
-            self.line("secret", format!("{name}, from {place}"));
+            self.line("secret", format!("{name}, from {secret}"));
         }
     }
 
@@ -212,17 +212,6 @@ impl Told {
             }
         }
         self.text
-    }
-}
-
-fn named(issuer: &Issuer) -> String {
-    let settings = issuer.settings.iter();
-    let settings: Vec<_> =
-        settings.map(|(name, values)| format!("{name} {}", values.0.join(", "))).collect();
-    match (&issuer.profile, &issuer.issuer) {
-        (Some(profile), _) if settings.is_empty() => profile.clone(),
-        (Some(profile), _) => format!("{profile} ({})", settings.join("; ")),
-        (None, issuer) => issuer.clone().unwrap_or_default(),
     }
 }
 
@@ -246,20 +235,6 @@ fn sentence(rule: &RuleOutline) -> String {
         let _ = write!(text, ", where {}", rule.conditions.join(" and "));
     }
     format!("{text} ({})", rule.id)
-}
-
-fn place(sink: &Sink) -> String {
-    match sink {
-        Sink::Tracing => "standard error".into(),
-        Sink::File(file) => {
-            let signed = if file.signing_key.is_some() { "chained and signed" } else { "chained" };
-            format!("{}, {signed}", file.path.display())
-        }
-        Sink::Syslog(syslog) => format!("syslog at {}", syslog.host),
-        Sink::Http(collector) | Sink::Otlp(collector) => collector.url.clone(),
-        Sink::Sqlite(path) => format!("the database {}", path.display()),
-        Sink::Postgres(_) => "a PostgreSQL database".into(),
-    }
 }
 
 /// Policies are written by many: no control character of theirs reaches the terminal.

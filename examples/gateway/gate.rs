@@ -1,29 +1,24 @@
 //! From a plan to a gate before its server.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use portcullis::core::ClientCertificate;
-use portcullis::forwarded::{ForwardedBuilder, Peer, Profile as Family};
 use portcullis::rbac::{PolicyFile, Reloading};
+use portcullis::settings::{Problem, Sources};
 use portcullis::telemetry::Telemetry;
-use portcullis::{
-    AuditLayer, ClaimRule, ClientAuth, Introspection, Issuer, JwkSet, Portcullis, PortcullisLayer,
-    Profile, Rate, RateLimits, SessionKeys, policy_events,
-};
+use portcullis::{AuditLayer, Issuer, Portcullis, PortcullisLayer, SessionKeys, policy_events};
 use portcullis_serve::{Remote, RequestBody};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
 
 use crate::behind::{self, Behind, End};
-use crate::config::{self, Authentication, SidecarProfile};
+use crate::config::Authentication;
 use crate::local;
 use crate::plan::Plan;
-use crate::read::{At, Problem};
 
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// What answers at a server's paths.
@@ -43,12 +38,18 @@ pub struct Draft {
 }
 
 /// Builds the gate of a plan. Asks nobody on the network.
-pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<Draft, Problem> {
+pub fn draft(
+    plan: &Plan,
+    sources: &Sources,
+    audit: &AuditLayer,
+    sessions: SessionKeys,
+) -> Result<Draft, Problem> {
     let audit = audit
         .for_resource(&plan.resource)
         .and_then(|audit| audit.for_server(&plan.name))
         .map_err(|error| Problem::of(&error))?;
-    let policy = PolicyFile::new(&*plan.policy).on_event(policy_events(audit.log())).load();
+    let policy =
+        PolicyFile::new(sources.path(&plan.policy)).on_event(policy_events(audit.log())).load();
     let policy = policy.map_err(|error| Problem::of(&error).at(&plan.policy))?;
     let metadata = plan.server.resource_metadata.clone();
     let servers = match &*plan.authentication {
@@ -85,17 +86,16 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         builder = builder.allow_origin(String::clone(origin));
     }
     if let Some(limits) = &plan.limits {
-        builder = builder.limits(bounds(limits));
-        if let Some(calls) = limits.calls_per_minute {
-            let rate = Rate::per_minute(calls).map_err(|e| Problem::of(&e).at(limits))?;
-            builder = builder.rate_limits(RateLimits::new().per_principal(rate));
+        builder = builder.limits(limits.bounds());
+        if let Some(rates) = limits.rates().map_err(|problem| problem.at(limits))? {
+            builder = builder.rate_limits(rates);
         }
     }
-    let Behind { service, keys, end } = Behind::of(plan)?;
+    let Behind { service, keys, end } = Behind::of(plan, sources)?;
     let name = plan.name.clone();
 
     if let Authentication::Sidecar(sidecar) = &*plan.authentication {
-        let sidecar = believed(plan, sidecar)?;
+        let sidecar = sidecar.build(sources)?;
         let gate = builder.forwarded(sidecar).build().map_err(|error| Problem::of(&error))?;
         let paths = paths(&gate);
         let enter = Box::new(move |telemetry: &Telemetry| {
@@ -104,7 +104,7 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
         });
         return Ok(Draft { policy, paths, keys, end, enter });
     }
-    let mut issuers = issuers(plan)?.into_iter();
+    let mut issuers = issuers(plan, sources)?.into_iter();
     let first = issuers
         .next()
         .ok_or_else(|| Problem::new("there are no issuers").at(&plan.authentication))?;
@@ -128,12 +128,12 @@ pub fn draft(plan: &Plan, audit: &AuditLayer, sessions: SessionKeys) -> Result<D
 }
 
 /// Who may issue tokens for the server.
-fn issuers(plan: &Plan) -> Result<Vec<Issuer>, Problem> {
+fn issuers(plan: &Plan, sources: &Sources) -> Result<Vec<Issuer>, Problem> {
     match &*plan.authentication {
         Authentication::Tokens(tokens) => tokens
             .issuers
             .iter()
-            .map(|settings| issuer(plan, settings).map_err(|problem| problem.at(settings)))
+            .map(|issuer| issuer.build(sources).map_err(|problem| problem.at(issuer)))
             .collect(),
         Authentication::DangerDevelopment(development) => {
             let url = local::issuer_url(&development.address)?;
@@ -141,119 +141,6 @@ fn issuers(plan: &Plan) -> Result<Vec<Issuer>, Problem> {
         }
         Authentication::Sidecar(_) => Ok(Vec::new()),
     }
-}
-
-fn issuer(plan: &Plan, settings: &At<config::Issuer>) -> Result<Issuer, Problem> {
-    let config::Issuer { claims, .. } = &**settings;
-    let fault = |error: portcullis::jwt::ConfigError| Problem::of(&error);
-    let mut issuer = match (&settings.profile, &settings.issuer) {
-        (Some(name), None) => {
-            let mut profile = Profile::named(name).map_err(fault)?;
-            for (setting, values) in &settings.settings {
-                for value in &values.0 {
-                    profile = profile.set(setting, value).map_err(fault)?;
-                }
-            }
-            profile.issuer().map_err(fault)?
-        }
-        (None, Some(url)) if settings.settings.is_empty() => {
-            let issuer = Issuer::new(url);
-            let found = settings.jwks_url.is_some() || settings.jwks_file.is_some();
-            if found { issuer } else { issuer.discover() }
-        }
-        (None, Some(_)) => return Err(Problem::new("`settings` are those of a `profile`")),
-        _ => return Err(Problem::new("either a `profile` or an `issuer` is needed, and not both")),
-    };
-    if let Some(url) = &settings.jwks_url {
-        issuer = issuer.jwks_url(url);
-    }
-    if let Some(path) = &settings.jwks_file {
-        let keys = JwkSet::from_json(plan.file(path)).map_err(|it| fault(it).at(path))?;
-        issuer = issuer.keys(keys);
-    }
-    if settings.internal {
-        issuer = issuer.internal();
-    }
-    issuer = settings.audiences.iter().fold(issuer, |issuer, audience| issuer.audience(audience));
-    if let Some(claim) = &claims.scopes {
-        issuer = issuer.scope_claim(claim);
-    }
-    if let Some(claim) = &claims.groups {
-        issuer = issuer.groups_claim(claim);
-    }
-    if let Some(claim) = &claims.roles {
-        issuer = issuer.roles_claim(claim);
-    }
-    if let Some(claim) = &claims.tenant {
-        issuer = issuer.tenant_claim(claim);
-    }
-    for (claim, values) in &settings.require_claims {
-        issuer =
-            issuer.require_claim(ClaimRule::one_of(claim, values.0.iter().map(String::as_str)));
-    }
-    if !settings.accept_jwt_typ.is_empty() {
-        issuer = issuer.accept_jwt_typ(&settings.accept_jwt_typ);
-    }
-    if let Some(asked) = &settings.introspection {
-        let secret = plan.secret(&asked.client_secret);
-        let mut ask = Introspection::new(ClientAuth::secret_basic(&asked.client_id, secret));
-        if let Some(url) = &asked.endpoint {
-            ask = ask.endpoint(url);
-        }
-        issuer = issuer.introspection(if asked.jwts { ask.jwts() } else { ask });
-    }
-    Ok(issuer)
-}
-
-/// Whom to believe about who is calling.
-fn believed(
-    plan: &Plan,
-    settings: &config::Sidecar,
-) -> Result<impl FnOnce(ForwardedBuilder) -> ForwardedBuilder + use<>, Problem> {
-    let family = match settings.profile {
-        SidecarProfile::Oauth2Proxy => Family::oauth2_proxy(),
-        SidecarProfile::ForwardedUser => Family::forwarded_user(),
-        SidecarProfile::Vouch => Family::vouch(),
-        SidecarProfile::ApacheOpenidc => Family::apache_openidc(),
-        SidecarProfile::ApacheMellon => Family::apache_mellon(),
-        SidecarProfile::RemoteUser => Family::remote_user(),
-        SidecarProfile::Authentik => Family::authentik(),
-        SidecarProfile::Envoy => Family::envoy(),
-    };
-    let peer = |text: &At<String>| match (text.as_str(), text.parse::<IpAddr>()) {
-        ("unix", _) => Ok(Peer::unix_socket()),
-        (_, Ok(address)) => Ok(Peer::address(address)),
-        (network, Err(_)) => Peer::network(network).map_err(|e| Problem::of(&e).at(text)),
-    };
-    let peers = settings.trusted_peers.iter().map(peer).collect::<Result<Vec<_>, _>>()?;
-    let issuer = settings.issuer.clone();
-    let secret = settings.shared_secret.as_ref();
-    let secret = secret.map(|it| (it.header.clone(), plan.secret(&it.secret).to_owned()));
-    Ok(move |builder: ForwardedBuilder| {
-        let builder = builder.profile(family).issuer(issuer).peer(crate::listen::peer);
-        let builder = peers.into_iter().fold(builder, ForwardedBuilder::trust);
-        match secret {
-            Some((header, secret)) => builder.shared_secret(&header, secret),
-            None => builder,
-        }
-    })
-}
-
-fn bounds(limits: &config::Limits) -> portcullis::Limits {
-    let mut bounds = portcullis::Limits::new();
-    if let Some(bytes) = limits.body_bytes {
-        bounds = bounds.body(bytes);
-    }
-    if let Some(bytes) = limits.response_bytes {
-        bounds = bounds.response(bytes);
-    }
-    if let Some(calls) = limits.calls_in_flight {
-        bounds = bounds.calls_in_flight(calls);
-    }
-    if let Some(streams) = limits.open_streams {
-        bounds = bounds.open_streams(streams);
-    }
-    bounds
 }
 
 fn paths<C>(gate: &PortcullisLayer<Reloading, C>) -> Vec<String> {

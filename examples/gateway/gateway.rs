@@ -8,17 +8,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use portcullis::audit::{Event, EventKind};
+use portcullis::settings::{Problem, Sources};
 use portcullis::telemetry::Telemetry;
 use portcullis::{AuditLayer, SessionKeys};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::behind::End;
-use crate::config::{Authentication, Config};
+use crate::config::{Authentication, Config, File};
 use crate::gate::{self, Gated};
 use crate::local::{self, Issuers};
 use crate::plan::Plan;
-use crate::read::{File, Problem};
 use crate::routes::{Routes, Stage};
 
 /// The running gateway.
@@ -43,6 +43,7 @@ struct State {
 /// A gate in force.
 struct Running {
     plan: Plan,
+    sources: Sources,
     gated: Gated,
     paths: Vec<String>,
     keys: Option<Bytes>,
@@ -54,21 +55,21 @@ struct Running {
 
 impl Gateway {
     /// Puts the file in force.
-    pub async fn start(file: File, audit: AuditLayer) -> Result<Self, Problem> {
+    pub async fn start(file: &File, audit: AuditLayer) -> Result<Self, Problem> {
         let gateway = Self {
-            path: file.path.clone(),
-            grace: Duration::from_secs(file.config.grace_seconds.unwrap_or(30)),
+            path: file.path().to_owned(),
+            grace: Duration::from_secs(file.config().grace_seconds.unwrap_or(30)),
             routes: ArcSwap::default(),
             audit,
             telemetry: Telemetry::new(),
             state: Mutex::new(State {
-                started: file.config.clone(),
+                started: file.config().clone(),
                 gates: BTreeMap::new(),
                 sessions: HashMap::new(),
                 issuers: Issuers::default(),
             }),
         };
-        gateway.apply(&file).await?;
+        gateway.apply(file).await?;
         Ok(gateway)
     }
 
@@ -110,9 +111,9 @@ impl Gateway {
 
     async fn apply(&self, file: &File) -> Result<String, Problem> {
         let state = &mut *self.state.lock().await;
-        unchanged(&state.started, &file.config)?;
+        unchanged(&state.started, file.config())?;
         // Built aside: up to the last `?`, nothing has changed.
-        let plans = Plan::all(file)?;
+        let plans = Plan::all(file.config())?;
         // Before the gates, which fetch their keys at once.
         for plan in &plans {
             if let Authentication::DangerDevelopment(settings) = &*plan.authentication {
@@ -122,18 +123,21 @@ impl Gateway {
         let mut drafts = Vec::new();
         let mut kept = Vec::new();
         for plan in plans {
-            if state.gates.get(&plan.name).is_some_and(|running| running.plan == plan) {
+            let sources = file.sources(&file.config().secrets);
+            let same = |it: &&Running| it.plan == plan && sources.are_as(&it.sources);
+            if state.gates.get(&plan.name).filter(same).is_some() {
                 kept.push(plan.name);
                 continue;
             }
             let keys = state.sessions.entry(plan.name.clone()).or_insert_with(SessionKeys::random);
-            let draft = gate::draft(&plan, &self.audit, keys.clone()).map_err(|problem| {
-                problem.at(&plan.server).about(format_args!("server {}", plan.name))
-            })?;
-            drafts.push((plan, draft));
+            let draft =
+                gate::draft(&plan, &sources, &self.audit, keys.clone()).map_err(|problem| {
+                    problem.at(&plan.server).about(format_args!("server {}", plan.name))
+                })?;
+            drafts.push((plan, sources, draft));
         }
         let of_kept = kept.iter().filter_map(|name| state.gates.get(name)).flat_map(|it| &it.paths);
-        let paths = of_kept.chain(drafts.iter().flat_map(|(_, draft)| &draft.paths));
+        let paths = of_kept.chain(drafts.iter().flat_map(|(.., draft)| &draft.paths));
         let mut taken = Vec::new();
         for path in paths {
             if taken.contains(&path) {
@@ -148,7 +152,7 @@ impl Gateway {
             self.telemetry.forget(&name);
             ended.extend(state.gates.remove(&name));
         }
-        for (plan, draft) in drafts {
+        for (plan, sources, draft) in drafts {
             let mut tasks = JoinSet::new();
             tasks.spawn(draft.policy.watch());
             let running = Running {
@@ -159,6 +163,7 @@ impl Gateway {
                 stage: watch::Sender::new(Stage::Open),
                 _tasks: tasks,
                 plan,
+                sources,
             };
             state.gates.insert(running.plan.name.clone(), running);
         }

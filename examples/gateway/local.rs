@@ -8,11 +8,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use portcullis::proxy::{HttpUpstream, HttpUpstreamBuilder};
+use portcullis::settings::{At, Problem};
 use portcullis_test::{DevIssuer, Person};
 
-use crate::config::{Authentication, Config, Development, Listener};
+use crate::config::{Authentication, Config, Development};
 use crate::notes::Notes;
-use crate::read::{At, File, Problem};
 
 /// The identity providers for development, by address.
 #[derive(Default)]
@@ -80,23 +80,18 @@ fn parse(address: &At<String>) -> Result<SocketAddr, Problem> {
 }
 
 /// Refuses to let strangers in where anybody is whom they say.
-pub fn check(file: &File) -> Result<(), Problem> {
-    let Config { listen, servers, authentication, .. } = &file.config;
+pub fn check(config: &Config) -> Result<(), Problem> {
+    let Config { listen, servers, authentication, .. } = config;
     let shared = authentication.iter();
     let all = servers.values().filter_map(|it| it.authentication.as_ref()).chain(shared);
     if !all.into_iter().any(|it| matches!(**it, Authentication::DangerDevelopment(_))) {
         return Ok(());
     }
-    for listener in listen {
-        let address = match &**listener {
-            Listener::Http(address) => address,
-            Listener::Tls(tls) => &tls.address,
-            Listener::Unix(_) => continue,
-        };
-        if !crate::listen::parse(address)?.ip().is_loopback() {
+    for place in listen {
+        if !place.is_local()? {
             let problem =
                 "danger_development lets anybody in, and so is for loopback addresses only";
-            return Err(Problem::new(problem).at(listener));
+            return Err(Problem::new(problem).at(place));
         }
     }
     Ok(())

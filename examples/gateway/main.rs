@@ -17,12 +17,10 @@ mod check;
 mod config;
 mod gate;
 mod gateway;
-mod listen;
 mod local;
 #[path = "../quickstart/notes.rs"]
 mod notes;
 mod plan;
-mod read;
 mod routes;
 
 use std::io::IsTerminal as _;
@@ -30,12 +28,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use portcullis::settings::{Problem, schema, socket_address};
 use portcullis_serve::{Hangups, RequestBody, Server, Stops, Watched};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use config::{Config, File};
 use gateway::Gateway;
-use read::{File, Problem};
 
 const HELP: &str = "\
 usage: gateway [--config FILE] [--check | --schema]
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
                 continue;
             }
             Some("--schema") => {
-                print!("{}", read::schema());
+                print!("{}", schema::<Config>());
                 return ExitCode::SUCCESS;
             }
             Some("--help" | "-h") => {
@@ -111,24 +110,28 @@ async fn serve(file: File) -> Result<(), Problem> {
     let fault = |error: std::io::Error| Problem::of(&error);
     let mut hangups = Hangups::new().map_err(fault)?;
     let mut stops = Stops::new().map_err(fault)?;
-    listen::check(&file)?;
-    local::check(&file)?;
-    let listeners = listen::all(&file).await?;
-    let audit = audit::open(&file)?;
-    let admin = match &file.config.admin {
+    let config = file.config();
+    let sources = file.sources(&config.secrets);
+    check::places(config, &sources)?;
+    let mut listeners = Vec::new();
+    for place in &config.listen {
+        listeners.push(place.bind(&sources).await.map_err(|problem| problem.at(place))?);
+    }
+    let audit = audit::open(config, &sources)?;
+    let admin = match &config.admin {
         Some(address) => Some(
-            TcpListener::bind(listen::parse(address)?)
+            TcpListener::bind(socket_address(address)?)
                 .await
                 .map_err(|error| Problem::new(format!("cannot listen: {error}")).at(address))?,
         ),
         None => None,
     };
     let mut server = Server::new();
-    if let Some(most) = file.config.max_connections {
+    if let Some(most) = config.max_connections {
         server = server.max_connections(most);
     }
-    let mut watched = Watched::new([file.path.clone()]);
-    let gateway = Arc::new(Gateway::start(file, audit).await?);
+    let mut watched = Watched::new([file.path().to_owned()]);
+    let gateway = Arc::new(Gateway::start(&file, audit).await?);
 
     let mut tasks = JoinSet::new();
     for listener in &listeners {
