@@ -186,6 +186,10 @@ impl Told {
             }
         }
         if let Some(admin) = &config.admin {
+            if !socket_address(admin).is_ok_and(|it| it.ip().is_loopback()) {
+                let admin = admin.as_str();
+                self.danger(format!("{admin} tells everybody who reaches it how the gateway is"));
+            }
             self.line("health", format!("http://{}/ready, /live and /metrics", admin.as_str()));
         }
         match &config.audit {

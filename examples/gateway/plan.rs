@@ -1,9 +1,10 @@
 //! What one server of the file shall be: its own settings, and those that all share. Two plans that are equal make
 //! the same gate, so that a reload keeps the one that is there.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use portcullis::settings::{At, Identity, Limits, Problem};
+use portcullis::settings::{At, Identity, Limits, Listener, Problem};
 
 use crate::config::{Authentication, Config, Server, Upstream};
 
@@ -58,6 +59,12 @@ impl Plan {
             let problem = "the path does not begin with /, or is one of the gateway's own";
             return Err(Problem::new(problem).at(&server.path));
         }
+        if let Upstream::Http(http) = &*server.upstream
+            && leads_here(config, &http.url)
+        {
+            let problem = "the server is the gateway itself, which would ask itself for ever";
+            return Err(Problem::new(problem).at(&server.upstream));
+        }
         let pick = server.authentication.clone().or_else(|| config.authentication.clone());
         let authentication = pick.ok_or_else(|| missing("authentication"))?;
         let policy = server.policy.as_ref().or(config.policy.as_ref());
@@ -86,9 +93,33 @@ impl Plan {
 
 /// Whether this origin is of this machine.
 fn is_loopback(origin: &str) -> bool {
-    let host = origin.parse().ok().and_then(|uri: http::Uri| uri.host().map(str::to_owned));
-    let host = host.as_deref().map(|host| host.trim_matches(['[', ']']));
-    host.is_some_and(|host| {
-        host == "localhost" || host.parse().is_ok_and(|it: std::net::IpAddr| it.is_loopback())
+    host_and_port(origin).is_some_and(|(host, _)| {
+        host == "localhost" || host.parse().is_ok_and(|it: IpAddr| it.is_loopback())
     })
+}
+
+/// Whether a request to this URL comes back to the gateway, as far as its file tells.
+fn leads_here(config: &Config, url: &str) -> bool {
+    let Some((host, port)) = host_and_port(url) else { return false };
+    let address =
+        if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse().ok() };
+    let takes = |listener: &At<Listener>| {
+        let at: Option<SocketAddr> = match &**listener {
+            Listener::Http(at) => at.parse().ok(),
+            Listener::Tls(tls) => tls.address.parse().ok(),
+            _ => None,
+        };
+        at.zip(address).is_some_and(|(at, address): (_, IpAddr)| {
+            let everywhere = at.ip().is_unspecified() && address.is_loopback();
+            at.port() == port && (at.ip() == address || everywhere)
+        })
+    };
+    config.listen.iter().any(takes) || host_and_port(&config.public_url) == Some((host, port))
+}
+
+fn host_and_port(url: &str) -> Option<(String, u16)> {
+    let uri: http::Uri = url.parse().ok()?;
+    let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase();
+    Some((host, uri.port_u16().unwrap_or(port)))
 }

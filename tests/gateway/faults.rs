@@ -69,6 +69,26 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "13:11: server notes: the path does not begin with /, or is one of the gateway's own",
     ),
     (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "http: { url: \"https://MCP.example.com:443/notes\" }",
+        "14:15: server notes: the server is the gateway itself, which would ask itself for ever",
+    ),
+    (
+        "http: 127.0.0.1:0",
+        "http: 127.0.0.1:9",
+        "14:15: server notes: the server is the gateway itself, which would ask itself for ever",
+    ),
+    (
+        "http: 127.0.0.1:0",
+        "http: \"0.0.0.0:9\"",
+        "14:15: server notes: the server is the gateway itself, which would ask itself for ever",
+    ),
+    (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "http: { url: \"https://tools.example.com/${PATH}\" }",
+        "14:15: server notes: the URL of the upstream has characters that no URL has",
+    ),
+    (
         "  notes:\n",
         "  Notes:\n",
         "13:5: server Notes: the name has others than a-z, 0-9 and hyphens",

@@ -49,4 +49,23 @@ mod tests {
             assert!(!shown.contains("hidden"), "{shown}");
         }
     }
+
+    #[test]
+    fn only_visible_text_is_a_secret() {
+        let rows = [
+            ("Bearer hidden", true),
+            ("a", true),
+            ("", false),
+            (" ", false),
+            (" a", false),
+            ("a\n", false),
+            ("a\r\nx: y", false),
+            ("a\tb", false),
+            ("a\0b", false),
+            ("caf\u{e9}", false),
+        ];
+        for (text, good) in rows {
+            assert_eq!(Secret::new(text).header().is_ok(), good, "{text:?}");
+        }
+    }
 }

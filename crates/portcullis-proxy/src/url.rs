@@ -33,6 +33,10 @@ impl Place {
         if url.contains('#') {
             return bad("the URL of the upstream has a fragment");
         }
+        // `http` lets them pass; RFC 3986 does not, and what they mean is mostly a variable that nobody replaces.
+        if url.contains(['{', '}', '|', '\\', '^', '`', '"', '<', '>']) {
+            return bad("the URL of the upstream has characters that no URL has");
+        }
         let Ok(uri) = url.parse::<Uri>() else {
             return bad("the URL of the upstream cannot be read");
         };
@@ -123,6 +127,9 @@ mod tests {
             ("https://notes.internal/#a", None),
             ("ftp://notes.internal/", None),
             ("javascript:alert(1)", None),
+            ("https://notes.internal/${PATH}", None),
+            ("https://notes.internal/a\\b", None),
+            ("https://notes.internal/a|b", None),
             ("notes.internal/mcp", None),
             ("/mcp", None),
             ("", None),

@@ -150,9 +150,13 @@ async fn a_server_that_is_silent_is_a_504() {
         .unwrap()
         .tls(portcullis_proxy::Tls::authorities(made.cert.pem()).unwrap())
         .connect_timeout(Duration::from_millis(50))
+        // Not by the limit for answers.
+        .answer_timeout(Duration::from_secs(3600))
         .build()
         .unwrap();
-    assert_eq!(told(ask(&upstream, call()).await).await, (504, error_of("Upstream timed out")));
+    let asked = tokio::time::timeout(Duration::from_secs(60), ask(&upstream, call()));
+    let answer = asked.await.expect("the limit for connections");
+    assert_eq!(told(answer).await, (504, error_of("Upstream timed out")));
 }
 
 #[tokio::test]
