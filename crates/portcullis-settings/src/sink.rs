@@ -23,7 +23,7 @@ pub enum Sink {
     Syslog(Syslog),
     /// Lines of JSON by HTTPS.
     Http(Collector),
-    /// An OpenTelemetry collector (OTLP over HTTPS).
+    /// An OpenTelemetry collector (OTLP over HTTPS); `/v1/logs` is added to its URL where it is not there.
     Otlp(Collector),
     /// A SQLite database; needs the Cargo feature `audit-sqlite`.
     Sqlite(PathBuf),
@@ -133,7 +133,9 @@ impl Sink {
                 Box::new(builder.build().map_err(fault)?)
             }
             Self::Otlp(collector) => {
-                let mut builder = Otlp::new(&collector.url).trust(tls(&collector.authorities)?);
+                let url = collector.url.trim_end_matches('/');
+                let url = url.strip_suffix("/v1/logs").unwrap_or(url);
+                let mut builder = Otlp::new(url).trust(tls(&collector.authorities)?);
                 if let Some(token) = secret(&collector.bearer_token)? {
                     builder = builder.header("authorization", format!("Bearer {token}"));
                 }
