@@ -23,10 +23,10 @@ use crate::ask::{Connection, HOST, bare, bearer, list, send};
 use crate::rig::{FILE, Folder, Gateway, PATIENCE, Rig};
 
 /// An authority that this test invents.
-struct Authority(Issuer<'static, KeyPair>, String);
+pub struct Authority(Issuer<'static, KeyPair>, String);
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -34,7 +34,12 @@ impl Authority {
         Self(Issuer::new(params, key), pem)
     }
 
-    fn certify(&self, name: &str) -> CertifiedKey<KeyPair> {
+    /// In PEM form.
+    pub fn pem(&self) -> &str {
+        &self.1
+    }
+
+    pub fn certify(&self, name: &str) -> CertifiedKey<KeyPair> {
         let signing_key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let cert = params.signed_by(&signing_key, &self.0).unwrap();

@@ -20,6 +20,7 @@ mod client;
 mod commands;
 mod faults;
 mod identity;
+mod limits;
 mod listeners;
 mod records;
 mod reload;

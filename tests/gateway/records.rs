@@ -1,12 +1,34 @@
 //! Where records go.
 
-use portcullis_test::{FakeMcp, serve};
+use std::sync::Arc;
+
+use portcullis_test::{FakeMcp, Seen, serve};
 use rustix::process::Signal;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::ask::{bearer, call, list, send};
+use crate::listeners::Authority;
 use crate::rig::{FILE, Folder, PATIENCE, Rig};
+
+/// The first request of which this is so.
+async fn arrival(collector: &FakeMcp, said: impl Fn(&Seen) -> bool) -> Seen {
+    let mut count = 1;
+    loop {
+        collector.arrived(count).await;
+        if let Some(seen) = collector.seen().into_iter().find(&said) {
+            return seen;
+        }
+        count = collector.count() + 1;
+    }
+}
 
 #[tokio::test]
 async fn a_collector_gets_the_records_with_the_secret_that_it_wants() {
@@ -20,21 +42,88 @@ async fn a_collector_gets_the_records_with_the_secret_that_it_wants() {
     let file = format!("{file}secrets: {{ collector: {{ file: secret }} }}\n");
     let rig = Rig::with(folder, &file).await;
     assert_eq!(send(rig.address, bearer(list(), &rig.token())).await.status(), 200);
-    let got = async {
-        let said = |seen: &portcullis_test::Seen| {
-            String::from_utf8_lossy(&seen.body).contains("\"decision\":\"allow\"")
-        };
-        let mut count = 1;
-        loop {
-            collector.arrived(count).await;
-            if let Some(seen) = collector.seen().into_iter().find(said) {
-                return seen;
-            }
-            count = collector.count() + 1;
-        }
-    };
-    let seen = timeout(PATIENCE, got).await.expect("the record arrives");
+    let said = |seen: &Seen| String::from_utf8_lossy(&seen.body).contains("\"decision\":\"allow\"");
+    let seen = timeout(PATIENCE, arrival(&collector, said)).await.expect("the record arrives");
     assert_eq!(seen.headers["authorization"], "Bearer open-sesame");
+}
+
+/// A syslog server that has a certificate, and tells the first message that holds `text`.
+async fn syslog(authority: &Authority, text: &'static str) -> (u16, JoinHandle<String>) {
+    let made = authority.certify("127.0.0.1");
+    let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let told = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+        let mut stream = BufReader::new(stream);
+        loop {
+            // Each message after its length (RFC 5425 section 4.3).
+            let mut length = Vec::new();
+            stream.read_until(b' ', &mut length).await.unwrap();
+            let length = String::from_utf8(length).unwrap().trim().parse().unwrap();
+            let mut message = vec![0; length];
+            stream.read_exact(&mut message).await.unwrap();
+            let message = String::from_utf8(message).unwrap();
+            if message.contains(text) {
+                return message;
+            }
+        }
+    });
+    (port, told)
+}
+
+#[tokio::test]
+async fn syslog_and_opentelemetry_get_them_as_well() {
+    const ALLOWED: &str = "\"decision\":\"allow\"";
+    let (authority, folder) = (Authority::new(), Folder::new());
+    folder.write("syslog.pem", authority.pem());
+    folder.write("secret", "open-sesame");
+    let (port, told) = syslog(&authority, ALLOWED).await;
+    let collector = FakeMcp::json("{}");
+    let server = serve(collector.clone()).await;
+    let url = server.url("/v1/logs");
+    let sinks = format!(
+        "{{ syslog: {{ host: 127.0.0.1, port: {port}, authorities: syslog.pem }} }}, \
+         {{ otlp: {{ url: \"{url}\", bearer_token: collector }} }}, "
+    );
+    let file = FILE.replace("sinks: [", &format!("sinks: [{sinks}"));
+    let file = format!("{file}secrets: {{ collector: {{ file: secret }} }}\n");
+    let rig = Rig::with(folder, &file).await;
+    assert_eq!(send(rig.address, bearer(call("read_note"), &rig.token())).await.status(), 200);
+
+    let message = timeout(PATIENCE, told).await.expect("the record arrives").unwrap();
+    assert!(message.starts_with('<') && message.contains(">1 "), "RFC 5424: {message}");
+    assert!(message.contains("\"target\"") || message.contains("read_note"), "{message}");
+    let said = |seen: &Seen| {
+        let body = String::from_utf8_lossy(&seen.body);
+        body.contains("read_note") && body.contains("allow")
+    };
+    let seen = timeout(PATIENCE, arrival(&collector, said)).await.expect("the record arrives");
+    assert_eq!(seen.headers["authorization"], "Bearer open-sesame");
+    assert_eq!(seen.uri.path(), "/v1/logs");
+}
+
+/// With the feature: the calls of a program that ends in order are in its database.
+#[cfg(feature = "audit-sqlite")]
+#[tokio::test]
+async fn a_database_has_them_when_the_program_has_ended() {
+    let file = FILE.replace("{ file: { path: audit.jsonl } }", "{ sqlite: audit.db }");
+    let mut rig = Rig::with(Folder::new(), &file).await;
+    assert_eq!(send(rig.address, bearer(call("read_note"), &rig.token())).await.status(), 200);
+    rig.gateway.signal(Signal::TERM);
+    assert!(rig.gateway.ended().await.success());
+    let bytes = std::fs::read(rig.folder.path("audit.db")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("read_note") && text.contains("\"decision\":\"allow\""));
 }
 
 /// Two servers, one trail: each record of a request says whose it is, by the names of the file, and decisions
