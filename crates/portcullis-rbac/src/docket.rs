@@ -150,7 +150,7 @@ impl Docket {
         message: &McpMessage,
     ) -> Option<Together> {
         let mut queries = Vec::new();
-        self.together.clear();
+        let mut together = VecDeque::new();
         let mut first = self.target;
         for number in self.element.. {
             let Some(element) = element(message, number) else { break };
@@ -165,16 +165,16 @@ impl Docket {
                 let Some(query) = query(asker, request, target, as_task) else { continue };
                 let query = seen.complete(authorizer, query);
                 if let Answer::Later(_) = authorizer.authorize(&query) {
-                    self.together.push_back(((number, place), None));
+                    together.push_back(((number, place), None));
                     queries.push(query);
                 }
             }
         }
-        if queries.len() > 1 {
-            return Some(authorizer.authorize_list(&queries));
+        if queries.len() < 2 {
+            return None;
         }
-        self.together.clear();
-        None
+        self.together = together;
+        Some(authorizer.authorize_list(&queries))
     }
 
     /// The answer to the present question, where it was asked together with others.
@@ -314,7 +314,6 @@ fn query<'a>(
 fn is_about_beginning<A: Authorizer>(authorizer: &A, request: &McpRequest, place: usize) -> bool {
     request.method() == Method::ToolsCall
         && *request.task_use() != TaskUse::None
-        && place > 0
         && place == request.targets().count()
         && authorizer.decides_tasks()
 }

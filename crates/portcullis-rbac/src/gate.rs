@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, header};
 use portcullis_core::{
     Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Method,
     Note, Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
@@ -323,7 +323,6 @@ impl Refusal {
         let body = format!("[{}]", objects.join(","));
         let length = HeaderValue::from(body.len());
         let mut response = Response::new(GateBody::own(body.into()));
-        *response.status_mut() = StatusCode::OK;
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -277,6 +277,14 @@ async fn calls_as_tasks() {
         let (seen, _, withheld) = run_as_task(&policy, MODERN, offered).await;
         assert_eq!((seen.as_deref(), withheld), (Some(less), Some(true)), "{name}");
     }
+    let uncalled = "rules: [{ id: long, allow: { tools: [report], methods: [tasks/create] }, everyone: true }]";
+    for task in [TaskUse::Asked, TaskUse::Offered(37..81), TaskUse::None] {
+        let (seen, body, _) = run_as_task(uncalled, MODERN, |_| task.clone()).await;
+        assert!(
+            seen.is_none() && body.contains("Unknown tool"),
+            "no right to call: {task:?} {body}"
+        );
+    }
     let silent = "rules: [{ id: call, allow: { tools: [report] }, everyone: true }]";
     let (seen, _, withheld) = run_as_task(silent, MODERN, offered).await;
     assert_eq!((seen.as_deref(), withheld), (Some(whole), Some(false)), "no rule about tasks");

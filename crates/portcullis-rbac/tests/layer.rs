@@ -22,7 +22,7 @@ use portcullis_core::{
     Acknowledgement, AnonymousReason, Buffered, Caller, Challenge, Clock, Decided, Denial,
     DenialKind, GateBody, Glance, McpMessage, McpNotification, McpRequestParts, McpResponse,
     Method, NoMessage, Note, Permit, Principal, PrincipalBuilder, Reason, Receipt, ReceiptSender,
-    Recorder, RequestFacts, ResponseFacts, Target, TargetKind, Text, Trail, Version,
+    Recorder, RequestFacts, ResponseFacts, Target, TargetKind, TaskUse, Text, Trail, Version,
 };
 use portcullis_rbac::{
     Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rbac, RbacLayer, Role, Rule,
@@ -829,7 +829,8 @@ async fn subscriptions_are_reduced() {
         let service = RbacLayer::new(policy(), challenge()).layer(inner.clone());
         let response = service.oneshot(request).await.unwrap();
         assert!(response.denial().is_none(), "{name}");
-        assert_eq!(ResponseFacts::permit(&response).unwrap().rule().as_str(), rule, "{name}");
+        let permit = ResponseFacts::permit(&response).unwrap();
+        assert_eq!((permit.rule().as_str(), permit.withholds_tasks()), (rule, false), "{name}");
         let seen = inner.seen.lock().unwrap();
         let Some(McpMessage::Request(fact)) = seen[0].message() else { panic!("{name}") };
         assert!(fact.targets().map(Target::name).eq(left.iter().copied()), "{name}");
@@ -837,6 +838,59 @@ async fn subscriptions_are_reduced() {
         let body: serde_json::Value = serde_json::from_slice(seen[0].body().bytes()).unwrap();
         let uris = &body["params"]["notifications"]["resourceSubscriptions"];
         assert_eq!(*uris, serde_json::json!(left), "{name}");
+    }
+}
+
+/// R-163: one challenge for all that a message wants.
+#[tokio::test]
+async fn the_scopes_of_several_targets_are_asked_for_at_once() {
+    let policy = Policy::builder()
+        .add_rule(Rule::allow("a").resources(["a:///*"]).everyone().requires_scopes(["a"]))
+        .add_rule(Rule::allow("b").resources(["b:///*"]).everyone().requires_scopes(["b"]))
+        .build()
+        .unwrap();
+    let asked = [(TargetKind::Resource, "a:///x"), (TargetKind::Resource, "b:///x")];
+    let message = message(MODERN, Method::SubscriptionsListen, "2", &asked);
+    let service = RbacLayer::new(policy, challenge()).layer(Inner::default());
+    let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+    assert_eq!(response.denial().unwrap().scopes(), ["a", "b"]);
+}
+
+/// R-211: about a task may ask whoever may still call its tool, with whatever arguments.
+#[tokio::test]
+async fn requests_about_tasks_need_the_right_to_the_tool() {
+    let policy = || {
+        let small = portcullis_rbac::Argument::new().max(5);
+        Policy::builder()
+            .add_role(Role::new("reader").group("staff"))
+            .add_rule(Rule::allow("read").tools(["report"]).roles(["reader"]).argument("n", small))
+            .build()
+            .unwrap()
+    };
+    let none = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"Task not found"}}"#;
+    let (task, report) = ((TargetKind::Task, "t1"), (TargetKind::Tool, "report"));
+    let rows = [
+        ("its state", Method::TasksGet, vec![task, report], true),
+        ("its result", Method::TasksResult, vec![task, report], true),
+        ("its end", Method::TasksCancel, vec![task, report], true),
+        (
+            "of a tool that is not allowed",
+            Method::TasksGet,
+            vec![task, (TargetKind::Tool, "x")],
+            false,
+        ),
+        ("of which nobody knows the tool", Method::TasksGet, vec![task], false),
+        ("a call of the tool itself", Method::ToolsCall, vec![report], false),
+    ];
+    for (name, method, targets, allowed) in rows {
+        let inner = Inner::default();
+        let message = message(LEGACY, method, "2", &targets);
+        let service = RbacLayer::new(policy(), challenge()).layer(inner.clone());
+        let response = service.oneshot(request(verified(staff()), message)).await.unwrap();
+        assert_eq!((inner.calls(), response.denial().is_none()), (usize::from(allowed), allowed));
+        if !allowed && method == Method::TasksGet {
+            assert_eq!(text(response).await, none, "{name}");
+        }
     }
 }
 
@@ -1203,8 +1257,13 @@ async fn what_becomes_of_batches() {
     assert_eq!((status, challenge, body.as_str()), (200, None, ""), "all allowed");
 
     let refused = vec![element("1", "x"), progress(), element("2", "purge")];
-    let (status, challenge, body) = answer(verified(staff()), batch(refused)).await;
-    assert_eq!((status, challenge), (200, None), "all requests refused");
+    let inner = Inner::default();
+    let response = gate(&inner).oneshot(request(verified(staff()), batch(refused))).await.unwrap();
+    assert_eq!((response.status().as_u16(), inner.calls()), (200, 0), "all requests refused");
+    let headers = response.headers().clone();
+    let body = text(response).await;
+    let told = ["cache-control", "content-type", "content-length"].map(|name| &headers[name]);
+    assert_eq!(told, ["no-store", "application/json", &body.len().to_string()]);
     assert_eq!(
         body,
         concat!(
@@ -1239,6 +1298,29 @@ async fn what_becomes_of_batches() {
     let (status, challenge, _) = answer(anonymous(), batch(vec![element("1", "share")])).await;
     assert_eq!(status, 401);
     assert!(challenge.is_some());
+}
+
+/// What was found about one element is not the answer to the next.
+#[tokio::test]
+async fn elements_of_a_batch_are_decided_apart() {
+    let policy = Policy::builder()
+        .add_role(Role::new("admin").group("it-admins"))
+        .add_rule(Rule::allow("call").tools(["report"]).everyone())
+        .add_rule(Rule::deny("no-tasks").methods(["tasks/create"]).everyone())
+        .add_rule(Rule::allow("level").methods(["logging/setLevel"]).roles(["admin"]))
+        .build()
+        .unwrap();
+    let McpMessage::Request(call) = element("1", "report") else { panic!("a request") };
+    let as_task = McpMessage::Request(call.with_task_use(TaskUse::Asked));
+    let level = message(BATCHES, Method::LoggingSetLevel, "2", &[]);
+    let inner = Inner::default();
+    let request = recorded(&inner, verified(staff()), batch(vec![as_task, level]), || {
+        Acknowledgement::Recorded
+    });
+    let service = RbacLayer::new(policy, challenge()).layer(inner.clone());
+    service.oneshot(request).await.unwrap();
+    let log = inner.log.lock().unwrap().clone();
+    assert_eq!(log, ["0 deny no-tasks policy_denied", "1 deny default-deny default_deny"]);
 }
 
 #[tokio::test]

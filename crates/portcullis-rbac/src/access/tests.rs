@@ -153,3 +153,102 @@ rules:
     let none = Policy::deny_all();
     assert!(told(&old, &none).iter().all(|line| line.contains("Lost")));
 }
+
+/// Whether there is more or less of it, where conditions differ.
+#[test]
+fn the_sort_of_a_change() {
+    use Direction::{Changed, Gained, Lost};
+    let of = |conditions: &[&str]| {
+        let rules = conditions.iter().enumerate().map(|(number, condition)| {
+            let (effect, condition) = match condition.strip_prefix("not ") {
+                Some(condition) => ("deny", condition),
+                None => ("allow", *condition),
+            };
+            format!(
+                "  - {{ id: x{number}, {effect}: {{ tools: [pay] }}, roles: [admin]{condition} }}\n"
+            )
+        });
+        policy(&rules.collect::<String>())
+    };
+    let (small, direct) = (", arguments: { n: { max: 5 } }", ", through: direct");
+    let (not_small, not_direct) = ("not , arguments: { n: { max: 5 } }", "not , through: direct");
+    let rows: [(&str, &[&str], &[&str], Direction); 7] = [
+        ("a condition less", &[small], &[""], Gained),
+        ("another way to it", &[small], &[small, direct], Gained),
+        ("another condition", &[small], &[direct], Changed),
+        ("an exception more", &["", not_small], &["", not_small, not_direct], Lost),
+        (
+            "an exception more, and a way",
+            &[small, not_small],
+            &[small, direct, not_small, not_direct],
+            Changed,
+        ),
+        ("another exception", &["", not_small], &["", not_direct], Changed),
+        ("a condition less, and an exception", &[small], &["", not_direct], Changed),
+    ];
+    for (name, before, after, expected) in rows {
+        let direction = |old: &Policy, new: &Policy| {
+            let changes = old.changes_to(new);
+            assert_eq!(changes.access.len(), 1, "{name}: {changes:?}");
+            changes.access[0].direction
+        };
+        let (before, after) = (of(before), of(after));
+        assert_eq!(direction(&before, &after), expected, "{name}");
+        let back = match expected {
+            Gained => Lost,
+            Lost => Gained,
+            Changed => Changed,
+        };
+        assert_eq!(direction(&after, &before), back, "{name}, back");
+    }
+}
+
+#[test]
+fn whatever_is_different_is_a_change() {
+    let with = |roles: &str| {
+        Policy::from_yaml(&format!(
+            "roles: {{ {roles} }}\nrules: [{{ id: a, allow: {{ tools: [x] }}, everyone: true }}]\n"
+        ))
+        .unwrap()
+    };
+    let (one, two) = (with("a: { groups: [g] }"), with("a: { groups: [g, h] }"));
+    let (more, less) = (one.changes_to(&two), two.changes_to(&one));
+    assert_eq!((more.defined.len(), more.undefined.len(), more.is_empty()), (1, 0, false));
+    assert_eq!(less.undefined, ["role a: group h"]);
+    assert!(less.defined.is_empty() && less.access.is_empty() && !less.is_empty());
+    let gained =
+        policy("").changes_to(&policy("  - { id: x, allow: { tools: [y] }, roles: [admin] }\n"));
+    assert!(gained.defined.is_empty() && gained.undefined.is_empty() && !gained.is_empty());
+    let unknown = Policy::danger_permit_all().changes_to(&Policy::deny_all());
+    assert!(unknown.incomplete && unknown.access.is_empty() && !unknown.is_empty());
+
+    // A role that is new, and one that is gone.
+    let role = "
+roles: { late: { groups: [late] } }
+rules: [{ id: late, allow: { tools: [list] }, roles: [late] }]
+";
+    let role = Policy::from_yaml(role).unwrap();
+    assert!(told(&policy(""), &role).contains(&"late Gained list".to_owned()));
+    assert!(told(&role, &policy("")).contains(&"late Lost list".to_owned()));
+}
+
+#[test]
+fn too_many_changes_are_not_all_told() {
+    let of = |roles: usize, tools: usize| {
+        let names = |letter: char, count| {
+            (0..count).map(|number| format!("{letter}{number}")).collect::<Vec<_>>()
+        };
+        let (roles, tools) = (names('r', roles), names('t', tools));
+        let builder = roles.iter().fold(Policy::builder(), |builder, role| {
+            builder.add_role(crate::Role::new(role.clone()).group(role.clone()))
+        });
+        builder.add_rule(crate::Rule::allow("all").tools(tools).roles(roles)).build().unwrap()
+    };
+    let none = Policy::deny_all();
+    let changes = none.changes_to(&of(100, MAX_TOLD / 100));
+    assert_eq!((changes.access.len(), changes.incomplete), (MAX_TOLD, false));
+    let changes = none.changes_to(&of(101, MAX_TOLD / 100));
+    assert_eq!((changes.access.len(), changes.incomplete), (MAX_TOLD, true));
+    let changes = of(1998, 1001).changes_to(&none);
+    assert_eq!((changes.access.len(), changes.incomplete), (0, true), "too many to compare");
+}
