@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use portcullis::rbac::{Outline, RuleOutline};
-use portcullis::settings::{Identity, Listener, Problem, Sources, socket_address};
+use portcullis::settings::{Dpop, Identity, Listener, Problem, Proofs, Sources, socket_address};
 use portcullis::{AuditLayer, Policy, SessionKeys};
 
 use crate::config::{Authentication, Config, File, Upstream};
+use crate::gate::Shared;
 use crate::plan::Plan;
 use crate::{audit, gate, local};
 
@@ -16,10 +17,11 @@ pub fn check(file: &File) -> Result<String, Problem> {
     let sources = file.sources(&config.secrets);
     places(config, &sources)?;
     audit::check(config, &sources)?;
+    let shared = Shared { audit: AuditLayer::danger_off(), proofs: Proofs::default() };
     let mut told = Told::default();
     let (mut taken, plans) = (Vec::new(), Plan::all(config)?);
     for plan in &plans {
-        let draft = gate::draft(plan, &sources, &AuditLayer::danger_off(), SessionKeys::random());
+        let draft = gate::draft(plan, &sources, &shared, SessionKeys::random());
         let draft = draft.map_err(|problem| {
             problem.at(&plan.server).about(format_args!("server {}", plan.name))
         })?;
@@ -141,6 +143,11 @@ impl Told {
                     if issuer.introspection.is_some() {
                         self.line("", "and it is asked about tokens that say nothing themselves");
                     }
+                }
+                match tokens.dpop {
+                    Some(Dpop::Accepted) => self.line("", "bound to a key or not (DPoP)"),
+                    Some(_) => self.line("", "each bound to a key (DPoP), and no others"),
+                    None => {}
                 }
             }
             Authentication::Sidecar(sidecar) => {

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use portcullis::settings::{
-    At, HttpServer, Identity, Issuer, Limits, Listener, Secret, Sidecar, Sink, StdioServer,
+    At, Dpop, HttpServer, Identity, Issuer, Limits, Listener, Secret, Sidecar, Sink, StdioServer,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -106,6 +106,8 @@ pub struct Tokens {
     /// Who may issue them. At least one.
     #[schemars(length(min = 1))]
     pub issuers: Vec<At<Issuer>>,
+    /// Tokens that are bound to a key of their client (DPoP); by default they are refused.
+    pub dpop: Option<Dpop>,
 }
 
 /// An identity provider for development.

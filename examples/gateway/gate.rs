@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use portcullis::core::ClientCertificate;
 use portcullis::rbac::{PolicyFile, Reloading};
-use portcullis::settings::{Problem, Sources};
+use portcullis::settings::{Problem, Proofs, Sources};
 use portcullis::telemetry::Telemetry;
 use portcullis::{AuditLayer, Issuer, Portcullis, PortcullisLayer, SessionKeys, policy_events};
 use portcullis_serve::{Remote, RequestBody};
@@ -37,14 +37,21 @@ pub struct Draft {
     pub enter: Box<dyn FnOnce(&Telemetry) -> Gated + Send>,
 }
 
+/// What all gates have in common.
+pub struct Shared {
+    pub audit: AuditLayer,
+    pub proofs: Proofs,
+}
+
 /// Builds the gate of a plan. Asks nobody on the network.
 pub fn draft(
     plan: &Plan,
     sources: &Sources,
-    audit: &AuditLayer,
+    shared: &Shared,
     sessions: SessionKeys,
 ) -> Result<Draft, Problem> {
-    let audit = audit
+    let audit = shared
+        .audit
         .for_resource(&plan.resource)
         .and_then(|audit| audit.for_server(&plan.name))
         .map_err(|error| Problem::of(&error))?;
@@ -111,6 +118,11 @@ pub fn draft(
     let mut builder = builder.issuer(first);
     for issuer in issuers {
         builder = builder.issuer(issuer);
+    }
+    if let Authentication::Tokens(tokens) = &*plan.authentication
+        && let Some(dpop) = tokens.dpop
+    {
+        builder = builder.dpop(dpop.build(&shared.proofs)?);
     }
     if plan.certificates {
         builder = builder.tokens(|tokens| tokens.client_certificate(ClientCertificate::leaf_of));

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use portcullis::SessionKeys;
 use portcullis::audit::{Event, EventKind};
 use portcullis::settings::{Problem, Sources};
 use portcullis::telemetry::Telemetry;
-use portcullis::{AuditLayer, SessionKeys};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::behind::End;
 use crate::config::{Authentication, Config, File};
-use crate::gate::{self, Gated};
+use crate::gate::{self, Gated, Shared};
 use crate::local::{self, Issuers};
 use crate::plan::Plan;
 use crate::routes::{Routes, Stage};
@@ -26,7 +26,7 @@ pub struct Gateway {
     path: PathBuf,
     grace: Duration,
     routes: ArcSwap<Routes>,
-    pub audit: AuditLayer,
+    shared: Shared,
     pub telemetry: Telemetry,
     state: Mutex<State>,
 }
@@ -55,12 +55,12 @@ struct Running {
 
 impl Gateway {
     /// Puts the file in force.
-    pub async fn start(file: &File, audit: AuditLayer) -> Result<Self, Problem> {
+    pub async fn start(file: &File, shared: Shared) -> Result<Self, Problem> {
         let gateway = Self {
             path: file.path().to_owned(),
             grace: Duration::from_secs(file.config().grace_seconds.unwrap_or(30)),
             routes: ArcSwap::default(),
-            audit,
+            shared,
             telemetry: Telemetry::new(),
             state: Mutex::new(State {
                 started: file.config().clone(),
@@ -92,7 +92,7 @@ impl Gateway {
                 Event::new(EventKind::Other).detail("the gateway's file cannot be used")
             }
         };
-        self.audit.log().record(event);
+        self.shared.audit.log().record(event);
     }
 
     /// Says where the servers are, and how to try them where anybody may.
@@ -131,7 +131,7 @@ impl Gateway {
             }
             let keys = state.sessions.entry(plan.name.clone()).or_insert_with(SessionKeys::random);
             let draft =
-                gate::draft(&plan, &sources, &self.audit, keys.clone()).map_err(|problem| {
+                gate::draft(&plan, &sources, &self.shared, keys.clone()).map_err(|problem| {
                     problem.at(&plan.server).about(format_args!("server {}", plan.name))
                 })?;
             drafts.push((plan, sources, draft));
@@ -192,7 +192,7 @@ impl Gateway {
         }
         let ends: JoinSet<()> = gates.into_values().map(|running| running.end).collect();
         ends.join_all().await;
-        self.audit.flush().await;
+        self.shared.audit.flush().await;
     }
 }
 

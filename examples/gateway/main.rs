@@ -28,12 +28,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use portcullis::settings::{Problem, schema, socket_address};
+use portcullis::settings::{Problem, Proofs, schema, socket_address};
 use portcullis_serve::{Hangups, RequestBody, Server, Stops, Watched};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use config::{Config, File};
+use gate::Shared;
 use gateway::Gateway;
 
 const HELP: &str = "\
@@ -117,7 +118,7 @@ async fn serve(file: File) -> Result<(), Problem> {
     for place in &config.listen {
         listeners.push(place.bind(&sources).await.map_err(|problem| problem.at(place))?);
     }
-    let audit = audit::open(config, &sources)?;
+    let shared = Shared { audit: audit::open(config, &sources)?, proofs: Proofs::default() };
     let admin = match &config.admin {
         Some(address) => Some(
             TcpListener::bind(socket_address(address)?)
@@ -131,7 +132,7 @@ async fn serve(file: File) -> Result<(), Problem> {
         server = server.max_connections(most);
     }
     let mut watched = Watched::new([file.path().to_owned()]);
-    let gateway = Arc::new(Gateway::start(&file, audit).await?);
+    let gateway = Arc::new(Gateway::start(&file, shared).await?);
 
     let mut tasks = JoinSet::new();
     for listener in &listeners {

@@ -18,6 +18,7 @@ mod check;
 #[allow(dead_code, reason = "the quickstart uses the rest")]
 mod client;
 mod commands;
+mod dpop;
 mod faults;
 mod identity;
 mod limits;

@@ -50,6 +50,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod at;
+mod dpop;
 mod file;
 mod identity;
 mod issuer;
@@ -64,6 +65,7 @@ mod strings;
 mod upstream;
 
 pub use at::At;
+pub use dpop::{Dpop, Proofs};
 pub use file::{File, schema};
 pub use identity::{Family, Headers, Identity, Signed};
 pub use issuer::{Claims, Introspection, Issuer};

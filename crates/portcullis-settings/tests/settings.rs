@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use portcullis_settings::{
-    At, File, HttpServer, Identity, Issuer, Limits, Listener, Problem, Secret, Sidecar, Sink,
+    At, Dpop, File, HttpServer, Identity, Issuer, Limits, Listener, Problem, Secret, Sidecar, Sink,
     Sources, StdioServer, schema,
 };
 use schemars::JsonSchema;
@@ -28,6 +28,7 @@ struct Config {
     issuer: Option<At<Issuer>>,
     sidecar: Option<At<Sidecar>>,
     identity: Option<At<Identity>>,
+    dpop: Option<Dpop>,
     limits: Option<At<Limits>>,
     http: Option<At<HttpServer>>,
     stdio: Option<At<StdioServer>>,
@@ -102,6 +103,7 @@ fn what_cannot_be_read_is_told_with_its_place() {
         ("sidecar: { profile: other }", "1:21: unknown variant"),
         ("identity: { signed: { key: a, kid: b } }", "1:31: unknown field"),
         ("identity: { headers: { family: remote-user, name: b } }", "1:45: unknown field"),
+        ("dpop: yes", "1:7: unknown variant `yes`"),
         ("limits: { bodies: 1 }", "1:11: unknown field"),
         ("limits: { open_streams: 1.5 }", "1:25: expected a whole number"),
         ("http: { url: a, http2: yes }", "1:17: unknown field"),
