@@ -17,7 +17,12 @@ pub fn check(file: &File) -> Result<String, Problem> {
     let sources = file.sources(&config.secrets);
     places(config, &sources)?;
     audit::check(config, &sources)?;
-    let shared = Shared { audit: AuditLayer::danger_off(), proofs: Proofs::default() };
+    let shared = Shared {
+        audit: AuditLayer::danger_off(),
+        proofs: Proofs::default(),
+        #[cfg(feature = "roster")]
+        roster: None,
+    };
     let mut told = Told::default();
     let (mut taken, plans) = (Vec::new(), Plan::all(config)?);
     for plan in &plans {
@@ -47,6 +52,9 @@ pub fn places(config: &Config, sources: &Sources) -> Result<(), Problem> {
     }
     if let Some(address) = &config.admin {
         socket_address(address)?;
+    }
+    if let Some(roster) = &config.roster {
+        roster.check(sources).map_err(|problem| problem.at(roster))?;
     }
     local::check(config)
 }
@@ -209,6 +217,10 @@ impl Told {
                     self.danger("calls run although they cannot be recorded");
                 }
             }
+        }
+        if let Some(roster) = &config.roster {
+            self.line("people are in", &**roster);
+            self.line("", "and who is blocked there is refused");
         }
         for (name, secret) in &config.secrets {
             self.line("secret", format!("{name}, from {secret}"));

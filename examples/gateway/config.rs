@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use portcullis::settings::{
-    At, Dpop, HttpServer, Identity, Issuer, Limits, Listener, Secret, Sidecar, Sink, StdioServer,
+    At, Dpop, HttpServer, Identity, Issuer, Limits, Listener, Roster, Secret, Sidecar, Sink,
+    StdioServer,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -42,6 +43,8 @@ pub struct Config {
     pub origins: Vec<At<String>>,
     /// Bounds, for servers that have none of their own.
     pub limits: Option<At<Limits>>,
+    /// Who uses the servers, and who is blocked: somebody that `portcullis roster block` names is refused at once.
+    pub roster: Option<At<Roster>>,
     /// Where audit records go; `[tracing]`, which is standard error, by default.
     pub audit: Option<At<Audit>>,
     /// How long requests under way may take to end when the gateway stops or their server is removed; 30 by

@@ -41,6 +41,8 @@ pub struct Draft {
 pub struct Shared {
     pub audit: AuditLayer,
     pub proofs: Proofs,
+    #[cfg(feature = "roster")]
+    pub roster: Option<portcullis::roster::Roster>,
 }
 
 /// Builds the gate of a plan. Asks nobody on the network.
@@ -88,6 +90,10 @@ pub fn draft(
             }
             document
         });
+    #[cfg(feature = "roster")]
+    if let Some(roster) = &shared.roster {
+        builder = builder.roster(roster.clone());
+    }
     builder = scopes.into_iter().fold(builder, |builder, scope| builder.scope(scope));
     for origin in &plan.origins {
         builder = builder.allow_origin(String::clone(origin));

@@ -192,6 +192,12 @@ impl Gateway {
         }
         let ends: JoinSet<()> = gates.into_values().map(|running| running.end).collect();
         ends.join_all().await;
+        #[cfg(feature = "roster")]
+        if let Some(roster) = &self.shared.roster
+            && roster.flush().await.is_err()
+        {
+            tracing::warn!("the roster could not be written to its end");
+        }
         self.shared.audit.flush().await;
     }
 }
@@ -225,6 +231,7 @@ fn unchanged(started: &Config, now: &Config) -> Result<(), Problem> {
         ("listen", started.listen == now.listen),
         ("admin", started.admin == now.admin),
         ("audit", started.audit == now.audit),
+        ("roster", started.roster == now.roster),
         ("grace_seconds", started.grace_seconds == now.grace_seconds),
         ("max_connections", started.max_connections == now.max_connections),
     ];

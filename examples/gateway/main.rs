@@ -118,7 +118,15 @@ async fn serve(file: File) -> Result<(), Problem> {
     for place in &config.listen {
         listeners.push(place.bind(&sources).await.map_err(|problem| problem.at(place))?);
     }
-    let shared = Shared { audit: audit::open(config, &sources)?, proofs: Proofs::default() };
+    let shared = Shared {
+        audit: audit::open(config, &sources)?,
+        proofs: Proofs::default(),
+        #[cfg(feature = "roster")]
+        roster: match &config.roster {
+            Some(roster) => Some(roster.open(&sources).map_err(|problem| problem.at(roster))?),
+            None => None,
+        },
+    };
     let admin = match &config.admin {
         Some(address) => Some(
             TcpListener::bind(socket_address(address)?)

@@ -26,6 +26,7 @@ mod listeners;
 mod records;
 mod reload;
 mod rig;
+mod roster;
 mod sidecar;
 mod stop;
 mod story;

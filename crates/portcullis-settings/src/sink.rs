@@ -100,12 +100,7 @@ impl Sink {
     /// # Errors
     /// It cannot be opened, or this program is built without it.
     pub fn open(&self, sources: &Sources) -> Result<Box<dyn AuditSink>, Problem> {
-        let tls = |authorities: &Option<PathBuf>| match authorities {
-            Some(path) => {
-                Tls::authorities(sources.text(path)?).map_err(|error| Problem::of(&error))
-            }
-            None => Ok(Tls::platform()),
-        };
+        let tls = |authorities: &Option<PathBuf>| trust(authorities.as_deref(), sources);
         let secret =
             |name: &Option<At<String>>| name.as_ref().map(|it| sources.secret(it)).transpose();
         let fault = |error: portcullis_audit_sinks::ConfigError| Problem::of(&error);
@@ -148,17 +143,8 @@ impl Sink {
             }
             #[cfg(feature = "postgres")]
             Self::Postgres(settings) => {
-                use portcullis_audit_sinks::PostgresSink;
-                let database = portcullis_audit_sinks::Postgres::new(&settings.database)
-                    .map_err(|e| Problem::of(&e))?;
-                let mut database = match &settings.authorities {
-                    Some(_) => database.tls(tls(&settings.authorities)?),
-                    None => database,
-                };
-                if let Some(password) = secret(&settings.password)? {
-                    database = database.password(password);
-                }
-                Box::new(PostgresSink::new(database).map_err(fault)?)
+                let database = settings.database(sources)?;
+                Box::new(portcullis_audit_sinks::PostgresSink::new(database).map_err(fault)?)
             }
             #[allow(unreachable_patterns, reason = "with all features there are no others")]
             _ => {
@@ -178,7 +164,29 @@ impl FileSink {
     }
 }
 
-fn folder(path: &Path) -> Result<(), Problem> {
+#[cfg(any(feature = "postgres", feature = "roster-postgres"))]
+impl Postgres {
+    /// The database.
+    pub(crate) fn database(&self, sources: &Sources) -> Result<portcullis_dial::Postgres, Problem> {
+        let database = portcullis_dial::Postgres::new(&self.database);
+        let mut database = database.map_err(|error| Problem::of(&error))?;
+        if let Some(path) = &self.authorities {
+            database = database.tls(trust(Some(path), sources)?);
+        }
+        if let Some(name) = &self.password {
+            database = database.password(sources.secret(name)?);
+        }
+        Ok(database)
+    }
+}
+
+/// These authorities in place of the platform's.
+fn trust(authorities: Option<&Path>, sources: &Sources) -> Result<Tls, Problem> {
+    let Some(path) = authorities else { return Ok(Tls::platform()) };
+    Tls::authorities(sources.text(path)?).map_err(|error| Problem::of(&error))
+}
+
+pub(crate) fn folder(path: &Path) -> Result<(), Problem> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_none_or(Path::is_dir) {
         return Ok(());

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use portcullis_settings::{
-    At, Dpop, File, HttpServer, Identity, Issuer, Limits, Listener, Problem, Secret, Sidecar, Sink,
-    Sources, StdioServer, schema,
+    At, Dpop, File, HttpServer, Identity, Issuer, Limits, Listener, Problem, Proofs, Roster,
+    Secret, Sidecar, Sink, Sources, StdioServer, schema,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,6 +29,7 @@ struct Config {
     sidecar: Option<At<Sidecar>>,
     identity: Option<At<Identity>>,
     dpop: Option<Dpop>,
+    roster: Option<At<Roster>>,
     limits: Option<At<Limits>>,
     http: Option<At<HttpServer>>,
     stdio: Option<At<StdioServer>>,
@@ -52,6 +53,12 @@ fn build(text: &str) -> Result<(), Problem> {
     }
     if let Some(it) = &config.sidecar {
         it.build(&sources).map(drop).map_err(|problem| problem.at(it))?;
+    }
+    if let Some(dpop) = config.dpop {
+        dpop.build(&Proofs::default()).map(drop)?;
+    }
+    if let Some(it) = &config.roster {
+        it.check(&sources).map_err(|problem| problem.at(it))?;
     }
     if let Some(it) = &config.limits {
         it.rates().map(drop).map_err(|problem| problem.at(it))?;
@@ -104,6 +111,8 @@ fn what_cannot_be_read_is_told_with_its_place() {
         ("identity: { signed: { key: a, kid: b } }", "1:31: unknown field"),
         ("identity: { headers: { family: remote-user, name: b } }", "1:45: unknown field"),
         ("dpop: yes", "1:7: unknown variant `yes`"),
+        ("roster: { mysql: a }", "1:11: unknown variant `mysql`"),
+        ("roster: { postgres: { database: a, user: b } }", "1:36: unknown field `user`"),
         ("limits: { bodies: 1 }", "1:11: unknown field"),
         ("limits: { open_streams: 1.5 }", "1:25: expected a whole number"),
         ("http: { url: a, http2: yes }", "1:17: unknown field"),
@@ -159,6 +168,8 @@ fn what_cannot_be_built_is_told_with_its_place() {
         ("http: { url: \"http://other.example/mcp\" }", Some("f:1:7: ")),
         ("http: { url: \"http://127.0.0.1:1/mcp\" }", None),
         ("http: { url: \"unix:/run/server.sock:/mcp\" }", None),
+        ("dpop: required", None),
+        ("roster: { sqlite: none/a }", Some("f:1:9: ")),
         ("stdio: { command: cat }", Some("f:1:8: the program of a command is not")),
         ("stdio: { command: /bin/cat, max_processes: 0 }", Some("f:1:8: a limit of a command")),
         ("stdio: { command: /bin/cat, secret_env: { A: b } }", Some("f:1:46: the secret \"b\"")),
