@@ -16,9 +16,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 const AWAY: Duration = Duration::from_secs(2);
 /// How soon after its death a call that it was working on must have ended.
 const SOON: Duration = Duration::from_secs(10);
-/// How a call may end that ran while the server was away. An answer of which the client has a part breaks off, so
-/// that nobody takes the part for the whole.
-const CLEAR: [&str; 4] = ["502 ", "503 ", "504 ", "the answer broke off"];
+/// How a call may end that ran while the server was away. Where the head of its answer had been sent, the error is an
+/// event of the stream.
+const CLEAR: [&str; 4] = ["502 ", "503 ", "504 ", "200 OK {\"code\":-32603,"];
 
 pub async fn run(rig: &mut Rig) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
