@@ -6,7 +6,7 @@
 //! ```
 //! use portcullis_settings::{At, File, Issuer, Secret};
 //!
-//! #[derive(serde::Deserialize)]
+//! #[derive(Debug, serde::Deserialize)]
 //! #[serde(deny_unknown_fields)]
 //! struct Config {
 //!     #[serde(default)]
@@ -19,13 +19,13 @@
 //! let file = File::<Config>::parse("gate.yaml", text)?;
 //! let sources = file.sources(&file.config().secrets);
 //! for issuer in &file.config().issuers {
-//!     let built = issuer.build(&sources).map_err(|problem| problem.at(issuer))?;
+//!     issuer.build(&sources).map_err(|problem| problem.at(issuer))?;
 //! }
 //!
 //! let wrong = text.replace("audiences", "audience");
 //! let problem = File::<Config>::parse("gate.yaml", &wrong).unwrap_err();
 //! let told = problem.show("gate.yaml".as_ref());
-//! assert!(told.starts_with("gate.yaml:2:43: unknown field `audience`"), "{told}");
+//! assert!(told.starts_with("gate.yaml:2:42: unknown field `audience`"), "{told}");
 //! # Ok(())
 //! # }
 //! ```
