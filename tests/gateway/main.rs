@@ -27,6 +27,7 @@ mod records;
 mod reload;
 mod rig;
 mod roster;
+mod shapes;
 mod sidecar;
 mod stop;
 mod story;
