@@ -309,7 +309,6 @@ impl Asked {
                     Reading::Plain { normal, bare } => {
                         let mut forms = vec![target.to_owned(), normal.to_string()];
                         forms.extend(normal.get(..bare).map(str::to_owned));
-                        forms.dedup();
                         plain(forms)
                     }
                 }

@@ -129,3 +129,114 @@ fn odd_targets_say_why() {
     assert!(all.rules.is_empty());
     assert_eq!(Value::from(all.policy_version.as_str()), "permit-all");
 }
+
+/// Each source that gives a role is told, and no other.
+#[test]
+fn what_gives_a_role() {
+    let policy = Policy::from_yaml(
+        "
+roles:
+  any: { groups: [g], scopes: [s], roles: [r], clients: [c], subjects: [alice], claims: { unit: [1, 2] } }
+  here: { from: { issuers: ['https://id.example'], tenants: [t] } }
+  there: { subjects: [alice], from: { issuers: ['https://other.example'] } }
+  tenant: { groups: [g], from: { tenants: [t] } }
+  public: { anonymous: true }
+rules:
+  - { id: a, allow: { tools: [x] }, roles: [any, here, there, tenant, public] }
+",
+    )
+    .unwrap();
+    let held = |caller: Caller| {
+        let query = Query::new(&caller, Version::V2026_07_28, Method::ToolsCall);
+        let told = policy.explain(&query.on(TargetKind::Tool, "x"));
+        let roles = told.roles.into_iter().map(|held| (held.role, held.because.join(", ")));
+        roles.collect::<Vec<_>>()
+    };
+    let role = |name: &str, because: &str| (name.to_owned(), because.to_owned());
+    let somebody = || Principal::builder("https://id.example", "bob");
+    let of = |unit: i64| Map::from_iter([("unit".to_owned(), Value::from(unit))]);
+    let verified =
+        |caller: portcullis_core::PrincipalBuilder| Caller::Verified(caller.build().into());
+    let alice = Principal::builder("https://id.example", "alice").group("g").scope("s").role("r");
+    let rows = [
+        ("nothing", verified(somebody()), vec![]),
+        ("a scope", verified(somebody().scope("s")), vec![role("any", "scope s")]),
+        ("a role claim", verified(somebody().role("r")), vec![role("any", "role claim r")]),
+        ("a client", verified(somebody().client_id("c")), vec![role("any", "client c")]),
+        ("a claim", verified(somebody().claims(of(2))), vec![role("any", "claim unit 2")]),
+        ("another claim", verified(somebody().claims(of(3))), vec![]),
+        ("from there", verified(somebody().tenant("t")), vec![role("here", "from there")]),
+        (
+            "everything",
+            verified(alice.client_id("c").claims(of(1)).tenant("t")),
+            vec![
+                role(
+                    "any",
+                    "group g, scope s, role claim r, client c, subject alice, claim unit 1",
+                ),
+                role("here", "from there"),
+                role("tenant", "group g"),
+            ],
+        ),
+        (
+            "nobody",
+            Caller::Anonymous(AnonymousReason::NoCredentials),
+            vec![role("public", "who has not signed in")],
+        ),
+    ];
+    for (name, caller, expected) in rows {
+        assert_eq!(held(caller), expected, "{name}");
+    }
+}
+
+/// Rules that decide are among those that are told, in whatever form they mean the target.
+#[test]
+fn which_rules_are_told() {
+    let policy = Policy::from_yaml(
+        "
+rules:
+  - { id: tools, allow: { tools: [\"a\\u200b\", x] }, everyone: true }
+  - { id: prompts, allow: { prompts: [\"b\\u200b\"] }, everyone: true }
+  - { id: notes, allow: { resources: ['note:///**', 'note:///{id}', 'a b'] }, everyone: true }
+  - { id: one, deny: { resources: ['note:///one'] }, everyone: true }
+  - { id: level, allow: { methods: [logging/setLevel] }, everyone: true }
+  - { id: none, deny: { methods: [completion/complete] }, everyone: true }
+",
+    )
+    .unwrap();
+    let caller = Caller::Anonymous(AnonymousReason::NoCredentials);
+    let told = |method, kind, target: &str| {
+        let query = Query::new(&caller, Version::V2025_11_25, method).on(kind, target);
+        let told = policy.explain(&query);
+        let ids = told.rules.iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+        (ids.join(" "), told.odd.is_some())
+    };
+    use Method::{CompletionComplete, PromptsGet, ResourcesRead, ToolsCall};
+    use TargetKind::{Prompt, Resource, ResourceTemplate, Tool};
+    let rows = [
+        (ToolsCall, Tool, "x", ("tools none", false)),
+        (ToolsCall, Tool, "a\u{200b}", ("tools none", false)),
+        (ToolsCall, Tool, "b\u{200b}", ("", true)),
+        (PromptsGet, Prompt, "b\u{200b}", ("prompts none", false)),
+        (PromptsGet, Prompt, "a\u{200b}", ("", true)),
+        (ResourcesRead, Resource, "note:///one?x=1", ("notes one none", false)),
+        (ResourcesRead, Resource, "note:///two", ("notes none", false)),
+        (ResourcesRead, Resource, "a b", ("notes none", false)),
+        (ResourcesRead, Resource, "a c", ("", true)),
+        (ResourcesRead, Resource, "note:///../x", ("", true)),
+        (ResourcesRead, Resource, "note:///{x}", ("", true)),
+        (ResourcesRead, ResourceTemplate, "note:///{id}", ("notes none", false)),
+        (CompletionComplete, Resource, "note:///{id}", ("notes none", false)),
+    ];
+    for (method, kind, target, (ids, odd)) in rows {
+        assert_eq!(told(method, kind, target), (ids.to_owned(), odd), "{method} {target:?}");
+    }
+    let query = Query::new(&caller, Version::V2025_11_25, Method::LoggingSetLevel);
+    let level = policy.explain(&query);
+    let allows: Vec<_> = level.rules.iter().map(|rule| (rule.id.as_str(), rule.allows)).collect();
+    assert_eq!(allows, [("level", true)]);
+    let query = Query::new(&caller, Version::V2025_11_25, ToolsCall).on(Tool, "x");
+    let x = policy.explain(&query);
+    let allows: Vec<_> = x.rules.iter().map(|rule| (rule.id.as_str(), rule.allows)).collect();
+    assert_eq!(allows, [("tools", true), ("none", false)]);
+}
