@@ -83,9 +83,10 @@ impl Argument {
         self
     }
 
-    /// It is this path or one below it. Nobody can say it of a path with `.`, `..` or empty
-    /// segments, backslashes, control characters or percent-encoding, nor of a relative path where
-    /// this one is absolute. Symbolic links are the server's to mind.
+    /// It is this path or one below it. Nobody can say it of a path with segments that are empty or have
+    /// only dots and spaces, backslashes, control characters or percent-encoding, or characters that some
+    /// servers turn into one of these, such as full-width ones; nor of a relative path where this one is
+    /// absolute. Symbolic links are the server's to mind.
     pub fn under(mut self, path: impl Into<String>) -> Self {
         self.under = Some(path.into());
         self

@@ -270,8 +270,24 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 /// Whether servers may read a path in different ways.
 fn is_odd(path: &str) -> bool {
     let body = path.strip_prefix('/').unwrap_or(path);
-    path.chars().any(|c| c.is_control() || matches!(c, '\\' | '%'))
-        || (path != "/" && body.split('/').any(|segment| matches!(segment, "" | "." | "..")))
+    // Some drop dots and spaces at the end of a segment.
+    let climbs = |segment: &str| segment.trim_end_matches(|c| c == ' ' || is_dot(c)).is_empty();
+    path.chars().any(|c| c.is_control() || matches!(c, '\\' | '%') || turns_into_separator(c))
+        || (path != "/" && body.split('/').any(climbs))
+}
+
+/// A dot, and what some servers make dots of: by compatibility normalisation (UAX #15).
+fn is_dot(c: char) -> bool {
+    matches!(c, '.' | '\u{2024}'..='\u{2026}' | '\u{fe52}' | '\u{ff0e}')
+}
+
+/// Whether some servers make a slash, a backslash or a percent sign of it: by compatibility
+/// normalisation, or as what fits best in another character set.
+fn turns_into_separator(c: char) -> bool {
+    let slash = matches!(c, '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}');
+    let backslash =
+        matches!(c, '\u{a5}' | '\u{20a9}' | '\u{2216}' | '\u{29f5}' | '\u{fe68}' | '\u{ff3c}');
+    slash || backslash || matches!(c, '\u{fe6a}' | '\u{ff05}')
 }
 
 fn under(base: &str, path: &str) -> Truth {
