@@ -1,4 +1,4 @@
-//! What happens to policies, keys and issuers, as audit events.
+//! What happens to policies, tools, keys and issuers, as audit events.
 
 #[cfg(feature = "jwks-client")]
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use portcullis_audit::{AuditLog, Event, EventKind};
 #[cfg(feature = "jwks-client")]
 use portcullis_jwt::{KeyStatus, Verifier};
+use portcullis_mcp::PinEvent;
 #[cfg(feature = "reload")]
 use portcullis_rbac::{Authorizer as _, PolicyEvent};
 
@@ -39,6 +40,32 @@ pub fn policy_events(log: AuditLog) -> impl Fn(&PolicyEvent<'_>) + Send + Sync +
             _ => return,
         };
         log.record(event);
+    }
+}
+
+/// Puts on record when a tool is listed with a definition that nobody approved: give it to
+/// [`ToolPins::on_event`](portcullis_mcp::ToolPins::on_event).
+///
+/// ```
+/// use portcullis::audit::MemorySink;
+/// use portcullis::mcp::ToolPins;
+/// use portcullis::{AuditLayer, pin_events};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let text = r#"{"tools": {}}"#;
+/// let audit = AuditLayer::builder().sink(MemorySink::new()).build()?;
+/// let pins = ToolPins::from_json(text)?.on_event(pin_events(audit.log()));
+/// // To the gate's builder: `audit_layer(audit)` and `inspection(|layer| layer.tool_pins(pins))`.
+/// # Ok(())
+/// # }
+/// ```
+pub fn pin_events(log: AuditLog) -> impl Fn(&PinEvent<'_>) + Send + Sync + 'static {
+    move |event| {
+        let mut record = Event::new(EventKind::ToolChanged).about(event.tool()).to(event.seen());
+        if let Some(pinned) = event.pinned() {
+            record = record.from(pinned);
+        }
+        log.record(record);
     }
 }
 

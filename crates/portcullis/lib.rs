@@ -160,6 +160,7 @@ pub use builder::{Builder, Chosen, Missing, Portcullis, Sidecar};
 pub use error::BuildError;
 #[cfg(feature = "jwks-client")]
 pub use events::key_events;
+pub use events::pin_events;
 #[cfg(feature = "reload")]
 pub use events::policy_events;
 #[cfg(feature = "axum")]
@@ -181,7 +182,7 @@ pub use portcullis_jwt::{
 };
 pub use portcullis_mcp::{
     Hook, HookEvent, HookPhase, HookRefusal, HookVerdict, Interceptor, Limits, Rate, RateLimits,
-    SessionKeys,
+    SessionKeys, ToolPins,
 };
 pub use portcullis_prm::ResourceMetadata;
 pub use portcullis_rbac::{Answer, Authorizer, Decision, Grantable, Never, Policy, Query};

@@ -1,8 +1,9 @@
 //! What the builder lets users change about inspection.
 
-use portcullis::{Issuer, JwkSet, Policy, Portcullis};
+use portcullis::audit::MemorySink;
+use portcullis::{AuditLayer, Issuer, JwkSet, Policy, Portcullis, ToolPins, pin_events};
 use portcullis_test::Mint;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::Layer as _;
 
 use crate::support::{Answer, Ask, ISSUER, RESOURCE, Upstream, h1, serve};
@@ -65,4 +66,41 @@ async fn inspection_is_the_users_to_change() {
         let ask = Ask::modern("server/discover", "", None).bearer(&mint.token().sign());
         assert_eq!(h1(addr, &ask).await.json()["result"]["instructions"], said);
     }
+}
+
+/// a tool that its server defines anew is gone, and somebody hears of it.
+#[tokio::test]
+async fn changed_tools_are_on_record() {
+    let mint = Mint::es256(ISSUER);
+    let sink = MemorySink::new();
+    let audit = AuditLayer::builder().sink(sink.clone()).build().unwrap();
+    let (was, is) = (json!({"name": "t"}), json!({"name": "t", "description": "Call me first"}));
+    let pins = ToolPins::of_list(json!([was]).to_string().as_bytes()).unwrap();
+    let approved = pins.pins()["t"].clone();
+    let pins = pins.on_event(pin_events(audit.log()));
+    let list = json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [is]}});
+    let gate = Portcullis::builder()
+        .resource(RESOURCE)
+        .issuer(Issuer::new(ISSUER).keys(JwkSet::from_json(mint.jwks()).unwrap()))
+        .danger_permit_all()
+        .inspection(move |layer| layer.tool_pins(pins))
+        .audit_layer(audit.clone())
+        .build()
+        .unwrap();
+    let addr = serve(gate.layer(Upstream::always(Answer::json(list.to_string())))).await;
+    let token = mint.token().sign();
+    for _ in 0..2 {
+        let got = h1(addr, &Ask::modern("tools/list", "", None).bearer(&token)).await.json();
+        assert_eq!(got["result"]["tools"], json!([]));
+    }
+    let refused = h1(addr, &Ask::call("t").bearer(&token)).await;
+    assert_eq!(refused.code(), -32602);
+    assert!(audit.flush().await);
+    let lines: Vec<Value> =
+        sink.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().filter(|line| line["event"] == "tool.changed").collect();
+    let [event] = events[..] else { panic!("{lines:#?}") };
+    assert_eq!((&event["about"], &event["from"]), (&json!("t"), &json!(approved)));
+    assert_ne!(event["to"], event["from"]);
+    assert!(lines.iter().any(|line| line["reason"] == "tool_unapproved"), "{lines:#?}");
 }

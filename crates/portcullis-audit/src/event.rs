@@ -74,6 +74,9 @@ pub enum EventKind {
     Blocked,
     /// A person (`about`) is no longer blocked.
     Unblocked,
+    /// A tool (`about`) was listed with a definition that nobody approved: `from` is the digest that was
+    /// approved, if one was, and `to` the one that was seen.
+    ToolChanged,
     /// Something that this crate has no word for; `detail` says what.
     Other,
 }
@@ -98,6 +101,7 @@ impl EventKind {
             Self::ScopesGranted => "scopes.granted",
             Self::Blocked => "person.blocked",
             Self::Unblocked => "person.unblocked",
+            Self::ToolChanged => "tool.changed",
             Self::Other => "other",
         }
     }

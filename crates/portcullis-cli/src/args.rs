@@ -62,6 +62,11 @@ pub(crate) enum Command {
     /// Exits with 1 if there is a change that --fail-on names.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
+    /// Pin the definitions of tools, as a list has them
+    ///
+    /// Writes what gates that offer only approved definitions read (`ToolPins`).
+    #[command(after_help = PINS_EXAMPLES)]
+    Pins(PinsArgs),
     /// Read audit trails: whether they are intact, records as they come, and reports
     Audit(crate::audit::AuditArgs),
     /// Keep the roster: who uses the servers, who has left, who is blocked
@@ -102,6 +107,21 @@ Examples:
 const DIFF_EXAMPLES: &str = "\
 Examples:
   git show main:policy.yaml | portcullis diff - policy.yaml --fail-on gained";
+
+const PINS_EXAMPLES: &str = "\
+Examples:
+  portcullis pins tools.json > pins.json
+  portcullis pins tools.json --check pins.json";
+
+#[derive(Args, Debug)]
+pub(crate) struct PinsArgs {
+    /// Answers to tools/list: messages, their results, or arrays of tools, one for each page
+    #[arg(required = true, value_name = "LIST")]
+    pub(crate) lists: Vec<PathBuf>,
+    /// Compare with these pins in place of writing them; exits with 1 if they differ
+    #[arg(long, value_name = "PINS")]
+    pub(crate) check: Option<PathBuf>,
+}
 
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {

@@ -12,7 +12,7 @@ use crate::args::{Cli, Color, Command};
 use crate::escape;
 use crate::page::Page;
 use crate::problem::Problem;
-use crate::{audit, cases, diff, explain, schema, validate, visible};
+use crate::{audit, cases, diff, explain, pins, schema, validate, visible};
 
 /// There is something to complain about.
 pub(crate) const COMPLAINT: u8 = 1;
@@ -68,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => Ok(schema::completions(args)),
         Command::Man(args) => schema::man(args),
+        Command::Pins(args) => pins::run(args),
         Command::Audit(args) => audit::run(args, cli.color, cli.json),
         #[cfg(feature = "roster")]
         Command::Roster(args) => crate::roster::run(args),

@@ -14,6 +14,7 @@ mod input;
 mod junit;
 mod names;
 mod page;
+mod pins;
 mod problem;
 mod report;
 #[cfg(feature = "roster")]

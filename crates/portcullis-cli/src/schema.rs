@@ -11,6 +11,7 @@ use crate::cases::{CasesFile, TestReport};
 use crate::diff::DiffReport;
 use crate::exit::{Said, Unusable};
 use crate::explain::ExplainReport;
+use crate::pins::PinsReport;
 use crate::problem::Problem;
 use crate::validate::ValidateReport;
 use crate::visible::VisibleReport;
@@ -26,6 +27,7 @@ enum Output {
     Visible(VisibleReport),
     Test(TestReport),
     Diff(DiffReport),
+    Pins(PinsReport),
     AuditReport(AuditReport),
     AuditVerify(VerifyReport),
     #[cfg(feature = "roster")]

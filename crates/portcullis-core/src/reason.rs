@@ -146,6 +146,8 @@ reasons! {
     SessionRequired = "session_required",
     /// The task belongs to someone else.
     TaskNotOwned = "task_not_owned",
+    /// Nobody approved the tool as its server defines it now.
+    ToolUnapproved = "tool_unapproved",
     /// `requestState` does not verify.
     StateInvalid = "state_invalid",
     /// The upstream needs the person's consent.

@@ -7,6 +7,7 @@ use portcullis_core::{Clock, Era, Version};
 use crate::crowd::Crowd;
 use crate::custom::Catalogue;
 use crate::hook::Hooks;
+use crate::pins::ToolPins;
 use crate::session_table::SessionTable;
 use crate::task_book::TaskBook;
 use crate::throttle::Misses;
@@ -57,6 +58,8 @@ pub(crate) struct InspectConfig {
     pub(crate) check_completions: bool,
     /// Whose tasks are whose, as far as that was proved here.
     pub(crate) tasks: TaskBook,
+    /// Which definitions of tools were approved, where somebody does.
+    pub(crate) pins: Option<ToolPins>,
     /// What the deployment adds.
     pub(crate) hooks: Hooks,
 }
@@ -104,6 +107,7 @@ impl Default for InspectConfig {
             allow_tasks: true,
             check_completions: false,
             tasks: TaskBook::default(),
+            pins: None,
             hooks: Hooks::default(),
         }
     }

@@ -392,6 +392,7 @@ impl Exchange {
         let method = self.one.as_ref().map(|pending| pending.request.method());
         let modern = self.eyes.version.era() == Era::Modern;
         let reads = |pending: &Pending| pending.request.method() == Method::ResourcesRead;
+        let lists = |pending: &Pending| pending.request.method() == Method::ToolsList;
         let introduces = matches!(method, Some(Method::Initialize | Method::ServerDiscover));
         Facets {
             limits: self.json(),
@@ -415,6 +416,11 @@ impl Exchange {
             no_idle_features: self.config.hide_capabilities && introduces,
             tool_uis: self.config.check_tool_uis,
             sampling_tools: self.config.check_sampling_tools,
+            pins: self.config.pins.as_ref().filter(|_| {
+                // Elsewhere tools are named, not defined.
+                matches!(self.asked, Asked::Stream { .. })
+                    || self.one.iter().chain(&self.more).any(lists)
+            }),
             catalogue: (modern && method == Some(Method::ToolsList))
                 .then_some(&self.config.catalogue),
             tasks: self.own_tasks(),

@@ -15,6 +15,7 @@ use crate::json::{JsonLimits, Kind, Scanner, Str};
 use crate::judge::Judge;
 use crate::listen::Listen;
 use crate::names::{self, Known};
+use crate::pins::ToolPins;
 use crate::splice::Splice;
 use crate::task_book::OwnTasks;
 use crate::violation::{BAD_RPC, Violation};
@@ -64,6 +65,8 @@ pub(crate) struct Facets<'a> {
     pub(crate) tool_uis: bool,
     /// The tools that a server offers the client's model are checked.
     pub(crate) sampling_tools: bool,
+    /// Tools are listed by their approved definitions only.
+    pub(crate) pins: Option<&'a ToolPins>,
     /// For a modern `tools/list`: what earlier ones declared.
     pub(crate) catalogue: Option<&'a Catalogue>,
     /// Where the revision has lists of tasks and notices about them: which are the caller's.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use portcullis_core::{Caller, Denial, Era, McpMessage, NoMessage, Reason, Text, Version};
+use portcullis_core::{
+    Caller, Denial, Era, HiddenAs, McpMessage, Method, NoMessage, Reason, Text, Version,
+};
 
 use crate::config::InspectConfig;
 use crate::era::{self, Signal};
@@ -196,18 +198,38 @@ fn rebuilt(
     task: Option<Task>,
 ) -> Result<Inspected, Denial> {
     let Some(rewritten) = rewritten else {
-        let built = build::message(version, message, body, None)?;
+        let built = built(config, version, message, body, None)?;
         return Ok(inspected(version, session, body.clone(), built));
     };
     // Read again, so that what policy sees is what is forwarded.
     match parse::parse(&rewritten, &config.limits)? {
         Parsed::One(message) => {
-            let built = build::message(version, &message, &rewritten, task.as_ref())?;
+            let built = built(config, version, &message, &rewritten, task.as_ref())?;
             let task = task.map(Box::new);
             Ok(Inspected { task, ..inspected(version, session, rewritten.clone(), built) })
         }
         Parsed::Batch(_) => Err(Denial::invalid_request(Reason::BadRpc)),
     }
+}
+
+/// The message, unless it calls a tool of which the definition is known not to be the approved one.
+fn built(
+    config: &InspectConfig,
+    version: Version,
+    message: &Message<'_>,
+    body: &Bytes,
+    task: Option<&Task>,
+) -> Result<Option<McpMessage>, Denial> {
+    let built = build::message(version, message, body, task)?;
+    if let (Some(McpMessage::Request(request)), Some(pins)) = (&built, &config.pins)
+        && request.method() == Method::ToolsCall
+        && let Some(tool) = request.targets().next()
+        && !pins.may_call(tool.name())
+    {
+        let hidden = HiddenAs::Unknown(tool.kind(), tool.name());
+        return Err(Denial::hidden(request, hidden, Reason::ToolUnapproved));
+    }
+    Ok(built)
 }
 
 fn inspected(
@@ -280,7 +302,7 @@ fn batch(
     let mut answers = Vec::new();
     for message in messages {
         let allowed = task::check_allowed(config, ONLY, body, message);
-        match allowed.and_then(|()| build::message(ONLY, message, body, None)) {
+        match allowed.and_then(|()| built(config, ONLY, message, body, None)) {
             Ok(Some(message)) => kept.push(message),
             Ok(None) => {}
             Err(denial) => answers.push(denial),

@@ -8,7 +8,7 @@ use tower_layer::Layer;
 
 use crate::config::InspectConfig;
 use crate::web::UrlHosts;
-use crate::{ConfigError, Hook, Inspect, Limits, RateLimits, SessionKeys};
+use crate::{ConfigError, Hook, Inspect, Limits, RateLimits, SessionKeys, ToolPins};
 
 /// Reads every MCP request strictly before anything behind sees it, and filters every answer.
 ///
@@ -187,6 +187,12 @@ impl InspectLayer {
     /// 2.5).
     pub fn check_sampling_tools(self) -> Self {
         self.with(|config| config.check_sampling_tools = true)
+    }
+
+    /// Offers only tools whose definitions were approved, and refuses calls of others. All pass by
+    /// default.
+    pub fn tool_pins(self, pins: ToolPins) -> Self {
+        self.with(|config| config.pins = Some(pins))
     }
 
     /// Adds a check or a change of your own.

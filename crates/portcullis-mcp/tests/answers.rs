@@ -19,7 +19,7 @@ use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
     Caller, Clock, Denial, DenialKind, Principal, Reason, RequestFacts as _, ResponseFacts as _,
 };
-use portcullis_mcp::{InspectLayer, Limits};
+use portcullis_mcp::{InspectLayer, Limits, ToolPins};
 use portcullis_test::{Answer, ChunkedBody, FakeMcp};
 use serde_json::{Value, json};
 use support::*;
@@ -296,6 +296,60 @@ async fn other_leaks_are_stopped_where_that_is_wanted() {
         let tools = &got["result"]["inputRequests"]["a"]["params"]["tools"];
         assert_eq!(tools.as_array().unwrap().len(), count);
     }
+}
+
+/// in both eras, and in batches.
+#[tokio::test]
+async fn tools_are_offered_as_they_were_approved() {
+    let approved = json!([{ "name": "a", "description": "reads" }, { "name": "b" }]);
+    let pins = ToolPins::of_list(approved.to_string().as_bytes()).unwrap();
+    let listed = json!({ "tools": [
+        { "name": "a", "description": "reads and sends" }, { "name": "b" }, { "name": "new" },
+    ] });
+    let server = FakeMcp::json(result(listed.clone()));
+    let call = |name: &str| ask("tools/call", json!({ "name": name }));
+    let unknown =
+        |name: &str| json!({ "code": -32602, "message": format!("Unknown tool: {name}") });
+    for request in [legacy_list(), modern("tools/list", json!({}))] {
+        let got = whole(send(&layer(), &server, request.clone()).await).await.json();
+        assert_eq!(got["result"]["tools"], listed["tools"], "off");
+        let layer = layer().tool_pins(ToolPins::from_json(&pins.to_json()).unwrap());
+        assert_eq!(send(&layer, &server, call("a")).await.status(), 200);
+        let before = server.count();
+        let got = whole(send(&layer, &server, call("new")).await).await.json();
+        assert_eq!(got["error"], unknown("new"), "never seen, and not approved");
+
+        let (response, notes) = send_noted(&layer, &server, request).await;
+        let got = whole(response).await.json();
+        assert_eq!(got["result"]["tools"], json!([{ "name": "b" }]));
+        assert_eq!(notes.all().iter().filter(|note| note.contains("Hidden")).count(), 2);
+        for name in ["a", "new"] {
+            let got = whole(send(&layer, &server, call(name)).await).await;
+            assert_eq!((got.status, &got.json()["error"]), (StatusCode::OK, &unknown(name)));
+            let got = send(&layer, &server, modern("tools/call", json!({ "name": name }))).await;
+            assert_eq!(whole(got).await.json()["error"], unknown(name));
+            let other = send(&layer, &server, ask("prompts/get", json!({ "name": name }))).await;
+            assert_eq!(other.status(), 200, "a prompt of that name");
+        }
+        assert_eq!(server.count(), before + 3);
+        assert!(send(&layer, &server, call("b")).await.status().is_success());
+        let batch = json!([
+            { "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "a" } },
+            { "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "b" } },
+        ]);
+        let answer = json!([{ "jsonrpc": "2.0", "id": 2, "result": {} }]);
+        let server = FakeMcp::json(answer.to_string());
+        let batch = legacy(Some("2025-03-26"), batch.to_string());
+        let got = whole(send(&layer, &server, batch).await).await.json();
+        assert_eq!(server.last().json().as_array().unwrap().len(), 1);
+        assert_eq!(got[1]["error"], unknown("a"), "{got}");
+    }
+    // Elsewhere tools are named, not defined.
+    let layer = layer().tool_pins(pins);
+    let error = json!({ "code": -1, "message": "", "data": { "tools": [{ "name": "a" }] } });
+    let error = json!({ "jsonrpc": "2.0", "id": 1, "error": error }).to_string();
+    send(&layer, &FakeMcp::json(error), call("b")).await;
+    assert!(send(&layer, &FakeMcp::new(), call("a")).await.status().is_success());
 }
 
 /// Requirements 2.5: values that lead to what is hidden.

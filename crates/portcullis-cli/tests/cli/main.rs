@@ -16,6 +16,7 @@ mod common;
 mod diff;
 mod explain;
 mod output;
+mod pins;
 #[cfg(feature = "roster")]
 mod roster;
 mod validate;

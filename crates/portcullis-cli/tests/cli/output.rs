@@ -13,7 +13,10 @@ static TRAIL: LazyLock<Folder> = LazyLock::new(|| {
     let text = r#"{"record":"decision","ts":"2026-11-20T09:00:00.000Z","event_id":"1","method":"tools/call","target_type":"tool","target":"purge_notes","principal":{"iss":"https://id.example","sub":"5f1d2c3e-0000-4a4a-8b8b-123456789abc.0b2e6b5e-6f0c-4f0e-9a52-3b1f4f3f0c11","client_id":"ide"},"decision":"deny","reason":"policy_denied","rule_id":"never-purge"}
 {"record":"gap","ts":"2026-11-20T12:00:00.000Z","event_id":"g","dropped":7}
 "#;
-    Folder::new(&[("audit.jsonl", text)])
+    let odd = "evil\u{1b}[2J\u{9b}31m\u{202e}\u{200b}".replace('\u{1b}', "\\u001b");
+    let digest = "0".repeat(64);
+    let pins = format!(r#"{{"tools": {{"{odd}": "sha256:{digest}"}}}}"#);
+    Folder::new(&[("audit.jsonl", text), ("pins.json", &pins)])
 });
 
 /// A roster with somebody whose name is long and odd, and who is blocked.
@@ -50,6 +53,7 @@ fn commands() -> Vec<Vec<String>> {
         &["visible", &policy, "--claims", &alice, "--tools", &tools],
         &["test", &sample("cases.yaml")],
         &["diff", &policy, &policy],
+        &["pins", &tools, "--check", &TRAIL.file("pins.json")],
         &["audit", "report", &audit],
         &["audit", "verify", &audit],
         &["validate", "none.yaml"],

@@ -195,7 +195,9 @@ impl<'a> Pass<'_, '_, 'a> {
         let notices = kind == TargetKind::Tool && self.judge.notices();
         self.keep(scanner, |pass, scanner| {
             let uis = kind == TargetKind::Tool && pass.facets.tool_uis;
+            let start = scanner.at();
             let item = item(scanner, key, notices, uis)?;
+            let definition = start..scanner.at_end();
             if let (true, Some(support)) = (pass.facets.no_tasks, item.task_support) {
                 pass.renames.push((support, r#""forbidden""#.to_owned()));
             }
@@ -218,8 +220,9 @@ impl<'a> Pass<'_, '_, 'a> {
                 pass.judge.notice(name, item.hints);
             }
             let is_usable = kind != TargetKind::Tool
-                || !pass.facets.modern
-                || pass.is_usable(name, item.schema.map(|schema| scanner.slice(schema)));
+                || (pass.is_approved(name, scanner.slice(definition))
+                    && (!pass.facets.modern
+                        || pass.is_usable(name, item.schema.map(|schema| scanner.slice(schema)))));
             Ok(is_usable && pass.judge.shows(kind, name))
         })
     }
@@ -234,6 +237,16 @@ impl<'a> Pass<'_, '_, 'a> {
         };
         self.renames.push((id.range(), name));
         self.judge.shows_name(TargetKind::Tool, &tool)
+    }
+
+    /// Whether the tool's definition is the one that was approved (R-238).
+    fn is_approved(&mut self, name: Str<'a>, definition: &str) -> bool {
+        let Some(pins) = self.facets.pins else { return true };
+        let approved = pins.may_show(&name.decoded(), definition.as_bytes(), self.facets.limits);
+        if !approved {
+            self.judge.hide(TargetKind::Tool, Some(name));
+        }
+        approved
     }
 
     /// Whether the tool's headers are declared as they must be (R-057); what they are is kept.

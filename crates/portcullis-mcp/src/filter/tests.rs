@@ -26,6 +26,7 @@ const LEGACY: Facets<'_> = Facets {
     no_idle_features: false,
     tool_uis: false,
     sampling_tools: false,
+    pins: None,
     catalogue: None,
     tasks: None,
 };
