@@ -1,18 +1,21 @@
 //! Why a decision is what it is.
 
-use globset::GlobMatcher;
-use portcullis_core::{Caller, Method, Principal, TargetKind, Text};
+use portcullis_core::{Method, TargetKind, Text};
 
 use crate::condition::{Case, Right};
 use crate::judge::Law;
-use crate::pattern::{self, Pattern};
 use crate::policy::Rules;
-use crate::rule::{Effect, Word};
+use crate::rule::Effect;
 use crate::tables::Tables;
 use crate::truth::Truth;
-use crate::uri::{self, Reading};
 use crate::who::Who;
-use crate::{Authorizer as _, Decision, Policy, Query, Rule, describe, name};
+use crate::{Authorizer as _, Decision, Policy, Query, Rule, describe};
+
+mod asked;
+mod held;
+
+use asked::Asked;
+use held::held;
 
 /// Why a policy decides a question as it does; made by [`Policy::explain`]. For people who write
 /// policies, never for callers.
@@ -202,153 +205,6 @@ fn by_role(tables: &Tables, law: &Law, who: &Who) -> Option<String> {
         law.roles.contains(bit) && who.roles.contains(bit)
     });
     Some(common.next().map_or_else(|| "everyone".to_owned(), |(_, role)| role.name.clone()))
-}
-
-/// The caller's roles, and those of their facts that give them.
-fn held(tables: &Tables, who: &Who, caller: &Caller) -> Vec<RoleHeld> {
-    let roles = tables.source.roles.iter().enumerate();
-    roles
-        .filter(|(number, _)| {
-            let bit = crate::who::FIRST + number;
-            who.roles.contains(bit) || who.perhaps.contains(bit)
-        })
-        .map(|(_, role)| {
-            let because = match caller.principal() {
-                Some(principal) => facts(tables, role, principal),
-                None => vec!["who has not signed in".to_owned()],
-            };
-            RoleHeld { role: role.name.clone(), because }
-        })
-        .collect()
-}
-
-/// The sources of a role that this caller has, in the words of [`describe::sources`].
-fn facts(tables: &Tables, role: &crate::Role, principal: &Principal) -> Vec<String> {
-    // Each source alone, so that the engine's own reading tells.
-    let with = |change: &dyn Fn(&mut crate::Role)| {
-        let mut one = crate::Role::new(role.name.clone());
-        one.issuers.clone_from(&role.issuers);
-        one.tenants.clone_from(&role.tenants);
-        change(&mut one);
-        one
-    };
-    let mut singles = Vec::new();
-    let named = |name: &String| {
-        let ids = tables.source.groups.iter().find(|(word, _)| word.text == *name);
-        ids.map_or_else(|| vec![name.clone()], |(_, ids)| ids.clone())
-    };
-    for group in &role.groups {
-        singles.push((format!("group {group}"), with(&|one| one.groups = named(group))));
-    }
-    for scope in &role.scopes {
-        singles.push((format!("scope {scope}"), with(&|one| one.scopes.push(scope.clone()))));
-    }
-    for claim in &role.roles {
-        singles.push((format!("role claim {claim}"), with(&|one| one.roles.push(claim.clone()))));
-    }
-    for client in &role.clients {
-        singles.push((format!("client {client}"), with(&|one| one.clients.push(client.clone()))));
-    }
-    for subject in &role.subjects {
-        singles
-            .push((format!("subject {subject}"), with(&|one| one.subjects.push(subject.clone()))));
-    }
-    for (claim, values) in &role.claims {
-        for value in values {
-            let pair = (claim.clone(), vec![value.clone()]);
-            singles.push((
-                format!("claim {claim} {value}"),
-                with(&|one| one.claims.push(pair.clone())),
-            ));
-        }
-    }
-    if singles.is_empty() {
-        singles.push(("from there".to_owned(), with(&|_| {})));
-    }
-    let hierarchy = tables.source.hierarchy().unwrap_or_default();
-    let gives = |role: &crate::Role| {
-        let roles = crate::who::Roles::new(std::slice::from_ref(role), &[], &[], &hierarchy);
-        roles.of(principal).roles.contains(crate::who::FIRST)
-    };
-    singles.into_iter().filter(|(_, role)| gives(role)).map(|(text, _)| text).collect()
-}
-
-/// The forms of a target that patterns may mean.
-struct Asked {
-    kind: TargetKind,
-    forms: Vec<String>,
-    /// Whether only rules that spell the target out can mean it, and no rule does.
-    odd: Option<&'static str>,
-}
-
-impl Asked {
-    fn new(tables: &Tables, query: &Query<'_>, kind: TargetKind, target: &str) -> Self {
-        let plain = |forms| Self { kind, forms, odd: None };
-        let odd = |why| Self { kind, forms: Vec::new(), odd: Some(why) };
-        match kind {
-            TargetKind::Tool | TargetKind::Prompt => {
-                let index = if kind == TargetKind::Tool { &tables.tools } else { &tables.prompts };
-                if name::is_deceptive(target) && index.exact(target).is_none() {
-                    return odd(
-                        "the name has invisible or control characters, which no pattern means",
-                    );
-                }
-                plain(vec![target.to_owned()])
-            }
-            TargetKind::Resource | TargetKind::ResourceTemplate => {
-                let template = kind == TargetKind::ResourceTemplate
-                    || query.method() == Method::CompletionComplete;
-                match uri::read(target, template) {
-                    Reading::Refused => {
-                        odd("the URI can be read in two ways, so nothing can allow it")
-                    }
-                    Reading::Odd if tables.resources.exact(target).is_none() => {
-                        odd("no pattern can tell what the URI points to, and no rule spells it out")
-                    }
-                    Reading::Odd => plain(vec![target.to_owned()]),
-                    Reading::Plain { normal, bare } => {
-                        let mut forms = vec![target.to_owned(), normal.to_string()];
-                        forms.extend(normal.get(..bare).map(str::to_owned));
-                        plain(forms)
-                    }
-                }
-            }
-            _ => plain(Vec::new()),
-        }
-    }
-
-    /// The patterns of `rule` that mean the target.
-    fn patterns(&self, rule: &Rule) -> Vec<String> {
-        let (words, uris) = match self.kind {
-            TargetKind::Tool => (&rule.tools, false),
-            TargetKind::Prompt => (&rule.prompts, false),
-            TargetKind::Resource | TargetKind::ResourceTemplate => (&rule.resources, true),
-            _ => return Vec::new(),
-        };
-        let nothing_named =
-            rule.tools.is_empty() && rule.prompts.is_empty() && rule.resources.is_empty();
-        if nothing_named && rule.effect == Effect::Deny && !self.forms.is_empty() {
-            // It denies methods, whatever the target.
-            return rule.methods.iter().map(|method| method.text.clone()).collect();
-        }
-        let means = |word: &&Word| {
-            let pattern = if uris {
-                pattern::of_uris(&word.text, rule.effect)
-            } else {
-                pattern::of_names(&word.text)
-            };
-            match pattern {
-                Ok(Pattern::Exact(exact)) => exact.iter().any(|form| self.forms.contains(form)),
-                Ok(Pattern::Glob(glob)) => {
-                    let matcher: GlobMatcher = glob.compile_matcher();
-                    self.forms.iter().any(|form| matcher.is_match(form))
-                }
-                Ok(Pattern::Stars(stars)) => self.forms.iter().any(|form| stars.matches(form)),
-                Err(_) => false,
-            }
-        };
-        words.iter().filter(means).map(|word| word.text.clone()).collect()
-    }
 }
 
 #[cfg(test)]

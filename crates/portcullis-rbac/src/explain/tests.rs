@@ -1,4 +1,4 @@
-use portcullis_core::{Actor, AnonymousReason, Arguments, Version};
+use portcullis_core::{Actor, AnonymousReason, Arguments, Caller, Principal, Version};
 use serde_json::{Map, Value};
 
 use super::*;
