@@ -229,3 +229,37 @@ pub(crate) fn known_hints(
     }
     known
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(all: [Option<bool>; 4]) -> ToolHints {
+        let mut hints = ToolHints::default();
+        [hints.read_only, hints.destructive, hints.idempotent, hints.open_world] = all;
+        hints
+    }
+
+    /// What the policy states comes first, then what a trusted server says, then what MCP takes for granted.
+    #[test]
+    fn what_is_known_of_a_tool() {
+        const YES: Option<bool> = Some(true);
+        const NO: Option<bool> = Some(false);
+        let rows = [
+            ("nothing said", None, [None; 4], [NO, YES, NO, YES]),
+            ("what reads destroys nothing", None, [YES, None, None, None], [YES, NO, NO, YES]),
+            ("all said", None, [NO, NO, YES, NO], [NO, NO, YES, NO]),
+            ("stated", Some([YES, YES, YES, NO]), [NO, NO, NO, YES], [YES, YES, YES, NO]),
+            ("one stated", Some([None, None, None, NO]), [None; 4], [NO, YES, NO, NO]),
+        ];
+        for (name, stated, listed, expected) in rows {
+            let known = known_hints(stated.map(hints), true, Some(hints(listed)));
+            assert_eq!(known, hints(expected), "{name}");
+            let stated = stated.map(hints);
+            let untrusted = known_hints(stated, false, Some(hints(listed)));
+            assert_eq!(untrusted, stated.unwrap_or_default(), "{name}, and not trusted");
+            let unlisted = known_hints(stated, true, None);
+            assert_eq!(unlisted, stated.unwrap_or_default(), "{name}, and not listed");
+        }
+    }
+}
