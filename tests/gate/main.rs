@@ -41,6 +41,7 @@ mod readers;
 mod resources;
 #[cfg(feature = "roster")]
 mod roster;
+mod rounds;
 mod sidecar;
 mod step_up;
 mod support;

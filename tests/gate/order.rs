@@ -153,7 +153,7 @@ fn names(answer: &Value) -> Vec<&str> {
     tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
 }
 
-/// nothing is inferred from what came before on the connection.
+/// nothing is inferred from what came before on the connection.
 #[tokio::test]
 async fn callers_and_eras_share_a_connection() {
     let rig = Rig::new(Upstream::new(server)).await;

@@ -149,7 +149,8 @@ async fn tasks_that_are_gone() {
     }
 }
 
-/// Each request declares what its client knows; nothing is remembered.
+/// each request declares what its client knows, and nothing is remembered. The answer says what was
+/// missing.
 #[tokio::test]
 async fn clients_that_do_not_know_tasks() {
     let rig = Rig::new(server()).await;

@@ -96,6 +96,7 @@ async fn slow_decisions_are_waited_for() {
     assert_eq!(notes.all().len(), 2, "each hidden item once: {:?}", notes.all());
 }
 
+///
 #[tokio::test]
 async fn what_breaks_the_protocol_is_withheld() {
     let list = result(json!({ "tools": [{ "name": "secret" }] }));
@@ -191,9 +192,9 @@ async fn result_types_are_known_and_in_their_place() {
     }
 }
 
+///
 #[tokio::test]
 async fn input_is_not_asked_of_clients_that_cannot_give_it() {
-    //
     let layer = || layer().allow_elicitation_at(["idp.example.com"]).unwrap();
     let asks = result(json!({
         "resultType": "input_required",

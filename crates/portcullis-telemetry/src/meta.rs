@@ -73,6 +73,7 @@ mod tests {
         )
     }
 
+    /// what is malformed or too long is ignored.
     #[test]
     fn a_message_may_carry_a_context() {
         const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
