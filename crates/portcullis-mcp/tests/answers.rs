@@ -493,9 +493,13 @@ async fn notifications_have_no_answer() {
     let body = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     for answer in [Answer::accepted(), Answer::status(204), Answer::json(r#"{"tools":["secret"]}"#)]
     {
+        let answer = answer.header("set-cookie", "a=b").header("content-type", "text/html");
         let server = FakeMcp::new().script([answer]);
         let got = whole(send(&layer(), &server, legacy(Some("2025-06-18"), body)).await).await;
         assert_eq!((got.status.as_u16(), got.text.as_str()), (202, ""));
+        assert_eq!((got.header("set-cookie"), got.header("content-type")), (None, None));
+        assert_eq!(got.header("content-length"), Some("0"));
+        assert_eq!(got.header("cache-control"), Some("no-store"));
         assert_eq!(server.count(), 1);
     }
     let unknown = r#"{"jsonrpc":"2.0","method":"notifications/unknown"}"#;
@@ -675,4 +679,25 @@ async fn a_read_shows_only_contents_that_may_be_read() {
     let request = ask("resources/read", json!({ "uri": "file:///" }));
     let got = whole(send(&layer(), &server, request).await).await;
     assert_eq!(got.json()["result"], json!({ "contents": [{ "uri": "file:///a" }] }));
+}
+
+/// R-224, R-225: answers that clients may keep say for whom and how long, and no others do.
+#[tokio::test]
+async fn hints_are_where_the_revision_has_them() {
+    for (method, params, answer, kept) in [
+        ("server/discover", json!({}), json!({ "supportedVersions": ["2026-07-28"] }), true),
+        ("tools/list", json!({}), json!({}), true),
+        ("prompts/list", json!({}), json!({}), true),
+        ("resources/list", json!({}), json!({}), true),
+        ("resources/templates/list", json!({}), json!({}), true),
+        ("resources/read", json!({ "uri": "file:///a" }), json!({}), true),
+        ("tools/call", json!({ "name": "t" }), json!({}), false),
+        ("prompts/get", json!({ "name": "p" }), json!({}), false),
+    ] {
+        let server = FakeMcp::json(result(answer));
+        let got = whole(send(&layer(), &server, modern(method, params)).await).await.json();
+        let got = &got["result"];
+        assert_eq!(got.get("ttlMs").is_some(), kept, "{method}: {got}");
+        assert_eq!(got.get("cacheScope").is_some(), kept, "{method}: {got}");
+    }
 }

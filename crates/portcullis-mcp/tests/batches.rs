@@ -162,3 +162,29 @@ async fn a_violation_answers_every_open_element() {
     assert_eq!(events.len(), 3, "{}", got.text);
     assert_eq!((&events[2]["id"], &events[2]["error"]["code"]), (&json!(3), &json!(-32603)));
 }
+
+/// R-233, in batches too: what the service does not know is answered in its place, and was answered.
+#[tokio::test]
+async fn unknown_targets_of_a_batch_look_hidden() {
+    let call = |id: u32, tool: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool } });
+    let fine = json!({ "jsonrpc": "2.0", "id": 1, "result": {} });
+    let words = json!({ "jsonrpc": "2.0", "id": 2, "error": {
+        "code": -32602, "message": "Tool gone not found"
+    } });
+    let hidden = json!({ "jsonrpc": "2.0", "id": 2, "error": {
+        "code": -32602, "message": "Unknown tool: gone"
+    } });
+    let batch = |calls: &[Value]| legacy(Some("2025-03-26"), json!(calls).to_string());
+    let both = [call(1, "t"), call(2, "gone")];
+    let all = json!([fine, words]).to_string();
+
+    let got =
+        whole(send(&InspectLayer::new(), &FakeMcp::json(all.clone()), batch(&both)).await).await;
+    assert_eq!(got.json(), json!([fine, hidden]));
+    let server = streaming([event(&all)]);
+    let got = whole(send(&InspectLayer::new(), &server, batch(&both)).await).await;
+    assert_eq!(got.events(), [json!([fine, hidden])], "and nothing behind it");
+    let server = FakeMcp::json(words.to_string());
+    let got = whole(send(&InspectLayer::new(), &server, batch(&[call(2, "gone")])).await).await;
+    assert_eq!(got.json(), json!([hidden]), "an answer that is no list");
+}

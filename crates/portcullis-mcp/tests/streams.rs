@@ -780,3 +780,56 @@ async fn what_breaks_off_is_answered_once() {
         }
     }
 }
+
+/// a head waits only where what the service says first may have to look as if it were hidden.
+#[tokio::test(start_paused = true)]
+async fn heads_wait_for_unknown_targets_alone() {
+    let distinct = layer().danger_distinct_unknown();
+    for (name, layer, request, waits) in [
+        ("a call", &layer(), call(), true),
+        ("a list", &layer(), tools(), false),
+        ("a call, where words may differ", &distinct, call(), false),
+    ] {
+        let (_sender, server, _) = live();
+        let start = tokio::time::Instant::now();
+        let response = send(layer, &server, request).await;
+        assert_eq!(response.status(), 200, "{name}");
+        assert_eq!(start.elapsed().as_millis(), if waits { 250 } else { 0 }, "{name}");
+    }
+}
+
+/// What was not to pass is on record, and was an answer: nothing more is said when the stream ends.
+#[tokio::test]
+async fn what_was_withheld_was_an_answer() {
+    let ask = |method: &str| {
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "name": "t" } });
+        legacy(Some("2025-11-25"), body.to_string())
+    };
+    let away = json!({ "code": -32042, "message": "", "data": { "elicitations": [
+        { "mode": "url", "elicitationId": "e", "url": "https://evil.example/", "message": "" }
+    ] } });
+    let away = json!({ "jsonrpc": "2.0", "id": 1, "error": away }).to_string();
+    let asks = json!({ "resultType": "input_required", "inputRequests": {
+        "a": { "method": "sampling/createMessage", "params": {} }
+    } });
+    let strict = layer().allow_sampling(false);
+    for (name, layer, request, said, note) in [
+        ("sent away", &layer(), ask("tools/call"), away, "PolicyDenied"),
+        ("asked", &strict, call(), result(asks), "PolicyDenied"),
+    ] {
+        let (response, notes) =
+            send_noted(layer, &streaming([event(PROGRESS), event(&said)]), request).await;
+        let got = whole(response).await;
+        assert_eq!(got.events().len(), 2, "{name}: {}", got.text);
+        assert_eq!(got.events()[1]["result"]["isError"], true, "{name}: {}", got.text);
+        let noted = notes.all().iter().filter(|said| said.contains(note)).count();
+        assert_eq!(noted, 1, "{name}: {:?}", notes.all());
+    }
+    let update = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated",
+                         "params": { "uri": "file:///secret" } });
+    let server = streaming([event(&update.to_string()), event(&result(json!({})))]);
+    let (response, notes) = send_noted(&layer(), &server, ask("tools/call")).await;
+    assert_eq!(whole(response).await.events().len(), 1);
+    assert!(notes.all().iter().any(|note| note.contains("Hidden")), "{:?}", notes.all());
+}

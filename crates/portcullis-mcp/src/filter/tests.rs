@@ -449,7 +449,7 @@ fn policy_hears_of_annotations() {
     };
     let source = answer(
         r#"{"tools":[
-            {"name":"a","annotations":{"readOnlyHint":true,"title":"x","openWorldHint":false}},
+            {"name":"a","annotations":{"readOnlyHint":true,"title":"x","openWorldHint":false,"idempotentHint":true}},
             {"annotations":{"read\u004fnlyHint":true,"destructiveHint":"no"},"name":"b\u0021"},
             {"name":"c","annotations":null},
             {"name":"d","Annotations":{"readOnlyHint":true}},
@@ -461,6 +461,7 @@ fn policy_hears_of_annotations() {
     let told = view.0.lock().unwrap();
     let told: Vec<_> = told
         .iter()
+        .inspect(|(name, h)| assert_eq!(h.idempotent, (name == "a").then_some(true), "{name}"))
         .map(|(name, h)| (name.as_str(), h.read_only, h.destructive, h.open_world))
         .collect();
     assert_eq!(
