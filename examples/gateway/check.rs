@@ -81,6 +81,9 @@ impl Told {
         self.upstream(plan);
         self.sign_in(plan);
         self.policy(policy);
+        if let Some(pins) = &plan.server.tool_pins {
+            self.line("offers", format!("tools as {} has them, and no others", pins.display()));
+        }
         match plan.identity.as_deref() {
             Some(Identity::Signed(signed)) => {
                 let audience = signed.audience.as_ref().unwrap_or(&plan.resource);

@@ -66,6 +66,9 @@ pub struct Server {
     pub authentication: Option<At<Authentication>>,
     /// Policy file.
     pub policy: Option<At<PathBuf>>,
+    /// File of the definitions of its tools that somebody has approved, as `portcullis pins` writes it: others are
+    /// neither offered nor called. It is read when this file is.
+    pub tool_pins: Option<At<PathBuf>>,
     /// How it learns who is calling.
     pub identity: Option<At<Identity>>,
     /// Further origins whose web pages may call.

@@ -1,6 +1,7 @@
 //! From a plan to a gate before its server.
 
 use std::convert::Infallible;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +11,10 @@ use portcullis::core::ClientCertificate;
 use portcullis::rbac::{PolicyFile, Reloading};
 use portcullis::settings::{Problem, Proofs, Sources};
 use portcullis::telemetry::Telemetry;
-use portcullis::{AuditLayer, Issuer, Portcullis, PortcullisLayer, SessionKeys, policy_events};
+use portcullis::{
+    AuditLayer, Issuer, Portcullis, PortcullisLayer, SessionKeys, ToolPins, pin_events,
+    policy_events,
+};
 use portcullis_serve::{Remote, RequestBody};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _};
@@ -60,6 +64,10 @@ pub fn draft(
     let policy =
         PolicyFile::new(sources.path(&plan.policy)).on_event(policy_events(audit.log())).load();
     let policy = policy.map_err(|error| Problem::of(&error).at(&plan.policy))?;
+    let pins = match &plan.server.tool_pins {
+        Some(path) => Some(pinned(path, sources, &audit).map_err(|problem| problem.at(path))?),
+        None => None,
+    };
     let metadata = plan.server.resource_metadata.clone();
     let servers = match &*plan.authentication {
         Authentication::Sidecar(sidecar) => sidecar.authorization_servers.clone(),
@@ -104,6 +112,9 @@ pub fn draft(
             builder = builder.rate_limits(rates);
         }
     }
+    if let Some(pins) = pins {
+        builder = builder.inspection(move |layer| layer.tool_pins(pins));
+    }
     let Behind { service, keys, end } = Behind::of(plan, sources)?;
     let name = plan.name.clone();
 
@@ -143,6 +154,12 @@ pub fn draft(
         service
     });
     Ok(Draft { policy, paths, keys, end, enter })
+}
+
+/// The definitions of tools that somebody has approved.
+fn pinned(path: &Path, sources: &Sources, audit: &AuditLayer) -> Result<ToolPins, Problem> {
+    let pins = ToolPins::from_json(&sources.text(path)?).map_err(|error| Problem::of(&error))?;
+    Ok(pins.on_event(pin_events(audit.log())))
 }
 
 /// Who may issue tokens for the server.

@@ -89,6 +89,16 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "14:15: server notes: the URL of the upstream has characters that no URL has",
     ),
     (
+        "    path: /notes",
+        "    path: /notes\n    tool_pins: policy.yaml",
+        "14:16: server notes: the pins are not JSON as it should be",
+    ),
+    (
+        "    path: /notes",
+        "    path: /notes\n    tool_pins: none",
+        "14:16: server notes: cannot read none: No such file or directory (os error 2)",
+    ),
+    (
         "  notes:\n",
         "  Notes:\n",
         "13:5: server Notes: the name has others than a-z, 0-9 and hyphens",

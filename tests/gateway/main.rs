@@ -23,6 +23,7 @@ mod faults;
 mod identity;
 mod limits;
 mod listeners;
+mod pins;
 mod records;
 mod reload;
 mod rig;
