@@ -79,6 +79,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blocks;
+mod builder;
 mod error;
 mod event;
 mod future;
@@ -97,6 +98,7 @@ mod tally;
 mod watch;
 mod worker;
 
+pub use builder::RosterBuilder;
 pub use error::ConfigError;
 pub use event::RosterEvent;
 pub use future::ResponseFuture;
@@ -108,7 +110,7 @@ pub use portcullis_dial::{Postgres, Tls};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use review::{UserList, stale};
-pub use roster::{Roster, RosterBuilder, RosterStatus};
+pub use roster::{Roster, RosterStatus};
 pub use service::RosterService;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
