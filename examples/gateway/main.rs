@@ -28,7 +28,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use portcullis::settings::{Problem, Proofs, schema, socket_address};
+use portcullis::settings::{Listener, Problem, Proofs, schema, socket_address};
+use portcullis::telemetry::CertificateFile;
 use portcullis_serve::{Hangups, RequestBody, Server, Stops, Watched};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -141,6 +142,13 @@ async fn serve(file: File) -> Result<(), Problem> {
     }
     let mut watched = Watched::new([file.path().to_owned()]);
     let gateway = Arc::new(Gateway::start(&file, shared).await?);
+    for place in &config.listen {
+        if let Listener::Tls(tls) = &**place {
+            let path = sources.path(&tls.certificate);
+            // No name of a server has parentheses.
+            gateway.telemetry.watch("(gateway)", CertificateFile::new(&*tls.address, path));
+        }
+    }
 
     let mut tasks = JoinSet::new();
     for listener in &listeners {

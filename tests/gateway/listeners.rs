@@ -92,7 +92,13 @@ async fn certificates_are_exchanged_while_connections_last() {
     let (authority, folder) = (Authority::new(), Folder::new());
     let (first, second) = (authority.certify(HOST), authority.certify(HOST));
     write(&folder, &first);
-    let rig = Rig::with(folder, &FILE.replace("http: 127.0.0.1:0", TLS)).await;
+    let file = FILE.replace("http: 127.0.0.1:0", TLS);
+    let rig = Rig::with(folder, &format!("{file}admin: 127.0.0.1:0\n")).await;
+    let health = rig.gateway.out.find("health at http://").await.unwrap();
+    let health = health.trim_start_matches("health at http://").trim_end_matches("/ready");
+    let metrics = send(health.parse().unwrap(), bare(Method::GET, "/metrics")).await;
+    let runs_out = "portcullis_expiry_timestamp_seconds{route=\"(gateway)\",kind=\"certificate\"";
+    assert!(metrics.text().contains(runs_out), "{}", metrics.text());
     let token = rig.token();
     let connect = async || authority.connect(rig.address, &["http/1.1"], None).await.unwrap();
     let stream = connect().await;
