@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -17,6 +16,7 @@ use crate::escape::OneLine;
 use crate::record::{Decision, Gap, KeptArguments, Outcome, Record, SCHEMA, Suppressed};
 use crate::screen;
 use crate::text::{Span, clip};
+use crate::time::Rfc3339;
 use crate::who::{List, Token, Who, is_cut};
 
 /// Appends `record` to `line` as one line of JSON, newline included.
@@ -120,10 +120,7 @@ impl Serialize for Decision {
         if let Some(count) = self.argument_count {
             let keys = Texts { of: self, spans: &self.argument_keys };
             members.put("argument_keys", &keys)?;
-            let kinds = self.argument_kinds.iter().take(count).zip(&self.argument_keys);
-            let kinds = kinds.take_while(|(_, key)| text(**key).is_some());
-            members
-                .put("argument_types", &kinds.map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())?;
+            members.put("argument_types", &Kinds(self))?;
             members.put("argument_count", &count)?;
             members.put("argument_bytes", &self.argument_bytes)?;
         }
@@ -257,23 +254,6 @@ fn era(version: portcullis_core::Version) -> &'static str {
     }
 }
 
-/// Time since the epoch as RFC 3339 UTC with milliseconds.
-pub(crate) struct Rfc3339(pub(crate) Duration);
-
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
-        let time = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
-        write!(f, "{time:.3}")
-    }
-}
-
-impl Serialize for Rfc3339 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// Bytes in hexadecimal digits.
 struct Hex([u8; 16]);
 
@@ -306,6 +286,19 @@ struct Texts<'a> {
 impl Serialize for Texts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.spans.iter().map_while(|&span| self.of.shown(span)))
+    }
+}
+
+/// The types of the arguments whose names are shown.
+struct Kinds<'a>(&'a Decision);
+
+impl Serialize for Kinds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(decision) = self;
+        let count = decision.argument_count.unwrap_or_default();
+        let kinds = decision.argument_kinds.iter().take(count).zip(&decision.argument_keys);
+        let shown = kinds.take_while(|(_, key)| decision.shown(**key).is_some());
+        serializer.collect_seq(shown.map(|(kind, _)| kind.as_str()))
     }
 }
 

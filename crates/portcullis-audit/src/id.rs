@@ -22,6 +22,16 @@ impl EventId {
         Self(Uuid::nil())
     }
 
+    /// Where [`encode`](Self::encode) writes.
+    pub(crate) const fn buffer() -> [u8; 45] {
+        Uuid::encode_buffer()
+    }
+
+    /// The id as text.
+    pub(crate) fn encode(self, buffer: &mut [u8; 45]) -> &str {
+        self.0.as_hyphenated().encode_lower(buffer)
+    }
+
     pub(crate) const fn to_bytes(self) -> [u8; 16] {
         self.0.into_bytes()
     }
@@ -35,8 +45,7 @@ impl fmt::Display for EventId {
 
 impl Serialize for EventId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut buffer = Uuid::encode_buffer();
-        serializer.serialize_str(self.0.as_hyphenated().encode_lower(&mut buffer))
+        serializer.serialize_str(self.encode(&mut Self::buffer()))
     }
 }
 

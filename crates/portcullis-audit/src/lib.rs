@@ -148,6 +148,7 @@ mod sink;
 mod site;
 mod status;
 mod text;
+mod time;
 mod token;
 mod tracing_sink;
 mod trail;

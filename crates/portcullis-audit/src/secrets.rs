@@ -14,15 +14,8 @@ const CHANGES_MIN: usize = 10;
 /// It errs on the side of finding one: a value that is left out by mistake costs less than a
 /// password on record.
 pub(crate) fn find(text: &str) -> Option<&'static str> {
-    if has_jwt(text) {
-        return Some("jwt");
-    }
-    if text.contains("-----BEGIN ") {
-        return Some("pem");
-    }
-    let known = KNOWN.iter().find(|known| known.is_in(text));
-    if let Some(known) = known {
-        return Some(known.kind);
+    if let Some(kind) = find_token(text) {
+        return Some(kind);
     }
     if has_assignment(text) || has_option(text) {
         return Some("password");
@@ -35,7 +28,26 @@ pub(crate) fn find(text: &str) -> Option<&'static str> {
 
 /// Like [`find`], for text that names something: what may be an id or a word as well is none.
 pub(crate) fn find_certain(text: &str) -> Option<&'static str> {
-    find(text).filter(|kind| !matches!(*kind, "high_entropy" | "password"))
+    find_token(text).or_else(|| has_user_info(text).then_some("url_password"))
+}
+
+/// The length of the shortest token. Most texts are names of tools and arguments, and shorter.
+const TOKEN_MIN: usize = 11;
+/// How private keys and certificates begin.
+const PEM: &[u8] = b"-----BEGIN ";
+
+/// The kind of a token that is known by how it is written.
+fn find_token(text: &str) -> Option<&'static str> {
+    if text.len() < TOKEN_MIN {
+        return None;
+    }
+    if has_jwt(text) {
+        return Some("jwt");
+    }
+    if text.as_bytes().windows(PEM.len()).any(|part| part == PEM) {
+        return Some("pem");
+    }
+    find_known(text).map(|known| known.kind)
 }
 
 /// Whether a member of this name holds a secret, whatever it looks like.
@@ -101,14 +113,29 @@ const WORDS: [&str; 13] = [
 ];
 
 impl Known {
-    fn is_in(&self, text: &str) -> bool {
-        text.match_indices(self.prefix).any(|(at, prefix)| {
-            let after = text.get(at + prefix.len()..).unwrap_or_default();
-            let before = text.get(..at).and_then(|before| before.chars().next_back());
-            before.is_none_or(|character| !character.is_ascii_alphanumeric())
-                && after.bytes().take_while(|byte| is_token(*byte)).count() >= self.length
+    fn begins(&self, text: &[u8]) -> bool {
+        text.strip_prefix(self.prefix.as_bytes()).is_some_and(|after| {
+            after.iter().take_while(|byte| is_token(**byte)).count() >= self.length
         })
     }
+}
+
+/// The first of [`KNOWN`] that is in `text`, at the start of a word. One look at each byte: every text of every
+/// record comes through here.
+fn find_known(text: &str) -> Option<&'static Known> {
+    let bytes = text.as_bytes();
+    let mut found = KNOWN.len();
+    let mut in_word = false;
+    for (at, byte) in bytes.iter().enumerate() {
+        if !in_word && matches!(byte, b'A' | b'B' | b'g' | b'h' | b'n' | b'r' | b's' | b'x' | b'y')
+        {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let known = KNOWN.iter().take(found).position(|known| known.begins(rest));
+            found = known.unwrap_or(found);
+        }
+        in_word = byte.is_ascii_alphanumeric();
+    }
+    KNOWN.get(found)
 }
 
 fn is_token(byte: u8) -> bool {
@@ -118,8 +145,9 @@ fn is_token(byte: u8) -> bool {
 /// Three parts of base64url, of which the first begins as every JSON object does.
 fn has_jwt(text: &str) -> bool {
     let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.match_indices("eyJ").any(|(at, _)| {
-        let mut rest = text.as_bytes().get(at..).unwrap_or_default();
+    let bytes = text.as_bytes();
+    bytes.windows(3).enumerate().filter(|(_, part)| part == b"eyJ").any(|(at, _)| {
+        let mut rest = bytes.get(at..).unwrap_or_default();
         for least in [8, 2] {
             let length = rest.iter().take_while(|byte| base64url(byte)).count();
             match rest.split_at_checked(length) {
@@ -133,6 +161,9 @@ fn has_jwt(text: &str) -> bool {
 
 /// `password=…`, `"token": "…"`, and the like.
 fn has_assignment(text: &str) -> bool {
+    if !text.bytes().any(|byte| matches!(byte, b'=' | b':')) {
+        return false;
+    }
     let lower = text.to_ascii_lowercase().replace('-', "_");
     WORDS.iter().any(|word| {
         lower.match_indices(word).any(|(at, word)| {
@@ -147,6 +178,9 @@ fn has_assignment(text: &str) -> bool {
 
 /// `--password …`: an option and its value.
 fn has_option(text: &str) -> bool {
+    if !text.as_bytes().windows(2).any(|part| part == b"--") {
+        return false;
+    }
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
         let name = word.strip_prefix("--").filter(|name| !name.contains(['=', ':']));
@@ -160,17 +194,19 @@ fn has_option(text: &str) -> bool {
 
 /// `scheme://user:password@host`.
 fn has_user_info(text: &str) -> bool {
-    text.match_indices("://").any(|(at, _)| {
-        let rest = text.get(at + 3..).unwrap_or_default();
-        let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
-        let authority = rest.get(..end).unwrap_or_default();
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-    })
+    text.bytes().any(|byte| byte == b'@')
+        && text.match_indices("://").any(|(at, _)| {
+            let rest = text.get(at + 3..).unwrap_or_default();
+            let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
+            let authority = rest.get(..end).unwrap_or_default();
+            authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        })
 }
 
 /// Runs of characters that tokens are made of.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '_' | '=' | '-');
+    let text = if text.len() < RUN_MIN { "" } else { text };
     text.split(move |c| !inside(c)).filter(|run| run.len() >= RUN_MIN)
 }
 
@@ -208,6 +244,7 @@ fn is_single_case(part: &str) -> bool {
 /// paths seldom have.
 fn has_base64_key(text: &str) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let text = if text.len() < 40 { "" } else { text };
     text.split(|c| !inside(c)).any(|run| {
         let key = run.len() == 40 && !run.starts_with('/');
         let long = run.len() > 40 && (run.contains('+') || run.ends_with('='));
@@ -262,6 +299,8 @@ fn has_mixed_case(run: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -340,6 +379,61 @@ mod tests {
         for (name, text, expected) in rows {
             assert_eq!(find(&text), expected, "{name}: {text}");
         }
+    }
+
+    /// What [`find_token`] finds, without its short cuts.
+    fn plainly(text: &str) -> Option<&'static str> {
+        let known = |known: &&Known| {
+            text.match_indices(known.prefix).any(|(at, prefix)| {
+                let (before, found) = text.split_at(at);
+                let token = found.bytes().skip(prefix.len()).take_while(|it| is_token(*it));
+                before.chars().next_back().is_none_or(|it| !it.is_ascii_alphanumeric())
+                    && token.count() >= known.length
+            })
+        };
+        if has_jwt(text) {
+            return Some("jwt");
+        }
+        if text.contains("-----BEGIN ") {
+            return Some("pem");
+        }
+        KNOWN.iter().find(known).map(|known| known.kind)
+    }
+
+    #[test]
+    fn no_token_is_too_short_to_be_looked_for() {
+        let shortest = KNOWN.iter().map(|known| known.prefix.len() + known.length).min().unwrap();
+        assert!(TOKEN_MIN <= shortest.min(PEM.len()));
+        for known in &KNOWN {
+            for before in ["", "x=", "é", "ghp", "sk-", "Bearer "] {
+                let text = [before, known.prefix, &"a".repeat(known.length)].concat();
+                let found = find_token(&text);
+                assert_eq!(found, plainly(&text), "{text}");
+                assert_eq!(found.is_some(), before != "ghp", "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn short_cuts_lead_to_the_same(
+            parts in proptest::collection::vec((0..KNOWN.len() + 4, "[a-z0-9 .é=_-]{0,24}"), 0..4),
+        ) {
+            let text: String = parts.iter().map(|(index, more)| {
+                let others = ["eyJhbGci.", "-----BEGIN ", "", "Basic"];
+                let begin = KNOWN.get(*index).map_or_else(|| others[*index - KNOWN.len()], |it| it.prefix);
+                [begin, more.as_str()].concat()
+            }).collect();
+            prop_assert_eq!(find_token(&text), plainly(&text));
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_certain_whatever_else_is_there() {
+        assert_eq!(find_certain("password=x postgres://app:hunter2@db"), Some("url_password"));
+        assert_eq!(find_certain("password=hunter2"), None);
     }
 
     #[test]

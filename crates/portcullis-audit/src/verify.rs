@@ -8,8 +8,8 @@ use std::time::Duration;
 use portcullis_crypto::sha256;
 
 use crate::chain::trailer::{self, Trailer};
-use crate::encode::Rfc3339;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::time::Rfc3339;
 use crate::{Finding, FindingKind, Report, VerifyingKey};
 
 mod join;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::Clock;
 
-use crate::encode::Rfc3339;
 use crate::queue::{Item, Shared, Ticket};
 use crate::record::{Gap, Suppressed};
+use crate::time::Rfc3339;
 use crate::watch::Watch;
 use crate::{Event, EventKind, Format, Record, Sink};
 

@@ -1,14 +1,9 @@
 //! Bytes as hexadecimal digits, in lower case.
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// Appends the digits of `bytes`.
 pub(crate) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0x0f] {
-            out.push(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-        }
-    }
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]));
 }
 
 /// The bytes that `digits` stand for; digits in upper case are none.

@@ -1,7 +1,7 @@
 //! The last members of a chained line. They are written and read as bytes: whoever checks a line
 //! need not agree with us on what its JSON means.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -54,9 +54,9 @@ pub(crate) fn append(line: &[u8], link: &Link, out: &mut Vec<u8>) -> io::Result<
         .ok_or_else(|| io::Error::other("only lines of JSON can be chained"))?;
     out.extend_from_slice(inside);
     out.extend_from_slice(b",\"chain\":\"");
-    out.extend_from_slice(link.chain.to_string().as_bytes());
+    out.extend_from_slice(link.chain.encode(&mut EventId::buffer()).as_bytes());
     out.extend_from_slice(b"\",\"seq\":");
-    out.extend_from_slice(link.seq.to_string().as_bytes());
+    write!(out, "{}", link.seq)?;
     out.extend_from_slice(b",\"prev\":\"");
     push_hex(&link.prev, out);
     out.push(b'"');
