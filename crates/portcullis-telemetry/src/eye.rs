@@ -1,12 +1,11 @@
 //! What is seen of one request.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{Response, StatusCode, header};
+use http::{Response, header};
 use portcullis_core::{
     Caller, Clock, Decided, Denial, DenialKind, McpMessage, Method, Note, Observer, Reason,
     ResponseFacts as _, TargetKind,
@@ -21,16 +20,11 @@ use crate::tools::OTHER;
 use crate::trace_context::TraceContext;
 use crate::words::{Asked, Outcome, Ruling, status_label};
 
-/// How an answer ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum End {
-    /// All of it was handed on.
-    Complete,
-    /// The service failed, before the head or within the body.
-    Failed,
-    /// It was dropped before its end.
-    Dropped,
-}
+mod ending;
+mod state;
+
+pub(crate) use ending::{End, Ending};
+use state::{Denied, State};
 
 /// Watches the trail of one request.
 pub(crate) struct Eye {
@@ -40,31 +34,6 @@ pub(crate) struct Eye {
     span: Span,
     trace_id: Option<[u8; 16]>,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    signed_in: bool,
-    /// Of each message: one, unless it is a batch.
-    asked: Vec<Asked>,
-    understood: Option<Instant>,
-    decided: HashSet<usize>,
-    tool_error: bool,
-    rpc_error: Option<i64>,
-    violation: bool,
-    /// How long the service took to give the head of its answer.
-    served: Option<Duration>,
-    denied: Option<Denied>,
-    status: Option<StatusCode>,
-    stream: bool,
-    counted: bool,
-    finished: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Denied {
-    outcome: Outcome,
-    code: Option<i64>,
 }
 
 impl Eye {
@@ -219,35 +188,6 @@ impl Eye {
     }
 }
 
-impl State {
-    /// What the request as a whole asks for.
-    fn asked(&self) -> Asked {
-        match self.asked.as_slice() {
-            [] => Asked::Nothing,
-            [one] => *one,
-            _ => Asked::Batch,
-        }
-    }
-
-    fn outcome(&self, end: End) -> Outcome {
-        if let Some(denied) = self.denied {
-            return denied.outcome;
-        }
-        if end == End::Failed {
-            return Outcome::ServiceError;
-        }
-        if end == End::Dropped {
-            return Outcome::Aborted;
-        }
-        match Outcome::of_status(self.status.map_or(0, |status| status.as_u16())) {
-            Outcome::Ok if self.violation => Outcome::ServiceError,
-            Outcome::Ok if self.rpc_error.is_some() => Outcome::RpcError,
-            Outcome::Ok if self.tool_error => Outcome::ToolError,
-            outcome => outcome,
-        }
-    }
-}
-
 impl Observer for Eye {
     fn trace_id(&self) -> Option<[u8; 16]> {
         self.trace_id
@@ -351,35 +291,5 @@ impl Observer for Eye {
 impl fmt::Debug for Eye {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Eye").field("route", &self.route.name()).finish_non_exhaustive()
-    }
-}
-
-/// Owes the end of an answer: whoever holds it says how it ended, or dropping it says so.
-#[derive(Debug)]
-pub(crate) struct Ending(Option<Arc<Eye>>);
-
-impl Ending {
-    pub(crate) fn of(eye: Arc<Eye>) -> Self {
-        Self(Some(eye))
-    }
-
-    pub(crate) fn eye(&self) -> Option<&Eye> {
-        self.0.as_deref()
-    }
-
-    pub(crate) fn take(&mut self) -> Self {
-        Self(self.0.take())
-    }
-
-    pub(crate) fn say(&mut self, end: End) {
-        if let Some(eye) = self.0.take() {
-            eye.finish(end);
-        }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.say(End::Dropped);
     }
 }
