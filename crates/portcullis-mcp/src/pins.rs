@@ -133,10 +133,8 @@ impl ToolPins {
         let fault = |_| ConfigError::new("the list is not JSON as it should be");
         let mut pinned = HashMap::new();
         let mut wrong = None;
-        let mut any = false;
         let mut scanner = Scanner::new(list, LIMITS).map_err(fault)?;
         let mut tool = |scanner: &mut Scanner<'_>| {
-            any = true;
             let range = scanner.skip()?;
             let definition = scanner.slice(range).as_bytes();
             match digest::named(definition, LIMITS)? {

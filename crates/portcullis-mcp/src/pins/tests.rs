@@ -76,6 +76,8 @@ fn files_are_read_strictly() {
     assert_eq!(ToolPins::from_json(&pins.to_json()).unwrap().pins(), pins.pins());
     assert!(ToolPins::from_json(r#"{"tools":{}}"#).unwrap().pins().is_empty());
     let many: Vec<_> = (0..=MAX_TOOLS).map(|n| format!(r#""{n}":"{digest}""#)).collect();
+    let most = format!(r#"{{"tools":{{{}}}}}"#, many.get(1..).unwrap().join(","));
+    assert_eq!(ToolPins::from_json(&most).unwrap().pins().len(), MAX_TOOLS);
     let bad = [
         ("nothing", String::new()),
         ("no tools", "{}".to_owned()),
@@ -112,6 +114,10 @@ fn lists_are_approved_whole() {
         assert_eq!(ToolPins::of_list(list.as_bytes()).unwrap().pins(), expected, "{list}");
     }
     assert!(ToolPins::of_list(b"[]").unwrap().pins().is_empty());
+    let many: Vec<_> = (0..=MAX_TOOLS).map(|n| format!(r#"{{"name":"{n}"}}"#)).collect();
+    let list = |tools: &[String]| ToolPins::of_list(format!("[{}]", tools.join(",")).as_bytes());
+    assert_eq!(list(many.get(1..).unwrap()).unwrap().pins().len(), MAX_TOOLS);
+    assert!(list(&many).is_err());
     for bad in [
         "",
         "{}",
