@@ -55,17 +55,22 @@ async function connect() {
   }
   const client = new Client({ name: 'peers', version: '1' }, options);
   transport = new StreamableHTTPClientTransport(new URL(mcp), { authProvider: application });
-  if (sdk === 'v1') offer(transport);
+  watch(transport);
   await client.connect(transport);
   return client;
 }
 
-/** The first SDK always offers its newest revision. It speaks the others, if the server chooses them. */
-function offer(transport) {
+const told = [];
+
+/** Watches what goes out. The first SDK always offers its newest revision; it speaks the others, if the server chooses
+ * them. Neither waits until the server has taken a notification. */
+function watch(transport) {
   const send = transport.send.bind(transport);
   transport.send = (message, options) => {
-    if (message.method === 'initialize') message.params.protocolVersion = version;
-    return send(message, options);
+    if (sdk === 'v1' && message.method === 'initialize') message.params.protocolVersion = version;
+    const sent = send(message, options);
+    if (!('id' in message)) told.push(sent);
+    return sent;
   };
 }
 
@@ -83,6 +88,7 @@ async function beyond() {
   }).then(() => 'answered', () => 'cancelled');
   // The others go on.
   const after = await call('read_note', { title: 'welcome' });
+  await Promise.allSettled(told);
   return { progress, counted: content[0].text, key, waited, after };
 }
 
