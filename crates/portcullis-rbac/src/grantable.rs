@@ -212,6 +212,13 @@ mod tests {
             }
         }
         assert_eq!(Grantable::new(Slow).version().as_str(), "1");
+        let rule = |id: &str| crate::Rule::allow(id).tools(["a"]).everyone();
+        let begin = rule("begin").methods(["tasks/create"]);
+        let policy =
+            crate::Policy::builder().add_rule(rule("call")).add_rule(begin).build().unwrap();
+        let policy = Grantable::new(policy);
+        assert!(policy.decides_tasks() && !Grantable::new(Slow).decides_tasks());
+        assert_eq!(policy.standing().tools, ["a"], "of the authorizer inside");
         let nothing = Grantable::new(crate::Policy::deny_all());
         let caller = Caller::Verified(Principal::builder(ISSUER, "alice").build().into());
         let query = Query::new(&caller, Version::V2026_07_28, Method::ToolsCall);

@@ -157,6 +157,10 @@ fn on_demand() {
     assert_eq!(events.len(), 2, "one change, and one failure told once: {events:?}");
     let clone = loaded.clone();
     assert_eq!(clone.current().version(), loaded.version());
+    assert!(!loaded.decides_tasks());
+    let tasks = "  - { id: t, allow: { tools: [b], methods: [tasks/create] }, everyone: true }\n";
+    fs::write(&path, policy("b") + tasks).unwrap();
+    assert!(loaded.reload().unwrap() && loaded.decides_tasks());
 }
 
 /// A policy that was read again has the clock of the one before.
