@@ -1,10 +1,11 @@
 //! Who asks.
 
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method as HttpMethod, Request, Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use portcullis_core::{
     Buffered, Caller, McpMessage, McpNotification, McpRequestParts, McpResponse, Method, NoMessage,
@@ -12,10 +13,34 @@ use portcullis_core::{
 };
 use portcullis_proxy::{ProxyBody, StdioUpstream};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
 pub const LEGACY: Version = Version::V2025_11_25;
 pub const MODERN: Version = Version::V2026_07_28;
+
+/// A body that arrives when it is told to.
+struct Late {
+    go: oneshot::Receiver<()>,
+    body: Option<Bytes>,
+}
+
+impl Body for Late {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.body.is_none() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.go)
+            .poll(cx)
+            .map(|_| self.body.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
 
 #[derive(Clone)]
 pub struct Client {
@@ -87,6 +112,13 @@ impl Client {
         self.post(body, self.message(body)).await
     }
 
+    /// The same, where the body arrives when `go` says so.
+    pub async fn send_late(&self, body: &str, go: oneshot::Receiver<()>) -> Response<ProxyBody> {
+        let bytes = Bytes::copy_from_slice(body.as_bytes());
+        let late = Late { go, body: Some(bytes) };
+        self.ask_with(HttpMethod::POST, self.message(body), late).await
+    }
+
     async fn post(&self, body: &str, message: McpMessage) -> Response<ProxyBody> {
         self.request(HttpMethod::POST, message, Bytes::copy_from_slice(body.as_bytes())).await
     }
@@ -107,7 +139,20 @@ impl Client {
         message: McpMessage,
         body: Bytes,
     ) -> Response<ProxyBody> {
-        let mut request = Request::new(Buffered::new(body));
+        self.ask_with(method, message, Buffered::new(body)).await
+    }
+
+    async fn ask_with<B>(
+        &self,
+        method: HttpMethod,
+        message: McpMessage,
+        body: B,
+    ) -> Response<ProxyBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         for session in self.session.iter().chain(&self.also) {
             request.headers_mut().append("mcp-session-id", session.parse().unwrap());

@@ -48,6 +48,24 @@ async fn a_child_that_dies_fails_what_is_in_flight() {
     assert_eq!(client.text("count").await, "1", "another was started");
 }
 
+/// A request whose body is still arriving when everything ends has got past the first check.
+#[tokio::test]
+async fn nothing_is_started_after_the_end() {
+    let upstream = builder("well").build().unwrap();
+    let client = Client::modern(&upstream, "alice");
+    let (go, late) = tokio::sync::oneshot::channel();
+    let body = request("l", "tools/call", json!({"name": "count", "arguments": {}}));
+    let mut asked = Box::pin(client.send_late(&body, late));
+    assert!(
+        std::future::poll_fn(|cx| std::task::Poll::Ready(asked.as_mut().poll(cx)))
+            .await
+            .is_pending()
+    );
+    upstream.drain(Duration::from_secs(5)).await;
+    go.send(()).unwrap();
+    assert_eq!(asked.await.status(), 503);
+}
+
 #[tokio::test]
 async fn a_session_ends_with_its_child() {
     let upstream = builder("well").build().unwrap();
