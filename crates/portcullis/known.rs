@@ -19,7 +19,8 @@ use tower_service::Service;
 
 /// What there cannot be.
 #[cfg(not(feature = "roster"))]
-pub(crate) type Register = std::convert::Infallible;
+#[derive(Clone, Debug)]
+pub(crate) enum Register {}
 #[cfg(not(feature = "roster"))]
 pub(crate) type Watch = std::convert::Infallible;
 
@@ -96,7 +97,9 @@ fn admit<B>(register: &Register, request: &Request<B>) -> Result<Option<Watch>, 
     #[cfg(feature = "roster")]
     return register.admit(request);
     #[cfg(not(feature = "roster"))]
-    match (*register, request) {}
+    match (register, request) {
+        (never, _) => match *never {},
+    }
 }
 
 /// The body of an answer to somebody who may be blocked before it has ended.

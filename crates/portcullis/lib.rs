@@ -113,7 +113,6 @@ struct IdentityProviders;
 
 mod builder;
 mod error;
-#[cfg(any(feature = "jwks-client", feature = "reload"))]
 mod events;
 #[cfg(feature = "axum")]
 mod gates;
