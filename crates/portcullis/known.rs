@@ -93,13 +93,14 @@ pub struct Known<S> {
     register: Option<Register>,
 }
 
+#[cfg(feature = "roster")]
 fn admit<B>(register: &Register, request: &Request<B>) -> Result<Option<Watch>, Denial> {
-    #[cfg(feature = "roster")]
-    return register.admit(request);
-    #[cfg(not(feature = "roster"))]
-    match (register, request) {
-        (never, _) => match *never {},
-    }
+    register.admit(request)
+}
+
+#[cfg(not(feature = "roster"))]
+fn admit<B>(register: &Register, _: &Request<B>) -> Result<Option<Watch>, Denial> {
+    match *register {}
 }
 
 /// The body of an answer to somebody who may be blocked before it has ended.
