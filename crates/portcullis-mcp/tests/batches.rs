@@ -152,6 +152,14 @@ async fn nobody_answers_for_a_refusal() {
     assert_eq!(answered(&server, Vec::new(), asked()).await.status, 502);
     let server = FakeMcp::json("[]");
     assert_eq!(answered(&server, Vec::new(), asked()).await.status, 502, "an empty array");
+    // Whose error that is, only the service knows.
+    let error = json!({ "code": -32603, "message": "no" });
+    for whose in [json!({ "id": null }), json!({})] {
+        let mut nobodys = json!({ "jsonrpc": "2.0", "error": error });
+        nobodys.as_object_mut().unwrap().extend(whose.as_object().unwrap().clone());
+        let server = FakeMcp::json(json!([nobodys]).to_string());
+        assert_eq!(answered(&server, Vec::new(), asked()).await.status, 502, "{nobodys}");
+    }
 }
 
 #[tokio::test]

@@ -116,6 +116,9 @@ async fn a_session_begins_only_with_a_version_we_speak() {
             assert_eq!(response.headers().contains_key("mcp-session-id"), begun, "{name}");
         }
     }
+    let modern = begins(Answer::json(settled("2026-07-28")));
+    let response = send(&layer(), &modern, initialize()).await;
+    assert_eq!(response.status(), 502, "a version without sessions, though we speak it");
     let silent = begins(Answer::sse(["data: x"]));
     assert_eq!(send(&layer(), &silent, initialize()).await.status(), 502, "no answer at all");
     let endless = begins(Answer::sse(vec![":\n"; 2_000]));

@@ -102,6 +102,31 @@ async fn owners_hear_of_their_tasks() {
     assert_eq!(heard, expected);
 }
 
+/// Each of several tasks keeps its own name.
+#[tokio::test]
+async fn tasks_are_not_taken_for_one_another() {
+    let layer = InspectLayer::new();
+    let one = begun(&layer, alice(), "t", OWN).await;
+    let other = begun(&layer, alice(), "t", OTHER).await;
+    let told: Vec<_> = [OTHER, OWN]
+        .map(|id| {
+            let result = json!({ "content": [], "_meta": { RELATED: { "taskId": id } } });
+            let message = format!("{id} is done");
+            news(id, json!({ "status": "completed", "statusMessage": message, "result": result }))
+        })
+        .into_iter()
+        .collect();
+    let events = [vec![acknowledged(json!([OWN, OTHER]))], told].concat();
+    let (_, heard) = listened(&layer, &json!([one, other]), &events).await;
+    let heard: Vec<_> = heard[1..].iter().map(|message| &message["params"]).collect();
+    for (params, name) in heard.iter().zip([&other, &one]) {
+        assert_eq!(params["taskId"], **name);
+        assert_eq!(params["statusMessage"], format!("{name} is done"));
+        assert_eq!(params["result"]["_meta"][RELATED]["taskId"], **name);
+    }
+    assert_eq!(heard.len(), 2);
+}
+
 /// What was not agreed to is not told, and what names no tasks asks for none.
 #[tokio::test]
 async fn only_what_was_agreed_to_is_told() {
