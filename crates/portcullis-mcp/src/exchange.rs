@@ -25,12 +25,16 @@ use crate::session::Task;
 use crate::session_table::Visit;
 use crate::violation::Violation;
 
+mod document;
 mod intercept;
+mod response;
+mod result;
 mod settle;
 mod tasks;
 
+use document::Paper;
 pub(crate) use intercept::Interception;
-use settle::{Paper, hidden_as};
+use response::hidden_as;
 
 /// How a document came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,0 +1,71 @@
+//! What the result of a request may say.
+
+use portcullis_core::{Era, Method, Reason, Version};
+
+use super::{Exchange, Pending};
+use crate::filter::Answer;
+use crate::violation::{BAD_RPC, Violation};
+use crate::{capability, server};
+
+impl Exchange {
+    /// The rules of modern results.
+    pub(super) fn check_result(
+        &self,
+        source: &[u8],
+        pending: &Pending,
+        answer: &Answer<'_>,
+    ) -> Result<(), Violation> {
+        if self.eyes.version.era() == Era::Legacy {
+            return Ok(());
+        }
+        let method = pending.request.method();
+        match answer.result_type.as_deref() {
+            None | Some("complete") if method == Method::TasksGet => {
+                if let Some(error) = &answer.inlined_error
+                    && error.code == server::GO_ELSEWHERE
+                    && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
+                {
+                    return Err(Violation::new(Reason::PolicyDenied));
+                }
+                self.check_input(source, pending, answer)
+            }
+            None | Some("complete") => Ok(()),
+            Some("input_required") if may_need_input(method) => {
+                self.check_input(source, pending, answer)
+            }
+            // It begins here: what it has come to is for those who ask for it.
+            Some("task") if method == Method::ToolsCall && !answer.inlined => {
+                let raw = pending.request.raw();
+                let knows = !self.tasks_withheld && capability::knows_tasks(raw, self.json())?;
+                if knows { Ok(()) } else { Err(BAD_RPC) }
+            }
+            Some(_) => Err(BAD_RPC),
+        }
+    }
+
+    /// What the service asks for on the way must be what its client can give.
+    fn check_input(
+        &self,
+        source: &[u8],
+        pending: &Pending,
+        answer: &Answer<'_>,
+    ) -> Result<(), Violation> {
+        let Some(range) = answer.input_requests.clone() else { return Ok(()) };
+        let requests = source.get(range).unwrap_or_default();
+        let allowed = &self.config.server_requests;
+        capability::check(pending.request.raw(), requests, allowed, self.json())
+    }
+
+    /// The version that a session begins with.
+    pub(super) fn negotiate(&self, answer: &Answer<'_>) -> Result<Version, Violation> {
+        let version = answer.protocol_version.as_deref().and_then(Version::parse);
+        version
+            .filter(|version| version.era() == Era::Legacy && self.config.supports(*version))
+            .ok_or(Violation::new(Reason::BadVersion))
+    }
+}
+
+/// Whether a modern answer to `method` may ask for input first.
+fn may_need_input(method: Method) -> bool {
+    matches!(method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)
+}
