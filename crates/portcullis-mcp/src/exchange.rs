@@ -1,85 +1,35 @@
 //! One HTTP exchange: what was asked, and which of the documents that come back may pass.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::StatusCode;
 use portcullis_core::{
-    Caller, Denial, Era, Look, McpMessage, McpRequest, Method, NoMessage, Note, Permit, Reason,
-    Text, Trail, Version,
+    Caller, Denial, McpMessage, McpRequest, Method, NoMessage, Note, Permit, Text, Trail, Version,
 };
 
 use crate::completion::Completion;
 use crate::config::InspectConfig;
-use crate::courier::{Address, Courier};
-use crate::filter::{self, Document, Facets, TaskNews};
+use crate::courier::Courier;
 use crate::json::{JsonLimits, Scanner};
-use crate::judge::{Answers, Eyes, Item, Judge};
+use crate::judge::Eyes;
 use crate::listen::Listen;
 use crate::lists::Lists;
-use crate::questions::Questions;
-use crate::server;
 use crate::session::Task;
 use crate::session_table::Visit;
 use crate::violation::Violation;
 
 mod document;
 mod intercept;
+mod reading;
 mod response;
 mod result;
+mod session;
 mod settle;
 mod tasks;
 
-use document::Paper;
 pub(crate) use intercept::Interception;
+pub(crate) use reading::{Place, Question, Reading};
 use response::hidden_as;
-
-/// How a document came.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Place {
-    /// As the whole body.
-    Json,
-    /// As one event of a stream.
-    Event,
-}
-
-/// What became of a document.
-#[derive(Debug)]
-pub(crate) enum Reading {
-    /// It passes as it is.
-    Unchanged,
-    /// This passes in its stead.
-    Changed(Vec<u8>),
-    /// Nothing of it passes, and the stream goes on.
-    Dropped,
-    /// This is the answer, in place of the service's.
-    Instead(Denial),
-    /// Somebody else has to be asked first: read it again with the answers.
-    Ask(Question),
-}
-
-/// Items on the way to a decision point outside the process.
-pub(crate) struct Question {
-    items: Vec<Item>,
-    look: Look,
-}
-
-impl std::fmt::Debug for Question {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Question").field("items", &self.items.len()).finish_non_exhaustive()
-    }
-}
-
-impl Future for Question {
-    type Output = Answers;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answers> {
-        let shown = ready!(self.look.as_mut().poll(cx));
-        Poll::Ready(Answers { items: std::mem::take(&mut self.items), shown })
-    }
-}
 
 /// A request that waits for its answer.
 #[derive(Debug)]
@@ -212,89 +162,6 @@ impl Exchange {
         exchange
     }
 
-    /// Says in which session this happens.
-    pub(crate) fn in_session(&mut self, session: String) {
-        self.session = Some(session);
-    }
-
-    /// Says of which lists the service tells this session.
-    pub(crate) fn tells_of(&mut self, lists: Lists) {
-        self.lists = lists;
-    }
-
-    /// What the client is told when policy has changed since it was last told: its lists may be others
-    /// now.
-    pub(crate) fn policy_news(&mut self) -> Vec<String> {
-        let (lists, subscription) = match self.listen.as_deref() {
-            Some(listen) => (listen.granted(), Some(listen.id())),
-            None => (self.lists, None),
-        };
-        let version = self.eyes.view.as_ref().and_then(|view| view.version());
-        if lists == Lists::default() || version.is_none() || version == self.policy {
-            return Vec::new();
-        }
-        self.policy = version;
-        lists.changed(subscription).collect()
-    }
-
-    /// Says that something happens in the session, which began at `issued`.
-    pub(crate) fn visit(&mut self, issued: Duration) {
-        let table = &self.config.session_table;
-        self.visit = self.address().map(|address| table.visit(&self.config, &address, issued));
-    }
-
-    /// Says that a session has begun.
-    pub(crate) fn begun(&mut self, session: String, version: Version, now: Duration) {
-        let caller = self.eyes.caller.clone();
-        let address = Address { caller, version, session };
-        drop(self.config.session_table.visit(&self.config, &address, now));
-        if let Some(courier) = &mut self.courier {
-            self.config.session_table.take_owed().into_iter().for_each(|address| {
-                courier.end(address);
-            });
-        }
-    }
-
-    /// Sees with which status the service answers: it may have ended the session.
-    pub(crate) fn see(&self, status: StatusCode) {
-        let ends = match self.asked {
-            Asked::EndSession => status.is_success() || status == StatusCode::NOT_FOUND,
-            _ => status == StatusCode::NOT_FOUND,
-        };
-        if let (true, Some(address)) = (ends, self.address()) {
-            self.config.session_table.end(&self.config, &address);
-        }
-    }
-
-    /// Whether this happens in a session.
-    pub(crate) fn is_in_session(&self) -> bool {
-        self.session.is_some()
-    }
-
-    /// Takes a way to tell the service behind something.
-    pub(crate) fn with_courier(&mut self, courier: Courier) {
-        self.courier = Some(courier);
-    }
-
-    /// Tells the service that its request `id` was declined, where that belongs to a session.
-    fn decline(&mut self, method: &str, id: &str) {
-        if let (Some(address), Some(courier)) = (self.address(), &mut self.courier) {
-            courier.answer(address, id, server::declined(method, id));
-        }
-    }
-
-    /// The session's address at the service behind.
-    pub(crate) fn address(&self) -> Option<Address> {
-        let session = self.session.clone()?;
-        Some(Address { caller: self.eyes.caller.clone(), version: self.eyes.version, session })
-    }
-
-    /// What the service may ask the client here.
-    fn questions(&self) -> Option<Questions<'_>> {
-        let session = self.session.as_deref()?;
-        Some(Questions { config: &self.config, caller: &self.eyes.caller, session })
-    }
-
     /// Takes over what policy said: whose eyes count, and which elements of a batch are answered
     /// already.
     pub(crate) fn permitted(&mut self, permit: &Permit) {
@@ -391,86 +258,6 @@ impl Exchange {
         // The number of values is bounded by the bytes: long lists are what servers are for.
         JsonLimits { values: u32::MAX, ..self.config.limits.json() }
     }
-
-    fn facets(&self) -> Facets<'_> {
-        let method = self.one.as_ref().map(|pending| pending.request.method());
-        let modern = self.eyes.version.era() == Era::Modern;
-        let reads = |pending: &Pending| pending.request.method() == Method::ResourcesRead;
-        let lists = |pending: &Pending| pending.request.method() == Method::ToolsList;
-        let introduces = matches!(method, Some(Method::Initialize | Method::ServerDiscover));
-        Facets {
-            limits: self.json(),
-            modern,
-            no_tasks: !self.config.allow_tasks,
-            completion: self.completion.as_deref(),
-            task: match method.filter(|_| modern) {
-                Some(Method::ToolsCall) => TaskNews::Begins,
-                Some(Method::TasksGet) => TaskNews::State,
-                _ => TaskNews::None,
-            },
-            cacheable: method.is_some_and(is_cacheable),
-            ttl_ms: if modern { self.ttl_ms() } else { 0 },
-            contents: matches!(self.asked, Asked::Stream { .. })
-                || self.one.iter().chain(&self.more).any(reads),
-            discover: (method == Some(Method::ServerDiscover))
-                .then_some(self.config.versions.as_slice()),
-            listen: self.listen.as_deref(),
-            links: self.config.check_links,
-            no_instructions: self.config.hide_instructions && introduces,
-            no_idle_features: self.config.hide_capabilities && introduces,
-            tool_uis: self.config.check_tool_uis,
-            sampling_tools: self.config.check_sampling_tools,
-            pins: self.config.pins.as_ref().filter(|_| {
-                // Elsewhere tools are named, not defined.
-                matches!(self.asked, Asked::Stream { .. })
-                    || self.one.iter().chain(&self.more).any(lists)
-            }),
-            catalogue: (modern && method == Some(Method::ToolsList))
-                .then_some(&self.config.catalogue),
-            tasks: self.own_tasks(),
-        }
-    }
-
-    fn ttl_ms(&self) -> u64 {
-        let left = self.proof_left().unwrap_or(Duration::MAX);
-        u64::try_from(self.config.ttl_cap.min(left).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Reads a document, with the answers to the question that an earlier reading asked.
-    pub(crate) fn read(
-        &mut self,
-        source: &[u8],
-        place: Place,
-        answers: Option<&Answers>,
-    ) -> Result<Reading, Violation> {
-        let mut judge = Judge::new(&self.eyes, answers, self.trail.is_some());
-        let document = filter::document(source, self.facets(), &mut judge)?;
-        let (later, hidden) = judge.finish();
-        if !later.is_empty() {
-            // An answer that is asked for twice would be a fault of ours: then nothing is shown.
-            let look = self.eyes.look(later.clone()).filter(|_| answers.is_none());
-            let look = look.ok_or(Violation::new(Reason::PdpUnavailable))?;
-            return Ok(Reading::Ask(Question { items: later, look }));
-        }
-        let paper = Paper { source, place, hidden: &hidden };
-        match document {
-            Document::One(message) => self.one(paper, message),
-            Document::Batch(messages) => self.batch(paper, messages),
-        }
-    }
-}
-
-/// Whether modern answers to `method` carry caching hints.
-fn is_cacheable(method: Method) -> bool {
-    matches!(
-        method,
-        Method::ServerDiscover
-            | Method::ToolsList
-            | Method::PromptsList
-            | Method::ResourcesList
-            | Method::ResourceTemplatesList
-            | Method::ResourcesRead
-    )
 }
 
 /// The `id` of one of our own JSON-RPC objects, as it stands there.
