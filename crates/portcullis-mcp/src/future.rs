@@ -25,12 +25,16 @@ use crate::read::{Pace, Read, ReadError};
 use crate::throttle::{self, Demands};
 use crate::violation::Violation;
 
+mod framing;
+mod hold;
 mod hooked;
 mod peek;
-mod steps;
+mod way_in;
+mod way_out;
 
+use hold::{poll_hold, release};
 use peek::Peek;
-use steps::{poll_hold, refused, release};
+use way_out::refused;
 
 pin_project! {
     /// Response future of [`Inspect`](crate::Inspect).

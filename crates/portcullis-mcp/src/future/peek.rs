@@ -12,7 +12,7 @@ use portcullis_core::{Denial, Reason, ResponseFacts as _};
 use tokio::time::{Sleep, sleep};
 
 use super::State;
-use super::steps::refused;
+use super::way_out::refused;
 use crate::FilterBody;
 use crate::events::Stream;
 use crate::violation::Violation;
