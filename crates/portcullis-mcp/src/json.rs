@@ -4,12 +4,14 @@
 //! differently is refused here, at every depth: duplicate member names, lone surrogates, invalid
 //! UTF-8, a byte order mark, trailing data, unbounded nesting (R-023, R-024).
 
+mod name;
 mod seen;
+mod skip;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use self::seen::{Names, Seen};
+use self::seen::Names;
 use crate::chars;
 
 /// Bounds of one document.
@@ -20,12 +22,6 @@ pub(crate) struct JsonLimits {
     /// How many values there may be in all, objects and arrays included.
     pub(crate) values: u32,
 }
-
-/// How the names begin that [`Scanner::skip_marking`] looks for.
-const MARK: u8 = b'x';
-
-/// How the member names begin that `serde_json` keeps for itself.
-const RESERVED: &str = "$serde_json::private::";
 
 /// Why a document is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -295,63 +291,6 @@ impl<'a> Scanner<'a> {
         self.at = at + 1;
     }
 
-    /// Reads the member name at `at`, and the colon.
-    #[inline]
-    fn name(&mut self, at: usize, seen: &mut Seen) -> Result<Str<'a>, JsonError> {
-        let end = self.name_end(at, seen)?;
-        let start = at + 1;
-        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        self.at = self.colon(end + 1)?;
-        Ok(Str { raw, start, escaped: seen.escaped })
-    }
-
-    /// The offset behind the colon at `at` or after the white space there.
-    #[inline]
-    fn colon(&self, at: usize) -> Result<usize, JsonError> {
-        match self.next(at)? {
-            (at, b':') => Ok(at + 1),
-            _ => Err(JsonError::Syntax),
-        }
-    }
-
-    /// The offset of the quote that ends the member name at `at`.
-    #[inline]
-    fn name_end(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
-        let bytes = self.text.as_bytes();
-        if bytes.get(at) != Some(&b'"') {
-            return Err(JsonError::Syntax);
-        }
-        let start = at + 1;
-        let end = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
-        let is_plain =
-            bytes.get(end) == Some(&b'"') && !matches!(bytes.get(start), Some(&(b'$' | MARK)));
-        seen.escaped = false;
-        if is_plain && self.names.insert(bytes, start..end, seen) {
-            return Ok(end);
-        }
-        self.odd_name(start, end, seen)
-    }
-
-    /// The same for a name that needs a closer look, in which a special byte is at `first`.
-    #[cold]
-    fn odd_name(
-        &mut self,
-        start: usize,
-        first: usize,
-        seen: &mut Seen,
-    ) -> Result<usize, JsonError> {
-        let end = string_end(self.text.as_bytes(), first)?;
-        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        seen.escaped = end != first;
-        self.marked |= seen.escaped || raw.as_bytes().first() == Some(&MARK);
-        let name = Str { raw, start, escaped: seen.escaped };
-        if name.decoded().starts_with(RESERVED) {
-            return Err(JsonError::Reserved);
-        }
-        self.names.insert_odd(self.text, name, seen)?;
-        Ok(end)
-    }
-
     /// The string whose opening quote is at `at`.
     #[inline]
     fn quoted(&self, at: usize) -> Result<Str<'a>, JsonError> {
@@ -364,95 +303,6 @@ impl<'a> Scanner<'a> {
         };
         let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
         Ok(Str { raw, start, escaped: end != first })
-    }
-
-    // What follows does not go by way of `self.at`: most of a document is values that nobody looks
-    // at, and in a register the place is known sooner than in memory.
-
-    /// The offset behind the value that begins at `at`.
-    #[inline(always)]
-    fn value(&mut self, at: usize) -> Result<usize, JsonError> {
-        let bytes = self.text.as_bytes();
-        match bytes.get(at) {
-            Some(b'"') => {
-                self.count()?;
-                let first = chars::find_special(bytes, at + 1).ok_or(JsonError::Syntax)?;
-                match bytes.get(first) {
-                    Some(b'"') => Ok(first + 1),
-                    _ => string_end(bytes, first).map(|end| end + 1),
-                }
-            }
-            Some(b'{') => self.members(at),
-            Some(b'[') => self.items(at),
-            Some(b't') => self.literal(at, b"true"),
-            Some(b'f') => self.literal(at, b"false"),
-            Some(b'n') => self.literal(at, b"null"),
-            _ => {
-                self.count()?;
-                chars::number_end(bytes, at).ok_or(JsonError::Syntax)
-            }
-        }
-    }
-
-    /// The offset behind the object that begins at `at`.
-    #[inline(never)]
-    fn members(&mut self, at: usize) -> Result<usize, JsonError> {
-        self.at = at;
-        self.open(b'{')?;
-        let (mut at, mut byte) = self.next(self.at)?;
-        if byte == b'}' {
-            self.depth_left += 1;
-            return Ok(at + 1);
-        }
-        let mut seen = self.names.object();
-        loop {
-            at = self.name_end(at, &mut seen)?;
-            at = self.colon(at + 1)?;
-            (at, _) = self.next(at)?;
-            at = self.value(at)?;
-            (at, byte) = self.next(at)?;
-            match byte {
-                b',' => (at, _) = self.next(at + 1)?,
-                b'}' => {
-                    self.names.end(seen);
-                    self.depth_left += 1;
-                    return Ok(at + 1);
-                }
-                _ => return Err(JsonError::Syntax),
-            }
-        }
-    }
-
-    /// The offset behind the array that begins at `at`.
-    #[inline(never)]
-    fn items(&mut self, at: usize) -> Result<usize, JsonError> {
-        self.at = at;
-        self.open(b'[')?;
-        let (mut at, mut byte) = self.next(self.at)?;
-        if byte == b']' {
-            self.depth_left += 1;
-            return Ok(at + 1);
-        }
-        loop {
-            at = self.value(at)?;
-            (at, byte) = self.next(at)?;
-            match byte {
-                b',' => (at, _) = self.next(at + 1)?,
-                b']' => {
-                    self.depth_left += 1;
-                    return Ok(at + 1);
-                }
-                _ => return Err(JsonError::Syntax),
-            }
-        }
-    }
-
-    #[inline]
-    fn literal(&mut self, at: usize, word: &[u8]) -> Result<usize, JsonError> {
-        self.count()?;
-        let end = at + word.len();
-        let same = self.text.as_bytes().get(at..end) == Some(word);
-        if same { Ok(end) } else { Err(JsonError::Syntax) }
     }
 }
 
