@@ -22,8 +22,10 @@ use crate::violation::{BAD_RPC, Violation};
 
 mod item;
 mod links;
+mod list;
 mod notice;
 mod pass;
+mod result;
 mod surface;
 
 use pass::Pass;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use portcullis_core::TargetKind;
 
-use super::pass::{LISTS, Pass};
+use super::list::LISTS;
+use super::pass::Pass;
 use super::{Answer, Id, TaskNews, expect, known, member, meta, skip};
 use crate::json::{Kind, Scanner, Str};
 use crate::listen::TASK_NEWS;

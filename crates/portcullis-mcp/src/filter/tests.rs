@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::pass::{LISTS, list};
+use super::list::{LISTS, list};
 use super::*;
 use crate::fakes::eyes;
 
