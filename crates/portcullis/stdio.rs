@@ -64,7 +64,7 @@ use tower_service::Service;
 
 pub use named::{Named, NamedLayer};
 
-use crate::builder::{Audit, Site};
+use crate::builder::audit::{Audit, Site};
 use crate::known::{Known, KnownLayer};
 use crate::{BuildError, Chosen, Clock, Missing};
 
