@@ -427,7 +427,8 @@ async fn without_tasks() {
         let asked: Value = serde_json::from_slice(&seen.body).unwrap();
         match asked["method"].as_str().unwrap() {
             "tools/list" => reply(&json!({"tools": [
-                {"name": "get_weather", "execution": {"taskSupport": "required", "a": 1}},
+                {"name": "get_weather", "execution": {"taskSupport": "optional", "a": 1}},
+                {"name": "runs_no_other_way", "execution": {"taskSupport": "required"}},
                 {"name": "ping_tool", "execution": {}},
             ]})),
             _ => reply(&json!({"content": []})),
@@ -498,6 +499,12 @@ rules:
             .pointer(&format!("/params/_meta/{extensions}/io.modelcontextprotocol~1tasks"))
             .is_some();
         let task = json!({"taskId": ID, "status": "working"});
+        if asked["method"] == "tools/list" {
+            return reply(&json!({ "tools": [
+                {"name": "get_weather", "execution": {"taskSupport": "optional"}, "x": 1.50},
+                {"name": "stubborn", "execution": {"taskSupport": "required"}},
+            ] }));
+        }
         match (asked["params"].get("task"), asked["params"]["name"].as_str().unwrap()) {
             (Some(_), _) => reply(&json!({ "task": task })),
             (None, name) if knows || name == "stubborn" => {
@@ -530,6 +537,20 @@ rules:
     assert_eq!(upstream.count(), 0, "nothing ran");
     let said = ask(legacy("get_weather", json!({})), &batch).await.json();
     assert!(said["result"]["task"]["taskId"].is_string(), "{said}");
+
+    // Lists say so.
+    let list = Ask::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
+        .header("mcp-protocol-version", "2025-11-25");
+    let tools = |said: Value| {
+        let tool = |tool: &Value| {
+            format!("{} {}", tool["name"], tool["execution"]["taskSupport"]).replace('"', "")
+        };
+        said["result"]["tools"].as_array().unwrap().iter().map(tool).collect::<Vec<_>>()
+    };
+    let said = ask(list.clone(), &batch).await.json();
+    assert_eq!(tools(said), ["get_weather optional", "stubborn required"]);
+    let said = ask(list, &reader).await.json();
+    assert_eq!(tools(said), ["get_weather forbidden"], "what only runs as a task is left out");
 
     let said = ask(begin("get_weather"), &reader).await.json();
     assert_eq!(said["result"]["resultType"], "complete", "{said}");

@@ -89,7 +89,8 @@ impl fmt::Debug for Permit {
 /// Implemented by the authorizing layer over the same decision that guards calls, asked by
 /// inspection for every item of a list. An error in deciding hides the item.
 pub trait View: fmt::Debug + Send + Sync + 'static {
-    /// Whether `caller` may see the item, if that can be said at once.
+    /// Whether `caller` may see the item, if that can be said at once. Of the kind [`TargetKind::Task`],
+    /// `name` is a tool, and the question whether they may call it as a task.
     fn glance(&self, caller: &Caller, version: Version, kind: TargetKind, name: &str) -> Glance;
 
     /// The version of the policy that decides now; `None` where nobody can say. When it changes, clients
@@ -106,6 +107,12 @@ pub trait View: fmt::Debug + Send + Sync + 'static {
 
     /// Whether anybody wants [`notice`](Self::notice) to be called; asked once per document.
     fn notices(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes more to call a tool as a task than to call it; asked once per document. Only then is
+    /// [`glance`](Self::glance) asked about tasks, so that tools can say who may.
+    fn decides_tasks(&self) -> bool {
         false
     }
 

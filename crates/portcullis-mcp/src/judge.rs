@@ -81,31 +81,44 @@ impl<'a> Judge<'a> {
 
     /// As [`shows`](Self::shows), for a name that does not stand in the document.
     pub(crate) fn shows_name(&mut self, kind: TargetKind, name: &str) -> bool {
-        let Some(view) = &self.eyes.view else { return true };
-        let shown = match view.glance(&self.eyes.caller, self.eyes.version, kind, name) {
-            Glance::Shown => true,
-            Glance::Hidden => false,
-            Glance::Later => {
-                let item = (kind, Text::from(name));
-                match &mut self.answers {
-                    None => {
-                        self.later.push(item);
-                        return false;
-                    }
-                    Some((answers, next)) => {
-                        // Answers count only for what was asked, in the same order.
-                        let same = answers.items.get(*next) == Some(&item);
-                        let shown = answers.shown.get(*next).copied().unwrap_or(false);
-                        *next += 1;
-                        same && shown
-                    }
-                }
-            }
-        };
-        if !shown {
+        let glance = self.ask(kind, name);
+        if glance == Glance::Hidden {
             self.hide_name(kind, name);
         }
-        shown
+        glance == Glance::Shown
+    }
+
+    /// Whether policy has more to say about tasks than about the tools that they run.
+    pub(crate) fn decides_tasks(&self) -> bool {
+        self.eyes.view.as_ref().is_some_and(|view| view.decides_tasks())
+    }
+
+    /// Whether the caller may call the tool as a task; not so before that is known.
+    pub(crate) fn runs_as_task(&mut self, tool: Str<'_>) -> bool {
+        self.ask(TargetKind::Task, &tool.decoded()) == Glance::Shown
+    }
+
+    /// [`Glance::Later`] only during the first pass.
+    fn ask(&mut self, kind: TargetKind, name: &str) -> Glance {
+        let Some(view) = &self.eyes.view else { return Glance::Shown };
+        let glance = view.glance(&self.eyes.caller, self.eyes.version, kind, name);
+        if glance != Glance::Later {
+            return glance;
+        }
+        let item = (kind, Text::from(name));
+        match &mut self.answers {
+            None => {
+                self.later.push(item);
+                Glance::Later
+            }
+            Some((answers, next)) => {
+                // Answers count only for what was asked, in the same order.
+                let same = answers.items.get(*next) == Some(&item);
+                let shown = answers.shown.get(*next).copied().unwrap_or(false);
+                *next += 1;
+                if same && shown { Glance::Shown } else { Glance::Hidden }
+            }
+        }
     }
 
     /// Records an item that was left out.

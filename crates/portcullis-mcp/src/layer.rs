@@ -127,8 +127,9 @@ impl InspectLayer {
     /// Whether calls may run as tasks; they may by default.
     ///
     /// Where they may not, requests about tasks, and calls that ask for one, get the answer of a server
-    /// without tasks; tools say that they cannot run so (`execution.taskSupport`), and the service is not
-    /// told that a client knows the extension of 2026-07-28.
+    /// without tasks; tools say that they cannot run so (`execution.taskSupport`), those that run in no other way
+    /// are left out of lists, and the service is not told that a client knows the extension of 2026-07-28.
+    /// So it is, caller by caller and tool by tool, where policy decides about tasks.
     pub fn allow_tasks(self, allow: bool) -> Self {
         self.with(|config| config.allow_tasks = allow)
     }

@@ -84,7 +84,8 @@
 //!   it: a deny rule that names it denies that alone, and once an allow rule names it, only rules that name
 //!   it allow it. A call of 2025-11-25 that asks for a task is then refused, as by a server without tasks;
 //!   of 2026-07-28, where the server chooses, the call runs and the server is not told that its client knows
-//!   tasks.
+//!   tasks. Lists agree: who may not call a tool as a task reads `forbidden` as its
+//!   `execution.taskSupport`, and does not see one that runs in no other way.
 //!
 //! # Conditions
 //!
@@ -243,6 +244,7 @@ mod check;
 mod condition;
 mod decision;
 mod define;
+
 mod describe;
 mod digest;
 mod docket;

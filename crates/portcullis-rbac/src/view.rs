@@ -53,6 +53,10 @@ impl<A: Authorizer> View for Sight<A> {
         self.authorizer.wants_hints()
     }
 
+    fn decides_tasks(&self) -> bool {
+        self.authorizer.decides_tasks()
+    }
+
     fn offers(&self, caller: &Caller, version: Version, kind: TargetKind) -> bool {
         let Some(method) = usage(kind) else { return true };
         let mut query = Query::new(caller, version, method).in_a_list();
@@ -96,7 +100,13 @@ fn query<'a>(
     kind: TargetKind,
     name: &'a str,
 ) -> Option<Query<'a>> {
-    let query = Query::new(caller, version, usage(kind)?).on(kind, name).in_a_list();
+    let query = Query::new(caller, version, usage(kind)?);
+    let query = match kind {
+        // What a list says of a tool, not of a task: whose that is nobody here knows.
+        TargetKind::Task => query.on(TargetKind::Tool, name).as_task(),
+        kind => query.on(kind, name),
+    };
+    let query = query.in_a_list();
     Some(match source {
         Some(address) => query.from_address(address),
         None => query,
@@ -106,10 +116,9 @@ fn query<'a>(
 /// The method that uses a target of this kind.
 fn usage(kind: TargetKind) -> Option<Method> {
     Some(match kind {
-        TargetKind::Tool => Method::ToolsCall,
+        TargetKind::Tool | TargetKind::Task => Method::ToolsCall,
         TargetKind::Prompt => Method::PromptsGet,
         TargetKind::Resource | TargetKind::ResourceTemplate => Method::ResourcesRead,
-        TargetKind::Task => Method::TasksGet,
         _ => return None,
     })
 }

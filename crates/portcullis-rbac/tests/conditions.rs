@@ -289,3 +289,65 @@ async fn calls_as_tasks() {
     let (seen, _, withheld) = run_as_task(silent, MODERN, offered).await;
     assert_eq!((seen.as_deref(), withheld), (Some(whole), Some(false)), "no rule about tasks");
 }
+
+/// a list says that a tool runs as a task where a call as one is let through, or may be once the
+/// client has got a scope.
+#[tokio::test]
+async fn lists_say_what_calls_as_tasks_find() {
+    let tail = "everyone: true }";
+    let first = format!("  - {{ id: call, allow: {{ tools: [report] }}, {tail}");
+    let grant = "allow: { tools: [report], methods: [tasks/create] }";
+    let deny = "deny: { tools: [report], methods: [tasks/create] }";
+    let rows = [
+        ("no rule about tasks", String::new(), true),
+        ("granted", format!("  - {{ id: long, {grant}, {tail}"), true),
+        ("granted to others", format!("  - {{ id: long, {grant}, roles: [others] }}"), false),
+        (
+            "of another tool",
+            format!("  - {{ id: long, {}, {tail}", grant.replace("report", "x")),
+            false,
+        ),
+        (
+            "for a scope",
+            format!("  - {{ id: long, {grant}, requires_scopes: [tasks:run], {tail}"),
+            true,
+        ),
+        ("denied", format!("  - {{ id: long, {deny}, {tail}"), false),
+        ("denied to others", format!("  - {{ id: long, {deny}, roles: [others] }}"), true),
+        ("of all", format!("  - {{ id: long, deny: {{ methods: [tasks/create] }}, {tail}"), false),
+        (
+            "granted and denied",
+            format!("  - {{ id: long, {grant}, {tail}\n  - {{ id: not, {deny}, {tail}"),
+            false,
+        ),
+        (
+            "denied under a condition",
+            format!("  - {{ id: long, {deny}, arguments: {{ n: {{ min: 5 }} }}, {tail}"),
+            true,
+        ),
+        (
+            "granted under a condition",
+            format!("  - {{ id: long, {grant}, networks: [192.0.2.1], {tail}"),
+            false,
+        ),
+    ];
+    let alice = caller();
+    for (name, rules, expected) in rows {
+        let policy =
+            format!("roles: {{ others: {{ subjects: [bob] }} }}\nrules:\n{first}\n{rules}\n");
+        let (permit, _) =
+            answer(&layer(Policy::from_yaml(&policy).unwrap()), call("report", "{}")).await;
+        let permit = permit.unwrap();
+        let view = permit.view();
+        let runs = view.glance(&alice, MODERN, TargetKind::Task, "report") == Glance::Shown;
+        assert_eq!(runs, expected, "{name}");
+        assert_eq!(view.decides_tasks(), name != "no rule about tasks", "{name}");
+        let items = vec![(TargetKind::Task, "report".into()), (TargetKind::Tool, "report".into())];
+        assert_eq!(view.look(alice.clone(), MODERN, items).await, [expected, true], "{name}");
+        let (seen, body, _) = run_as_task(&policy, Version::V2025_11_25, |_| TaskUse::Asked).await;
+        // Without the argument, nobody knows whether the condition is met.
+        let passes = seen.is_some() || body.contains("tasks:run");
+        let expected = expected && name != "denied under a condition";
+        assert_eq!(passes, expected, "{name}: {body}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Lists: an item stays where its caller may use it.
 
+use std::ops::Range;
+
 use portcullis_core::TargetKind;
 
 use super::item::item;
@@ -55,9 +57,6 @@ impl<'a> Pass<'_, '_, 'a> {
             let start = scanner.at();
             let item = item(scanner, key, notices, uis)?;
             let definition = start..scanner.at_end();
-            if let (true, Some(support)) = (pass.facets.no_tasks, item.task_support) {
-                pass.renames.push((support, r#""forbidden""#.to_owned()));
-            }
             if let Some(ui) = item.ui {
                 pass.ui(scanner, &ui);
             }
@@ -80,8 +79,37 @@ impl<'a> Pass<'_, '_, 'a> {
                 || (pass.is_approved(name, scanner.slice(definition))
                     && (!pass.facets.modern
                         || pass.is_usable(name, item.schema.map(|schema| scanner.slice(schema)))));
-            Ok(is_usable && pass.judge.shows(kind, name))
+            if !is_usable {
+                return Ok(false);
+            }
+            // Asked before it is known whether the tool is shown: a second pass must ask the same.
+            let support = item.task_support.filter(|_| kind == TargetKind::Tool);
+            let said = support.map(|range| (scanner.slice(range.clone()), range));
+            let told = said.filter(|(said, _)| !pass.runs_as_task(name, said));
+            Ok(pass.judge.shows(kind, name)
+                && told.is_none_or(|(said, range)| pass.forbid_tasks(name, said, range)))
         })
+    }
+
+    /// Whether the caller may call the tool as a task, if that is what it says that it is for (R-216).
+    fn runs_as_task(&mut self, tool: Str<'a>, said: &str) -> bool {
+        said == r#""forbidden""#
+            || !self.facets.no_tasks
+                && (!self.judge.decides_tasks() || self.judge.runs_as_task(tool))
+    }
+
+    /// Has a tool say that it does not run as a task. One that runs in no other way is left out: no call
+    /// of it could succeed.
+    fn forbid_tasks(&mut self, tool: Str<'a>, said: &str, support: Range<usize>) -> bool {
+        let needs_task = Scanner::new(said.as_bytes(), self.facets.limits)
+            .and_then(|mut said| said.string())
+            .is_ok_and(|said| said.eq("required"));
+        if needs_task {
+            self.judge.hide(TargetKind::Tool, Some(tool));
+        } else {
+            self.renames.push((support, r#""forbidden""#.to_owned()));
+        }
+        !needs_task
     }
 
     /// Whether the task is the caller's and runs a tool that they may call; then they see it under

@@ -82,6 +82,113 @@ fn uis_are_asked_about_in_the_same_order_again() {
     assert_eq!(sent["result"]["tools"][1]["_meta"]["ui"]["resourceUri"], "ui://later-2");
 }
 
+/// Shows what `NoSecrets` does, and lets only some run as tasks.
+#[derive(Debug)]
+struct FewTasks;
+
+impl View for FewTasks {
+    fn glance(&self, _: &Caller, _: Version, kind: TargetKind, name: &str) -> Glance {
+        match (kind, name) {
+            (_, name) if name.contains("later") => Glance::Later,
+            (TargetKind::Tool, "secret") | (TargetKind::Task, "short") => Glance::Hidden,
+            _ => Glance::Shown,
+        }
+    }
+
+    fn decides_tasks(&self) -> bool {
+        true
+    }
+
+    fn look(&self, _: Caller, _: Version, _: Vec<(TargetKind, Text)>) -> Look {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+/// R-216, 2.5: what may not be called as a task says so, and what runs in no other way is left out.
+#[test]
+fn tools_say_who_may_call_them_as_tasks() {
+    let of = |name: &str, support: &str| {
+        format!(r#"{{"execution":{{"x":1.50,"taskSupport":{support}}},"name":"{name}"}}"#)
+    };
+    let kept = |name: &str, support: &str| Some(of(name, support));
+    let forbidden = |name| kept(name, r#""forbidden""#);
+    // The name, what the server says, who decides: policy, nobody, the gate.
+    let rows = [
+        ("long", r#""optional""#, [kept("long", r#""optional""#), forbidden("long")]),
+        ("long", r#""required""#, [kept("long", r#""required""#), None]),
+        ("short", r#""optional""#, [forbidden("short"), forbidden("short")]),
+        ("short", r#""\u006fptional""#, [forbidden("short"), forbidden("short")]),
+        ("short", r#""required""#, [None, None]),
+        ("short", r#""r\u0065quired""#, [None, None]),
+        ("short", r#""forbidden""#, [forbidden("short"), forbidden("short")]),
+        ("short", "true", [forbidden("short"), forbidden("short")]),
+        ("secret", r#""optional""#, [None, None]),
+    ];
+    let eyes = |view| Eyes { view: Some(view), ..eyes(Version::V2025_11_25) };
+    let policy = eyes(Arc::new(FewTasks));
+    let nobody = eyes(Arc::new(Without(Vec::new())));
+    for (name, support, [by_policy, by_gate]) in rows {
+        let sent = of(name, support);
+        let rows = [
+            ("policy", &policy, LEGACY, by_policy),
+            ("nobody", &nobody, LEGACY, Some(sent.clone())),
+            ("the gate", &policy, Facets { no_tasks: true, ..LEGACY }, by_gate),
+        ];
+        for (who, eyes, facets, expected) in rows {
+            for list in ["tools", "prompts"] {
+                let source = answer(&format!(r#"{{"{list}":[{sent}]}}"#));
+                let mut judge = Judge::new(eyes, None, true);
+                let read = document(source.as_bytes(), facets, &mut judge).unwrap();
+                let Document::One(message) = read else { panic!("a batch") };
+                let found = message.edited.map(|edited| String::from_utf8(edited).unwrap());
+                let expected = match list {
+                    "tools" => expected.clone().unwrap_or_default(),
+                    _ => sent.clone(),
+                };
+                let expected = answer(&format!(r#"{{"{list}":[{expected}]}}"#));
+                let (later, hidden) = judge.finish();
+                assert!(later.is_empty());
+                assert_eq!(hidden.is_empty(), expected.contains(name), "{name} {support} by {who}");
+                assert_eq!(found.unwrap_or(source), expected, "{list}: {name} {support} by {who}");
+            }
+        }
+    }
+}
+
+/// Both answers of a tool that is asked about twice are its own.
+#[test]
+fn tools_are_asked_about_tasks_in_the_same_order_again() {
+    let tool =
+        |name: &str| format!(r#"{{"name":"{name}","execution":{{"taskSupport":"optional"}}}}"#);
+    let names = ["later-1", "long", "later-2", "short", "later-3"].map(tool);
+    let source = answer(&format!(r#"{{"tools":[{}]}}"#, names.join(",")));
+    let eyes = Eyes { view: Some(Arc::new(FewTasks)), ..eyes(Version::V2025_11_25) };
+    let mut judge = Judge::new(&eyes, None, true);
+    document(source.as_bytes(), LEGACY, &mut judge).unwrap();
+    let (items, _) = judge.finish();
+    let asked: Vec<_> = items.iter().map(|(kind, name)| (*kind, name.as_str())).collect();
+    let both = |name| [(TargetKind::Task, name), (TargetKind::Tool, name)];
+    assert_eq!(asked, [both("later-1"), both("later-2"), both("later-3")].concat());
+    // Only the second is hidden, and only the first may run as a task.
+    let shown = [true, true, true, false, false, true].to_vec();
+    let answers = Answers { items, shown };
+    let mut judge = Judge::new(&eyes, Some(&answers), true);
+    let Document::One(message) = document(source.as_bytes(), LEGACY, &mut judge).unwrap() else {
+        panic!("a batch")
+    };
+    let sent: Value = serde_json::from_slice(&message.edited.unwrap()).unwrap();
+    let tools = sent["result"]["tools"].as_array().unwrap();
+    let told: Vec<_> =
+        tools.iter().map(|tool| [&tool["name"], &tool["execution"]["taskSupport"]]).collect();
+    let expected = [
+        ["later-1", "optional"],
+        ["long", "optional"],
+        ["short", "forbidden"],
+        ["later-3", "forbidden"],
+    ];
+    assert_eq!(told, expected);
+}
+
 /// Shows nothing of these kinds.
 #[derive(Debug)]
 struct Without(Vec<TargetKind>);
