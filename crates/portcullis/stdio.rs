@@ -44,6 +44,7 @@ mod bridge;
 mod envelope;
 mod lines;
 mod named;
+mod reply;
 
 use std::error::Error;
 use std::fmt;
