@@ -7,6 +7,7 @@ use portcullis_core::{Clock, Method, ScopeHierarchy, Text};
 use crate::bits::Bits;
 use crate::check::{Names, check_text, law};
 use crate::condition::Right;
+use crate::denials::Denials;
 use crate::index::Index;
 use crate::judge::{Entry, Law};
 use crate::kind::Kind;
@@ -145,7 +146,7 @@ impl PolicyBuilder {
             .map(|rule| law(rule, &names).map_err(|error| error.at(rule.id.place)))
             .collect::<Result<Vec<_>, _>>()?;
         let limit = FIRST + self.roles.len();
-        let index = |what, kind| compiled(what, self.patterns(kind)?, &laws, limit);
+        let index = |what, kind| compiled((what, kind), self.patterns(kind)?, &laws, limit);
         let sets_level = |(number, law): (usize, &Law)| {
             let right = Right::Use(Method::LoggingSetLevel);
             law.conditions.as_ref().is_some_and(|c| c.names(right)).then_some(number)
@@ -164,6 +165,7 @@ impl PolicyBuilder {
             tools: index("tools", Kind::Tools)?,
             prompts: index("prompts", Kind::Prompts)?,
             resources: index("resources", Kind::Resources)?,
+            denials: Denials::of(&self.rules, &laws, limit)?,
             roles: Roles::new(&resolved, &self.agents, &wanted, &hierarchy),
             set_level: (!level.is_empty()).then(|| Entry::new(&level, &laws, Bits::new(limit))),
             servers: self.servers.clone(),
@@ -198,7 +200,8 @@ impl PolicyBuilder {
         };
         let mut patterns = self.patterns(Kind::Tools)?;
         patterns.retain(|(_, number)| grants(number));
-        let granted = (!patterns.is_empty()).then(|| compiled("tools", patterns, laws, limit));
+        let granted =
+            (!patterns.is_empty()).then(|| compiled(("tools", Kind::Tools), patterns, laws, limit));
         Ok(Some(Tasks { granted: granted.transpose()? }))
     }
 
@@ -245,12 +248,12 @@ impl PolicyBuilder {
 }
 
 fn compiled(
-    what: &str,
+    (what, kind): (&str, Kind),
     patterns: Vec<(Pattern, usize)>,
     laws: &[Law],
     roles: usize,
 ) -> Result<Index, ConfigError> {
-    Index::new(patterns, laws, roles).map_err(|error| {
+    Index::new(patterns, laws, roles, |name| kind.is_odd(name)).map_err(|error| {
         ConfigError::new(format!("the patterns of {what} do not compile: {}", error.kind()))
     })
 }

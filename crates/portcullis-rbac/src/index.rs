@@ -11,6 +11,7 @@ use portcullis_core::Text;
 use crate::bits::Bits;
 use crate::judge::{Entry, Law};
 use crate::pattern::Pattern;
+use crate::rule::Effect;
 use crate::stars::{StarSet, Stars};
 
 /// The rules about the targets of one kind.
@@ -31,11 +32,13 @@ thread_local! {
 }
 
 impl Index {
-    /// Indexes `patterns`, each with the number of its rule in `laws`.
+    /// Indexes `patterns`, each with the number of its rule in `laws`. Names that are `odd` no pattern
+    /// allows, also where a rule that denies spells them out.
     pub(crate) fn new(
         patterns: Vec<(Pattern, usize)>,
         laws: &[Law],
         roles: usize,
+        odd: impl Fn(&str) -> bool,
     ) -> Result<Self, globset::Error> {
         let mut exact: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut globs: BTreeMap<String, (globset::Glob, Vec<usize>)> = BTreeMap::new();
@@ -75,13 +78,18 @@ impl Index {
             })
         };
         let pattern_entries = pattern_laws.iter().map(|laws| intern(laws.clone())).collect();
+        let laws_of = laws;
         let exact = exact
             .into_iter()
             .map(|(name, mut numbers)| {
                 let mut matches = set.matches_candidate(&Candidate::from_bytes(&name));
                 stars.matching(&name, set.len(), &mut matches);
                 let laws = matches.iter().filter_map(|pattern| pattern_laws.get(*pattern));
-                numbers.extend(laws.flatten());
+                let odd = odd(&name);
+                let denies = |number: &&usize| {
+                    laws_of.get(**number).is_some_and(|law| law.effect == Effect::Deny)
+                };
+                numbers.extend(laws.flatten().filter(|number| !odd || denies(number)));
                 (name.into(), intern(numbers))
             })
             .collect();

@@ -2,9 +2,14 @@
 
 use portcullis_core::Method;
 
-use crate::Rule;
 use crate::condition::TASKS_CREATE;
 use crate::rule::{Effect, Word};
+use crate::uri::{self, Reading};
+use crate::{Rule, name};
+
+/// The longest name in bytes, of a tool or prompt, that patterns speak of. To look for patterns takes longer the
+/// longer a name is, and callers may send any; MCP wants names of at most 128 characters.
+const MAX_NAME: usize = 1024;
 
 /// Stands for any text.
 const ODD: &str = "zqxjkvzqxjkv";
@@ -23,6 +28,14 @@ impl Kind {
             Self::Tools => &rule.tools,
             Self::Prompts => &rule.prompts,
             Self::Resources => &rule.resources,
+        }
+    }
+
+    /// Whether no pattern can tell what `name` means: only a rule that spells it out does.
+    pub(crate) fn is_odd(self, name: &str) -> bool {
+        match self {
+            Self::Tools | Self::Prompts => name.len() > MAX_NAME || name::is_deceptive(name),
+            Self::Resources => uri::read(name, name.contains('{')) == Reading::Odd,
         }
     }
 

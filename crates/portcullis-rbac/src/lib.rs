@@ -133,6 +133,11 @@
 //! separators and control characters, double and broken encoding. Denied unless spelled out: user
 //! information, fragments, empty segments, characters outside RFC 3986.
 //!
+//! A deny rule about a resource also denies what a server may take for it: with characters
+//! percent-encoded or not, with parameters in segments (`a;v=1`), on another host where the scheme is
+//! `file`, on a host with a dot at its end. Other ways in which a server's names may be one are for its
+//! deny rules to spell out: letter case, forms of Unicode, links. Prefer rules that allow what is known.
+//!
 //! # A policy file
 //!
 #![cfg_attr(feature = "yaml", doc = "```")]
@@ -245,6 +250,7 @@ mod condition;
 mod decision;
 mod define;
 
+mod denials;
 mod describe;
 mod digest;
 mod docket;

@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::name;
 use crate::rule::Effect;
 use crate::stars::Stars;
-use crate::uri::{self, Reading};
+use crate::uri::{self, Reading, loose};
 
 /// A pattern, ready for an index.
 #[derive(Debug)]
@@ -86,6 +86,20 @@ pub(crate) fn of_uris(text: &str, effect: Effect) -> Result<Pattern, String> {
     }
 }
 
+/// What a deny rule about resources means, however servers spell it. `text` is one that [`of_uris`] takes.
+pub(crate) fn of_denied(text: &str) -> Result<Pattern, String> {
+    if !text.contains('*') {
+        let Pattern::Exact(mut forms) = exact_uri(text)? else { return exact_uri(text) };
+        forms.iter_mut().for_each(|form| *form = loose::spelled(form));
+        forms.dedup();
+        return Ok(Pattern::Exact(forms));
+    }
+    // An encoded star is none.
+    let text = loose::spelled(&text.replace("%2A", "%252A"));
+    let literal: Vec<_> = text.split('*').map(|part| escape(&part.replace("%2A", "*"))).collect();
+    compiled(&text, &literal)
+}
+
 fn exact_uri(text: &str) -> Result<Pattern, String> {
     match uri::read(text, text.contains('{')) {
         Reading::Refused => Err(format!(
@@ -106,6 +120,11 @@ fn exact_uri(text: &str) -> Result<Pattern, String> {
 
 fn glob(text: &str) -> Result<Pattern, String> {
     let literal: Vec<_> = text.split('*').map(escape).collect();
+    compiled(text, &literal)
+}
+
+/// The glob of these parts, with stars between them.
+fn compiled(text: &str, literal: &[String]) -> Result<Pattern, String> {
     GlobBuilder::new(&literal.join("*"))
         .literal_separator(true)
         .backslash_escape(false)

@@ -55,6 +55,7 @@ impl Policy {
             tools: Index::default(),
             prompts: Index::default(),
             resources: Index::default(),
+            denials: None,
             set_level: None,
             tasks: None,
             servers: Vec::new(),

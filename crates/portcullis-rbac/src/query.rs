@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::{Arguments, Caller, Method, TargetKind, ToolHints, Version};
 
 use crate::name;
-use crate::uri::{self, Reading};
+use crate::uri::{self, Reading, loose};
 
 /// May this caller do this? One question about one target.
 ///
@@ -129,7 +129,9 @@ impl<'a> Query<'a> {
     }
 
     /// Whether the target has one meaning only: a name without invisible characters and backslashes, or a
-    /// URI in normal form that cannot be read in two ways. So is a question without a target.
+    /// URI in normal form that cannot be read in two ways, and written in one way only: with no character
+    /// percent-encoded that need not be, and with no host where it is a file's. So is a question without
+    /// a target.
     ///
     /// For authorizers that match patterns. A [`Policy`](crate::Policy) does not need it: it also tries
     /// the normal form.
@@ -141,7 +143,8 @@ impl<'a> Query<'a> {
             Some((kind, uri)) => {
                 let template = kind == TargetKind::ResourceTemplate
                     || self.method == Method::CompletionComplete;
-                matches!(uri::read(uri, template), Reading::Plain { normal, .. } if normal == uri)
+                let is_normal = matches!(uri::read(uri, template), Reading::Plain { normal, .. } if normal == uri);
+                is_normal && !loose::has_twin(uri)
             }
         }
     }
@@ -210,6 +213,13 @@ mod tests {
             (Resource, "FILE:///docs/a", false),
             (Resource, "file:///docs/%61", false),
             (Resource, "file:///docs/{name}", false),
+            (Resource, "file:///docs/%20%3F", true),
+            (Resource, "file:///docs/a%2Bb", false),
+            (Resource, "file:///docs/a%40b", false),
+            (Resource, "file://localhost/docs/a", false),
+            (Resource, "file:/docs/a", false),
+            (Resource, "https://a.example/docs", true),
+            (Resource, "https://a.example./docs", false),
             (ResourceTemplate, "file:///docs/{name}", true),
             (ResourceTemplate, "file:///docs/{name", false),
         ];

@@ -4,18 +4,16 @@ use portcullis_core::{Clock, Method, Reason, TargetKind, Text, ToolHints};
 
 use crate::bits::Bits;
 use crate::condition::{Case, Right, known_hints};
+use crate::denials::Denials;
 use crate::docket::add_scopes;
 use crate::index::{Index, Matches};
 use crate::judge::{Entry, Law, Verdict, denied, judge};
+use crate::kind::Kind;
 use crate::policy::PROTOCOL;
 use crate::rule::Effect;
 use crate::uri::Reading;
 use crate::who::{Roles, Who};
-use crate::{Decision, PolicyBuilder, Query, Server, Warning, name, uri};
-
-/// The longest name in bytes, of a tool or prompt, that patterns speak of. To look for patterns takes longer the
-/// longer a name is, and callers may send any; MCP wants names of at most 128 characters.
-const MAX_NAME: usize = 1024;
+use crate::{Decision, PolicyBuilder, Query, Server, Warning, uri};
 
 pub(crate) struct Tables {
     pub(crate) laws: Vec<Law>,
@@ -25,6 +23,8 @@ pub(crate) struct Tables {
     pub(crate) tools: Index,
     pub(crate) prompts: Index,
     pub(crate) resources: Index,
+    /// What is denied of resources, in any spelling.
+    pub(crate) denials: Option<Denials>,
     /// The rules about `logging/setLevel`, the one method without a target that has an effect.
     pub(crate) set_level: Option<Entry>,
     /// What is decided about calls as tasks, where rules name these.
@@ -239,7 +239,7 @@ impl Tables {
         if let Some(entry) = index.exact(name) {
             return judge(&self.laws, who, case, std::iter::once(entry));
         }
-        if name.len() > MAX_NAME || name::is_deceptive(name) {
+        if Kind::Tools.is_odd(name) {
             return Verdict::Nothing(Reason::DefaultDeny, None);
         }
         index.matching(name, |entries| judge(&self.laws, who, case, entries))
@@ -251,11 +251,12 @@ impl Tables {
         let (normal, bare) = match uri::read(uri, template) {
             Reading::Refused => return self.decision(who, nothing, None),
             Reading::Odd => {
-                let verdict = self
-                    .resources
-                    .exact(uri)
-                    .map_or(nothing, |entry| judge(&self.laws, who, case, std::iter::once(entry)));
-                return self.decision(who, verdict, None);
+                let Some(entry) = self.resources.exact(uri) else {
+                    return self.decision(who, nothing, None);
+                };
+                let loosely = self.denied_loosely(who, case, uri);
+                let judged = || judge(&self.laws, who, case, std::iter::once(entry));
+                return self.decision(who, loosely.unwrap_or_else(judged), None);
             }
             Reading::Plain { normal, bare } => (normal, bare),
         };
@@ -266,6 +267,9 @@ impl Tables {
         if let Some(form) = normal.get(..bare).filter(|form| form.len() < normal.len())
             && let Some(denied) = self.denied_form(who, case, form)
         {
+            return self.decision(who, denied, None);
+        }
+        if let Some(denied) = self.denied_loosely(who, case, &normal) {
             return self.decision(who, denied, None);
         }
         if normal == uri {
@@ -298,6 +302,10 @@ impl Tables {
             Some(entry) => denied(&self.laws, who, case, std::iter::once(entry)),
             None => self.resources.matching(uri, |entries| denied(&self.laws, who, case, entries)),
         }
+    }
+
+    fn denied_loosely(&self, who: &Who, case: &Case<'_>, uri: &str) -> Option<Verdict> {
+        self.denials.as_ref()?.denied(&self.laws, who, case, uri)
     }
 
     /// Names the rules. `also` is a second rule whose scopes are needed.

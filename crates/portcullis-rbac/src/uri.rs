@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+pub(crate) mod loose;
+
 /// What a URI is to a policy.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Reading<'a> {
@@ -39,10 +41,14 @@ pub(crate) fn read(uri: &str, template: bool) -> Reading<'_> {
     let normal = parts.normal(uri);
     let end = normal.find('?').unwrap_or(normal.len());
     let path = normal.get(..end).unwrap_or(&normal);
+    let bare = without_slashes(path).len();
+    Reading::Plain { normal, bare }
+}
+
+fn without_slashes(path: &str) -> &str {
     let trimmed = path.trim_end_matches('/');
     // The root keeps its slash: `note:///` is not `note:`.
-    let bare = if trimmed.ends_with(':') { path.len() } else { trimmed.len() };
-    Reading::Plain { normal, bare }
+    if trimmed.ends_with(':') { path } else { trimmed }
 }
 
 /// Undoes percent-encoding once. `None` for what is broken, is not UTF-8 behind, or hides a

@@ -2,7 +2,7 @@ use portcullis_core::{AnonymousReason, Principal, PrincipalBuilder, ScopeHierarc
 use proptest::prelude::*;
 
 use super::*;
-use crate::{DenialStyle, PolicyBuilder, Role, Rule};
+use crate::{DenialStyle, PolicyBuilder, Role, Rule, RuleOutcome, RuleReport};
 
 #[cfg(feature = "yaml")]
 mod tasks;
@@ -229,6 +229,106 @@ fn uri_tricks() {
     for uri in ["note:///a", "note:///a?b=c", "note:///a%20b", "note:///", "note:///secrets"] {
         let answer = ask(&policy, &reader, TargetKind::Resource, uri);
         assert_eq!(answer, "allow read-notes", "{uri}");
+    }
+}
+
+/// R-206, X-95: what a rule denies is denied in every spelling that some server takes for it, and other
+/// things are not.
+#[test]
+fn what_is_denied_is_denied_however_it_is_spelled() {
+    const ALL: [&str; 5] = ["note:///**", "file://**", "file:/**", "file:///**", "https://**"];
+    // What is denied; spellings of it; what is none.
+    let rows: [(&str, &[&str], &[&str]); 13] = [
+        (
+            "note:///plan",
+            &[
+                "note:///pl%61n",
+                "note:///plan;v=1",
+                "note:///plan%3Fx",
+                "note:///plan%23x",
+                "note:///plan/;x/",
+            ],
+            &["note:///plan%20", "note:///Plan", "note:///plan/x"],
+        ),
+        ("note:///a+b", &["note:///a%2Bb", "note:///a%2bb?x"], &["note:///a%20b", "note:///a-b"]),
+        ("note:///a%2Bb", &["note:///a+b", "note:///a+b/", "note:///a%2bb"], &["note:///ab"]),
+        ("note:///\u{e9} x", &["note:///%C3%A9%20x", "note:///%c3%a9%20x?y"], &["note:///e%20x"]),
+        ("note:///a;b", &["note:///a%3Bb", "note:///a;b?x"], &["note:///a", "note:///a;c"]),
+        (
+            "note:///a?b=c d",
+            &["note:///a?b=c%20d", "note:///a%3Fb=c%20d"],
+            &["note:///a", "note:///a?b=c"],
+        ),
+        ("note:///a@b/**", &["note:///a%40b/c", "note:///a%40b;x/c/d"], &["note:///a%40c/c"]),
+        ("note:///a%40b/*", &["note:///a@b/c", "note:///a%40b/c?x"], &["note:///a@b/c/d"]),
+        ("note:///a%2Ab*", &["note:///a*bc", "note:///a%2ab"], &["note:///axbc"]),
+        (
+            "file:///etc/**",
+            &["file://localhost/etc/passwd", "file://host/etc/a", "file:/etc/a", "file:/%65tc/a"],
+            &["file://localhost/etc2/a", "file:///srv/etc/a"],
+        ),
+        ("file://localhost/etc/*", &["file:///etc/a", "file://LOCALHOST/etc/a"], &["file:///x/a"]),
+        (
+            "https://a.example/x",
+            &["https://a.example./x", "https://a.example.:443/x"],
+            &["https://b.a.example/x"],
+        ),
+        ("https://a.example./x", &["https://a.example/x"], &["https://a.example/y"]),
+    ];
+    for (denied, spellings, others) in rows {
+        let policy = Policy::builder()
+            .add_rule(Rule::allow("all").resources(ALL).everyone())
+            .add_rule(Rule::deny("not").resources([denied]).everyone())
+            .build()
+            .unwrap();
+        let caller = verified(alice());
+        for uri in spellings {
+            for kind in [TargetKind::Resource, TargetKind::ResourceTemplate] {
+                let answer = ask(&policy, &caller, kind, uri);
+                assert_eq!(answer, "deny not policy_denied", "{denied}: {uri} as {kind:?}");
+                let query =
+                    Query::new(&caller, Version::V2025_11_25, Method::ResourcesRead).on(kind, uri);
+                let rules = policy.explain(&query).rules;
+                let denies = |rule: &&RuleReport| rule.outcome == RuleOutcome::Denies;
+                let patterns = rules.iter().find(denies).map(|rule| rule.patterns.clone());
+                assert_eq!(patterns, Some(vec![denied.to_owned()]), "{denied}: {uri}, explained");
+            }
+        }
+        for uri in others {
+            let answer = ask(&policy, &caller, TargetKind::Resource, uri);
+            assert_eq!(answer, "allow all", "{denied}: {uri}");
+        }
+    }
+}
+
+/// A rule that denies somebody what no pattern means gives nobody else the right to it.
+#[test]
+fn what_is_spelled_out_to_be_denied_is_not_allowed_to_others() {
+    let long = "x".repeat(1025);
+    let policy = Policy::builder()
+        .add_role(Role::new("guest").group("guests"))
+        .add_rule(Rule::allow("all").tools(["*"]).resources(["note:///**"]).everyone())
+        .add_rule(
+            Rule::deny("not")
+                .tools(["drop\u{200b}table", &long])
+                .resources(["note:///a#b", "note:///a//b"])
+                .roles(["guest"]),
+        )
+        .build()
+        .unwrap();
+    let rows = [
+        (TargetKind::Tool, "drop\u{200b}table"),
+        (TargetKind::Tool, &long),
+        (TargetKind::Resource, "note:///a#b"),
+        (TargetKind::Resource, "note:///a//b"),
+    ];
+    let (guest, other) = (verified(alice().group("guests")), verified(alice()));
+    for (kind, name) in rows {
+        assert_eq!(ask(&policy, &guest, kind, name), "deny not policy_denied", "{name}");
+        assert_eq!(ask(&policy, &other, kind, name), "deny - default_deny", "{name}");
+        let query = Query::new(&other, Version::V2025_11_25, Method::ResourcesRead).on(kind, name);
+        let rules = policy.explain(&query).rules;
+        assert!(rules.iter().all(|rule| !rule.allows), "{name}: {rules:?}");
     }
 }
 
