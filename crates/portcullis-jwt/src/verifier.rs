@@ -1,4 +1,4 @@
-//! The verifier and its builder.
+//! The verifier.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,22 +8,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::Uri;
 use portcullis_core::{Clock, Principal, Reason};
 
 #[cfg(feature = "jwks-client")]
 use crate::IssuerMetadata;
 use crate::binding::Confirmation;
 #[cfg(feature = "jwks-client")]
-use crate::introspection::{Introspector, check_routes};
-use crate::issuer::{KeyLocation, Rules};
-use crate::keys::{KeySource, Obstacle, Turn};
+use crate::introspection::check_routes;
+use crate::keys::{Obstacle, Turn};
 use crate::revocation::{Revocation, Revocations};
 use crate::status::{KeyStatus, TokenCacheStatus};
-use crate::token_cache::{self, TokenCache};
+use crate::token_cache::TokenCache;
 use crate::verify::Unknown;
 use crate::wait::Waited;
 use crate::{ConfigError, Issuer, TokenError};
+
+mod builder;
+mod trusted;
+
+pub use builder::VerifierBuilder;
+pub(crate) use trusted::Trusted;
+use trusted::{trust, twice};
 
 /// Verifies access tokens for one resource; cheap to clone.
 ///
@@ -46,17 +51,6 @@ pub(crate) struct Shared {
 
 pub(crate) type Issuers = HashMap<String, Arc<Trusted>>;
 
-/// A trusted issuer.
-pub(crate) struct Trusted {
-    listed: bool,
-    pub(crate) rules: Rules,
-    pub(crate) keys: KeySource,
-    #[cfg(feature = "jwks-client")]
-    metadata: crate::discovery::Found,
-    #[cfg(feature = "jwks-client")]
-    pub(crate) introspection: Option<Introspector>,
-}
-
 impl Shared {
     fn change<T>(&self, change: impl FnOnce(&mut Issuers) -> T) -> T {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,18 +67,6 @@ impl Shared {
 }
 
 impl Verifier {
-    /// Starts a verifier for the resource with this URI: the canonical URI of the MCP server
-    /// (RFC 8707 §2), which is the audience that tokens must name.
-    pub fn builder(resource: impl Into<String>) -> VerifierBuilder {
-        VerifierBuilder {
-            resource: resource.into(),
-            issuers: Vec::new(),
-            clock: Clock::system(),
-            token_cache: token_cache::CAPACITY,
-            revocations: None,
-        }
-    }
-
     /// The URI of the resource.
     #[must_use]
     pub fn resource(&self) -> &str {
@@ -242,161 +224,5 @@ impl fmt::Debug for Verifier {
             .field("resource", &self.0.resource)
             .field("issuers", &self.issuers())
             .finish_non_exhaustive()
-    }
-}
-
-/// Builds a [`Verifier`]; made by [`Verifier::builder`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct VerifierBuilder {
-    resource: String,
-    issuers: Vec<Issuer>,
-    clock: Clock,
-    token_cache: usize,
-    revocations: Option<Revocations>,
-}
-
-impl VerifierBuilder {
-    /// Trusts an issuer; may be called for several. A token is checked against the rules and the
-    /// keys of the issuer it names, never against another's.
-    pub fn issuer(mut self, issuer: Issuer) -> Self {
-        self.issuers.push(issuer);
-        self
-    }
-
-    /// Trusts several issuers, such as one for each tenant of
-    /// an identity provider that several companies share.
-    pub fn issuers(mut self, issuers: impl IntoIterator<Item = Issuer>) -> Self {
-        self.issuers.extend(issuers);
-        self
-    }
-
-    /// Takes the time from `clock`; the system's by default.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// How many verified tokens are remembered: 10 000 by default; 0 remembers none. What takes the
-    /// room are their claims: about 2.5 KB for a token with twenty groups, 25 MB for 10 000 of them.
-    /// Policies that ask for [`Principal::claims`] double that.
-    ///
-    /// A request with a remembered token costs no signature. A token is found by a keyed digest of
-    /// all its bytes, and is itself not kept. It is verified anew once it, its keys, its issuer or
-    /// a revocation has changed or run out.
-    pub fn token_cache(mut self, capacity: usize) -> Self {
-        self.token_cache = capacity;
-        self
-    }
-
-    /// Shares a list of revoked tokens; by default the verifier has one of its own.
-    pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.revocations = Some(revocations);
-        self
-    }
-
-    /// The verifier. Starts fetching keys where issuers have a URL for them; this does not wait.
-    ///
-    /// # Errors
-    /// When the resource is not an absolute URI without fragment; there is no issuer, or one twice;
-    /// an issuer has no keys, or a setting that cannot be honoured; or keys are to be fetched and
-    /// no tokio runtime is running.
-    pub fn build(self) -> Result<Verifier, ConfigError> {
-        let Self { resource, issuers, clock, token_cache, revocations } = self;
-        let revocations = revocations.unwrap_or_else(|| Revocations::new(clock.clone()));
-        let absolute = resource
-            .parse::<Uri>()
-            .is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some());
-        if !absolute || resource.contains('#') {
-            return Err(ConfigError::new(
-                "the resource is not an absolute URI without fragment (RFC 8707 section 2)",
-            ));
-        }
-        if issuers.is_empty() {
-            return Err(ConfigError::new("there is no issuer"));
-        }
-        let mut trusted = HashMap::with_capacity(issuers.len());
-        for issuer in issuers {
-            let (name, issuer) = trust(issuer, &resource, &clock)?;
-            if trusted.contains_key(&name) {
-                return Err(twice(&name));
-            }
-            revocations.cover(issuer.rules.max_lifetime, issuer.rules.leeway);
-            trusted.insert(name, Arc::new(issuer));
-        }
-        #[cfg(feature = "jwks-client")]
-        check_routes(trusted.values())?;
-        Ok(Verifier(Arc::new(Shared {
-            clock,
-            resource,
-            issuers: ArcSwap::from_pointee(trusted),
-            changing: Mutex::default(),
-            generation: AtomicU64::default(),
-            tokens: (token_cache > 0).then(|| TokenCache::new(token_cache)).transpose()?,
-            revocations,
-        })))
-    }
-}
-
-fn twice(name: &str) -> ConfigError {
-    ConfigError::new(format!("the issuer {name} is there twice"))
-}
-
-/// The issuer, once its settings are found to be sound.
-fn trust(
-    mut issuer: Issuer,
-    resource: &str,
-    clock: &Clock,
-) -> Result<(String, Trusted), ConfigError> {
-    issuer.check(resource)?;
-    let trusted = trusted(&issuer, clock)?;
-    Ok((issuer.name, trusted))
-}
-
-#[cfg(feature = "jwks-client")]
-fn trusted(issuer: &Issuer, clock: &Clock) -> Result<Trusted, ConfigError> {
-    use crate::cache::RemoteKeys;
-    use crate::discovery::{DiscoveryFetch, Found};
-    use crate::fetch::HttpFetch;
-
-    let metadata = Found::default();
-    let (name, internal, max_stale) = (&issuer.name, issuer.internal, issuer.max_stale);
-    let keys = match issuer.key_location()? {
-        KeyLocation::Fixed(keys) => KeySource::Fixed(keys),
-        KeyLocation::Nowhere => KeySource::Nowhere,
-        KeyLocation::Url(url) => KeySource::Remote(RemoteKeys::start(
-            name,
-            HttpFetch::new(&url, internal)?,
-            clock.clone(),
-            max_stale,
-        )?),
-        KeyLocation::Discovery => KeySource::Remote(RemoteKeys::start(
-            name,
-            DiscoveryFetch::new(name, internal, Arc::clone(&metadata))?,
-            clock.clone(),
-            max_stale,
-        )?),
-    };
-    let introspection = issuer.introspection.as_ref();
-    let introspection = introspection
-        .map(|settings| Introspector::new(issuer, settings, &metadata, clock))
-        .transpose()?;
-    Ok(Trusted {
-        listed: issuer.listed,
-        rules: issuer.rules.clone(),
-        keys,
-        metadata,
-        introspection,
-    })
-}
-
-#[cfg(not(feature = "jwks-client"))]
-fn trusted(issuer: &Issuer, _: &Clock) -> Result<Trusted, ConfigError> {
-    match issuer.key_location()? {
-        KeyLocation::Fixed(keys) => Ok(Trusted {
-            listed: issuer.listed,
-            rules: issuer.rules.clone(),
-            keys: KeySource::Fixed(keys),
-        }),
     }
 }
