@@ -184,4 +184,25 @@ mod tests {
             assert_eq!(decode(&value).as_deref(), *expected, "{shown}");
         }
     }
+
+    /// whatever a name holds, its header is one line that says just that.
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let rows = [
+            ("danger", "danger"),
+            ("in\tner", "in\tner"),
+            ("", ""),
+            (" safe", "=?base64?IHNhZmU=?="),
+            ("é", "=?base64?w6k=?="),
+            ("a\r\nX-Injected: 1", "=?base64?YQ0KWC1JbmplY3RlZDogMQ==?="),
+            ("a\0", "=?base64?YQA=?="),
+            ("=?base64?c2FmZQ==?=", "=?base64?PT9iYXNlNjQ/YzJGbVpRPT0/PQ==?="),
+            ("=?base64?abc", "=?base64?abc"),
+        ];
+        for (text, expected) in rows {
+            let value = encode(text).unwrap();
+            assert_eq!(value, expected, "{text:?}");
+            assert_eq!(decode(&value).as_deref(), Some(text), "{text:?}");
+        }
+    }
 }

@@ -124,6 +124,20 @@ async fn the_last_list_counts() {
     assert!(call(&layer, json!({ "region": "eu" }), &[]).await.1);
 }
 
+/// what other tools declare says nothing of this one, not even in the same list.
+#[tokio::test]
+async fn the_called_tool_is_the_one_that_counts() {
+    let plain = json!({ "name": "t", "inputSchema": {} });
+    let layer = after_list(&[plain, tool("u", "Region")]).await;
+    let eu = json!({ "region": "eu" });
+    for headers in [&[][..], &[("mcp-param-region", "us")]] {
+        assert!(call(&layer, eu.clone(), headers).await.1, "{headers:?}");
+    }
+    let layer = after_list(&[tool("t", "Region"), tool("u", "Other")]).await;
+    let (_, called) = call(&layer, eu, &[("mcp-param-other", "eu")]).await;
+    assert!(!called, "nor does the header of another tool stand for its own");
+}
+
 ///
 #[tokio::test]
 async fn a_tool_with_an_invalid_declaration_is_left_out() {

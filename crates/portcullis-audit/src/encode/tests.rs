@@ -351,6 +351,35 @@ fn callers_without_a_person_are_marked() {
     }
 }
 
+/// what a client says of its trace is kept as text, and is a trace only where it is one.
+#[test]
+fn traces_that_are_malformed_are_none() {
+    let id = "0af7651916cd43dd8448eb211c80319c";
+    let rows = [
+        ("a trace", format!("00-{id}-b7ad6b7169203331-01"), true),
+        ("a later version", format!("cc-{id}-b7ad6b7169203331-01-more"), true),
+        ("nothing", String::new(), false),
+        ("only an id", id.to_owned(), false),
+        ("no version", format!("-{id}-b7ad6b7169203331-01"), false),
+        ("too short", format!("00-{}-b7ad6b7169203331-01", id.trim_start_matches('0')), false),
+        ("too long", format!("00-{id}0-b7ad6b7169203331-01"), false),
+        ("capitals", format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), false),
+        ("zeros", format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), false),
+        ("markup", format!("00-{}-b7ad6b7169203331-01", "<script>".repeat(4)), false),
+    ];
+    for (name, said, is_one) in rows {
+        let mut record = decision();
+        record.traceparent = record.texts.push(&said);
+        let value: Value = serde_json::from_str(&line(&Record::Decision(record))).unwrap();
+        assert_eq!(
+            value.get("trace_id").map(|id| id.as_str().unwrap()),
+            is_one.then_some(id),
+            "{name}"
+        );
+        assert_eq!(value["unverified_traceparent"], said.as_str(), "{name}");
+    }
+}
+
 #[test]
 fn a_record_cannot_be_forged_from_inside() {
     let mut record = decision();
