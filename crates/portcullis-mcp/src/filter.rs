@@ -289,12 +289,17 @@ pub(crate) fn skip(scanner: &mut Scanner<'_>) -> Result<(), Violation> {
     scanner.skip().map(drop).map_err(Violation::from)
 }
 
+/// A name that some clients would read as another.
+const TWIN: Violation = Violation::new(Reason::DupKey);
+
 /// Which of `names` this is. One that differs only in letter case is a violation: some clients
 /// would read it as that name (as R-025 has it for requests).
 #[inline]
 fn member(name: Str<'_>, names: &Known) -> Result<Option<&'static str>, Violation> {
     if name.escaped() {
-        return known(&name.decoded(), names);
+        let name = name.decoded();
+        // Some clients drop a NUL, or what is behind it.
+        return if name.contains('\0') { Err(TWIN) } else { known(&name, names) };
     }
     known(name.raw(), names)
 }
@@ -303,7 +308,7 @@ fn member(name: Str<'_>, names: &Known) -> Result<Option<&'static str>, Violatio
 fn known(name: &str, names: &Known) -> Result<Option<&'static str>, Violation> {
     let known = names.find(name);
     if known.is_none() && names::is_variant(name, names) {
-        return Err(Violation::new(Reason::DupKey));
+        return Err(TWIN);
     }
     Ok(known)
 }

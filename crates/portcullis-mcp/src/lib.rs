@@ -63,8 +63,8 @@
 //! * At the edge: every path but the resource's own, hosts and web origins that were not allowed,
 //!   header sections past 32 KiB or 100 fields.
 //! * In the body: whatever JSON parsers are known to read differently. Duplicate member names at
-//!   any depth (also through escapes), other letter cases of names that policy reads, lone
-//!   surrogates, a byte order mark, trailing data, more than 64 levels or 100 000 values, positional
+//!   any depth (also through escapes), names that policy reads in other letter cases, with other
+//!   underscores or with a NUL, lone surrogates, a byte order mark, trailing data, more than 64 levels or 100 000 values, positional
 //!   parameters, ids that are not strings or integers, bodies past 4 MiB or slower than 10 seconds,
 //!   content codings, media types other than JSON.
 //! * In the protocol: headers and bodies that disagree, versions and methods that are not enabled,

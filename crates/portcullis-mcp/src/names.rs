@@ -6,17 +6,20 @@ pub(crate) struct Known {
     names: &'static [&'static str],
     /// A bit for the length of each, modulo 64: most other names have another length.
     lengths: u64,
+    /// The same without underscores.
+    letters: u64,
 }
 
 impl Known {
     pub(crate) const fn new(names: &'static [&'static str]) -> Self {
-        let mut lengths = 0;
+        let (mut lengths, mut letters) = (0, 0);
         let mut rest = names;
         while let [name, more @ ..] = rest {
             lengths |= 1 << (name.len() % 64);
+            letters |= 1 << (letters_in(name.as_bytes()) % 64);
             rest = more;
         }
-        Self { names, lengths }
+        Self { names, lengths, letters }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'static str> {
@@ -34,6 +37,16 @@ impl Known {
     fn has_length(&self, length: usize) -> bool {
         self.lengths >> (length % 64) & 1 == 1
     }
+}
+
+/// How many of the bytes are no underscores.
+const fn letters_in(mut name: &[u8]) -> usize {
+    let mut count = 0;
+    while let [byte, rest @ ..] = name {
+        count += (*byte != b'_') as usize;
+        name = rest;
+    }
+    count
 }
 
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -118,6 +131,26 @@ pub(crate) static META: Known = Known::new(&[
 pub(crate) const MODERN_META: &[&str] =
     &[META_VERSION, META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL];
 
+/// Whether some server would take `name`, in what a client says, for one of `recognised`, which it is not: as
+/// [`is_variant`] has it, for another place of underscores (the Python SDK takes `task_id` for `taskId` and `meta` for
+/// `_meta`), or because decoders drop a NUL, or what is behind it (GHSA-q382-vc8q-7jhj).
+#[inline]
+pub(crate) fn is_unclear(name: &str, recognised: &Known) -> bool {
+    let bytes = name.as_bytes();
+    let letters = letters_in(bytes);
+    let underscores = recognised.letters >> (letters % 64) & 1 == 1
+        && differs_in_underscores(name, recognised.names);
+    underscores || is_variant(name, recognised) || bytes.contains(&0)
+}
+
+#[inline(never)]
+fn differs_in_underscores(name: &str, recognised: &[&str]) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    !recognised.contains(&name) && recognised.iter().any(|known| letters(known).eq(letters(name)))
+}
+
 /// Whether `name` equals one of `recognised` under Unicode simple case folding, but is none of them
 ///
 #[inline]
@@ -146,11 +179,13 @@ fn folds_to_one(name: &str, recognised: &[&str]) -> bool {
 }
 
 /// Simple case folding as far as it matters: all recognised names are ASCII, and only these fold to
-/// ASCII letters.
+/// ASCII letters. The two letters i of Turkish do not, but are the plain one to whoever compares upper cases or
+/// lower cases by character, as Java does.
 fn fold(c: char) -> char {
     match c {
         '\u{17F}' => 's',
         '\u{212A}' => 'k',
+        '\u{130}' | '\u{131}' => 'i',
         c => c.to_ascii_lowercase(),
     }
 }
@@ -171,27 +206,39 @@ mod tests {
             "taskid",
             "TaskID",
             "protocolversion",
+            "task\u{130}d",
+            "task\u{131}d",
         ] {
-            assert!(is_variant(name, known), "{name}");
+            assert!(is_variant(name, known) && is_unclear(name, known), "{name}");
         }
         for name in ["params", "taskId", "param", "paramss", "parаms", "", "ſ", "pa rams"] {
-            assert!(!is_variant(name, known), "{name}");
+            assert!(!is_variant(name, known) && !is_unclear(name, known), "{name}");
         }
+        for name in
+            ["task_id", "TASK_ID", "task_Id", "_params", "k_e_y", "params_", "params\0", "x\0"]
+        {
+            assert!(!is_variant(name, known) && is_unclear(name, known), "{name}");
+        }
+        for name in ["_", "", "task-id", "task id", "_task", "_id"] {
+            assert!(!is_unclear(name, known), "{name}");
+        }
+        let underscored = &Known::new(&["_meta"]);
+        assert!(is_unclear("meta", underscored) && is_unclear("Meta", underscored));
+        assert!(!is_unclear("_meta", underscored));
     }
 
     /// The claim about folding, against the standard library's tables: a character whose upper or
     /// lower case is an ASCII letter is itself one of those that are folded.
     #[test]
     fn nothing_else_folds_to_ascii() {
-        for c in ('\u{80}'..=char::MAX).filter(|c| !matches!(c, '\u{17F}' | '\u{212A}')) {
+        for c in ('\u{80}'..=char::MAX).filter(|c| fold(*c) == *c) {
             let single = |mut cases: Box<dyn Iterator<Item = char>>| {
                 let first = cases.next();
                 cases.next().is_none() && first.is_some_and(|c| c.is_ascii_alphabetic())
             };
             let upper = single(Box::new(c.to_uppercase()));
             let lower = single(Box::new(c.to_lowercase()));
-            // The dotless i has an upper case that is ASCII, but folding leaves it alone.
-            assert!(!(upper || lower) || c == '\u{131}', "{c:?}");
+            assert!(!(upper || lower), "{c:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use portcullis_core::{Denial, Reason};
 pub(crate) use self::params::{ArgumentsAt, Member, Params};
 use crate::Limits;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::names::{self, Known, is_variant};
+use crate::names::{self, Known, is_unclear};
 
 /// How long an id or a method name may be, in bytes.
 const MAX_TOKEN: usize = 256;
@@ -189,9 +189,9 @@ fn text<'a>(scanner: &mut Scanner<'a>) -> Result<Member<'a>, JsonError> {
     Ok(Member::Wrong)
 }
 
-/// Notes a name that some decoders would take for a recognised one.
+/// Notes a name that some decoders would take for a recognised one.
 fn refuse_variant(name: &str, recognised: &Known, fault: &mut Fault) {
-    if is_variant(name, recognised) {
+    if is_unclear(name, recognised) {
         fault.get_or_insert(Reason::DupKey);
     }
 }

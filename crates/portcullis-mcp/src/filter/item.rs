@@ -64,13 +64,22 @@ pub(super) fn item<'a>(
         } else if uis && name.eq("_meta") && scanner.peek()? == Kind::Object {
             ui = surface::ui(scanner)?;
         } else {
-            // A client that ignores case would show it under a name that nobody checked.
-            twin |= name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key);
+            twin |= is_twin(name, key);
             scanner.skip()?;
         }
         Ok::<_, Violation>(())
     })?;
     Ok(Item { name: found.filter(|_| !twin), schema, hints, task_support, status, ui })
+}
+
+/// Whether a client could show the item under a name that nobody checked, because it ignores case or drops a NUL.
+#[inline]
+fn is_twin(name: Str<'_>, key: &str) -> bool {
+    if name.escaped() {
+        let name = name.decoded();
+        return name.eq_ignore_ascii_case(key) || name.contains('\0');
+    }
+    name.raw().len() == key.len() && name.raw().eq_ignore_ascii_case(key)
 }
 
 /// The annotations of a tool that are hints. One that is no boolean says nothing.

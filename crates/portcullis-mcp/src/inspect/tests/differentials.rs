@@ -28,6 +28,7 @@ fn ambiguous_bodies_are_refused() {
     let two_params = r#""method":"tools/call","params":{"name":"a"},"params":{"name":"b"}"#;
     let long_method = format!(r#""method":"{}""#, "m".repeat(257));
     let meta_variant = r#""name":"t","_meta":{"io.modelcontextprotocol/ProtocolVersion":"x"}"#;
+    let listen_snake = r#""name":"t","notifications":{"resource_subscriptions":["x"]}"#;
     let rows = [
         ("X-70", root(r#""method":"tools/list","method":"tools/call","params":{"name":"t"}"#), DUP),
         ("X-70 id", root(r#""id":2,"method":"ping""#), DUP),
@@ -54,6 +55,18 @@ fn ambiguous_bodies_are_refused() {
         ("X-75 in ref", call(r#""name":"t","ref":{"Type":"ref/prompt"}"#), DUP),
         ("X-75 in task", call(r#""name":"t","task":{"TTL":1}"#), DUP),
         ("X-75 in listen", call(r#""name":"t","notifications":{"taskids":[]}"#), DUP),
+        ("X-75 dotted I", call(r#""name":"t","ur\u0130":"x""#), DUP),
+        ("X-75 snake case", call(r#""name":"t","task_id":"x""#), DUP),
+        ("X-75 meta", call(r#""name":"t","meta":{}"#), DUP),
+        ("X-75 snake case in listen", call(listen_snake), DUP),
+        ("X-75 snake case in task", call(r#""name":"t","task":{"task_id":"x"}"#), DUP),
+        ("X-75 underscore at the root", root(r#""method":"ping","_params":{"name":"x"}"#), DUP),
+        ("X-75 NUL at the root", root(r#""method":"ping","method\u0000":"tools/call""#), DUP),
+        ("X-75 NUL", call(r#""name":"safe","name\u0000":"danger""#), DUP),
+        ("X-75 NUL inside", call(r#""name":"safe","na\u0000me":"danger""#), DUP),
+        ("X-75 NUL and more", call(r#""name":"safe","name\u0000x":"danger""#), DUP),
+        ("X-75 NUL in _meta", call(r#""name":"t","_meta":{"a\u0000":1}"#), DUP),
+        ("X-75 NUL in listen", call(r#""name":"t","notifications":{"taskIds\u0000":[]}"#), DUP),
         ("X-76 root", root(r#""method":"ping","__proto__":{"name":"danger"}"#), RPC),
         ("X-76 params", call(r#""name":"t","__proto__":{"name":"danger"}"#), RPC),
         ("X-76 constructor", call(r#""name":"t","constructor":{}"#), RPC),
@@ -127,6 +140,8 @@ fn bodies_in_other_encodings_are_refused() {
 fn clear_bodies_are_not() {
     let arguments = |arguments: &str| call(&format!(r#""name":"t","arguments":{arguments}"#));
     for (name, body) in [
+        ("snake case and NUL in arguments", arguments(r#"{"task_id":1,"taskId":2,"a\u0000":3}"#)),
+        ("underscores elsewhere", call(r#""name":"t","my_uri":1,"_":2,"context":{"task_id":1}"#)),
         ("case variants in arguments", arguments(r#"{"Name":1,"name":2,"METHOD":3}"#)),
         ("prototype names in arguments", arguments(r#"{"__proto__":1,"constructor":2}"#)),
         ("case variants in unread objects", call(r#""name":"t","context":{"Name":1}"#)),
