@@ -198,7 +198,8 @@ fn rebuilt(
     task: Option<Task>,
 ) -> Result<Inspected, Denial> {
     let Some(rewritten) = rewritten else {
-        let built = built(config, version, message, body, None)?;
+        let nowhere = matches!(session, SessionUse::None) && is_about_request(message);
+        let built = if nowhere { None } else { built(config, version, message, body, None)? };
         return Ok(inspected(version, session, body.clone(), built));
     };
     // Read again, so that what policy sees is what is forwarded.
@@ -300,7 +301,11 @@ fn batch(
 
     let mut kept = Vec::with_capacity(messages.len());
     let mut answers = Vec::new();
+    let alone = matches!(session, SessionUse::None);
     for message in messages {
+        if alone && is_about_request(message) {
+            continue;
+        }
         let allowed = task::check_allowed(config, ONLY, body, message);
         match allowed.and_then(|()| built(config, ONLY, message, body, None)) {
             Ok(Some(message)) => kept.push(message),
@@ -312,6 +317,13 @@ fn batch(
     let built = (!kept.is_empty()).then(|| McpMessage::Batch(kept.into()));
     let inspected = inspected(ONLY, session, forwarded, built);
     Ok(Inspected { refused: answers, ..inspected })
+}
+
+/// Whether a notification means a request by the id, or the token, that one side gave it in their session. Outside
+/// one it could be anybody's: it goes no further.
+fn is_about_request(message: &Message<'_>) -> bool {
+    message.shape == Shape::Notification
+        && matches!(&*message.method, "notifications/cancelled" | "notifications/progress")
 }
 
 fn is_initialize(message: &Message<'_>) -> bool {

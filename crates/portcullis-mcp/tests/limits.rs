@@ -52,7 +52,7 @@ fn get() -> Request<Full<Bytes>> {
 }
 
 fn notification() -> Request<Full<Bytes>> {
-    let body = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let body = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
     legacy(Some("2025-06-18"), body)
 }
 

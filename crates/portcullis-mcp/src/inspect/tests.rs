@@ -298,8 +298,8 @@ fn methods_of_other_revisions_are_unknown() {
 fn notifications() {
     let rows = [
         (None, "notifications/initialized", true),
-        (None, "notifications/cancelled", true),
-        (None, "notifications/progress", true),
+        (None, "notifications/cancelled", false),
+        (None, "notifications/progress", false),
         (None, "notifications/roots/list_changed", true),
         (None, "notifications/tasks/status", false),
         (None, "notifications/unheard", false),

@@ -279,6 +279,29 @@ fn notifications_may_leave_the_method_out() {
     assert_eq!(verdict(&run(&all(), &[version, ("mcp-method", "tools/call")], &body)), refused);
 }
 
+/// X-165: ids and tokens of requests mean something in a session only.
+#[test]
+fn what_is_about_a_request_needs_a_session() {
+    let config = all();
+    let session = session(&config, Version::V2025_03_26, "alice");
+    let inside = [("mcp-session-id", &*session)];
+    for (method, alone) in [
+        ("notifications/cancelled", Disposition::Accept202),
+        ("notifications/progress", Disposition::Accept202),
+        ("notifications/initialized", Disposition::Forward),
+    ] {
+        let one = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"requestId":1}}}}"#);
+        for body in [&one, &format!("[{one}]")] {
+            let disposition = |fields| run(&config, fields, body).unwrap().disposition;
+            assert_eq!(disposition(&[]), alone, "{body}");
+            assert_eq!(disposition(&inside), Disposition::Forward, "{body}");
+        }
+    }
+    let kept = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let batch = format!(r#"[{kept},{{"jsonrpc":"2.0","method":"notifications/cancelled"}}]"#);
+    assert_eq!(run(&config, &[], &batch).unwrap().body, format!("[{kept}]"));
+}
+
 /// X-120: legacy requests have no mirrors, so they decide nothing.
 #[test]
 fn legacy_requests_ignore_mirrors() {
