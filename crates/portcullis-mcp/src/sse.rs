@@ -154,6 +154,8 @@ pub(crate) struct Event {
     name: Option<Bytes>,
     id: Option<Bytes>,
     retry: Option<Bytes>,
+    /// Whether there is a line of data: without one, clients are told of no event (WHATWG HTML §9.2.6).
+    has_data: bool,
     data: Bytes,
 }
 
@@ -165,6 +167,7 @@ impl Event {
             name: None,
             id: None,
             retry: None,
+            has_data: false,
             data: Bytes::new(),
         };
         let mut several = BytesMut::new();
@@ -200,6 +203,7 @@ impl Event {
             event.data = several.freeze();
             event.plain = false;
         }
+        event.has_data = data_lines > 0;
         event.raw = raw;
         event
     }
@@ -235,7 +239,7 @@ impl Event {
 
     /// The event with `data` in place of its own.
     pub(crate) fn instead(self, data: Bytes) -> Self {
-        Self { data, plain: false, ..self }
+        Self { data, has_data: true, plain: false, ..self }
     }
 
     /// Whether it has an id, from which its stream can be resumed.
@@ -250,12 +254,28 @@ impl Event {
 
     /// The event to send on when its data may pass.
     pub(crate) fn unchanged(self) -> Bytes {
-        if self.plain { self.raw } else { self.with(&self.data) }
+        match (self.plain, self.has_data) {
+            (true, _) => self.raw,
+            (false, true) => self.with(&self.data),
+            (false, false) => {
+                let mut out = self.fields(32);
+                let empty = if out.is_empty() { KEEP_ALIVE } else { b"\n" };
+                out.extend_from_slice(empty);
+                out.freeze()
+            }
+        }
     }
 
     /// The event with other data: one line, whatever is in it.
     pub(crate) fn with(&self, data: &[u8]) -> Bytes {
-        let mut out = BytesMut::with_capacity(data.len() + self.raw.len().min(256) + 32);
+        let mut out = self.fields(data.len() + 32);
+        write_data(&mut out, data);
+        out.freeze()
+    }
+
+    /// The lines of the other fields, with room for `more` bytes.
+    fn fields(&self, more: usize) -> BytesMut {
+        let mut out = BytesMut::with_capacity(self.raw.len().min(256) + more);
         for (name, value) in [("event", &self.name), ("id", &self.id), ("retry", &self.retry)] {
             if let Some(value) = value {
                 out.extend_from_slice(name.as_bytes());
@@ -264,8 +284,7 @@ impl Event {
                 out.put_u8(b'\n');
             }
         }
-        write_data(&mut out, data);
-        out.freeze()
+        out
     }
 }
 

@@ -139,6 +139,24 @@ fn comments_between_events_pass_at_once() {
     assert!(matches!(parser.next(), Ok(Some(Item::Event(_)))));
 }
 
+/// WHATWG HTML §9.2.6: clients are told of an event only if it has a line of data. What is written anew is none for
+/// them either.
+#[test]
+fn what_is_no_event_becomes_none() {
+    for (name, stream, expected) in [
+        ("a field that nobody knows", "x: y\n\n", ":\n\n"),
+        ("data in other letters", "Data: {}\n\n", ":\n\n"),
+        ("a later mark", "\u{FEFF}data: {}\n\n", ":\n\n"),
+        ("an id and CR", "id: 1\r\r", "id: 1\n\n"),
+        ("a delay and a comment", "retry: 5\n: x\n\n", "retry: 5\n\n"),
+        ("an empty line of data and CR", "id: 1\rdata\r\r", "id: 1\ndata: \n\n"),
+    ] {
+        let first = b"data: 1\n\n".as_slice();
+        let event = events(&[first, stream.as_bytes()]).pop().unwrap();
+        assert_eq!(event.unchanged(), expected, "{name}");
+    }
+}
+
 #[test]
 fn plain_events_go_on_as_they_came() {
     let cases = [
