@@ -52,11 +52,17 @@ pub(crate) fn check(config: &EdgeConfig, head: Head<'_>) -> Verdict {
     }
 }
 
-/// Refuses lengths that another server could read differently. The HTTP server in front
-/// should have; this is for those that do not.
+/// Refuses lengths that another server could read differently, and codings of the message that nobody took
+/// off (RFC 9112 §6.1, §7). The HTTP server in front should have; this is for those that do not.
 fn framing(headers: &HeaderMap) -> Result<(), Denial> {
     let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
-    if lengths > 1 || lengths == 1 && headers.contains_key(header::TRANSFER_ENCODING) {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
+        _ => return Err(Denial::bad_http(Reason::BadFraming)),
+    };
+    if lengths > 1 || lengths == 1 && chunked {
         return Err(Denial::bad_http(Reason::BadFraming));
     }
     Ok(())

@@ -372,9 +372,17 @@ async fn lengths_that_contradict_are_refused() {
     let (length, other) = (("content-length", "5"), ("content-length", "6"));
     let chunked = ("transfer-encoding", "chunked");
     let refused = Some(Reason::BadFraming);
-    let rows: [(&str, Fields<'_>, u16, Option<Reason>); 5] = [
+    let coded = |codings| ("transfer-encoding", codings);
+    let rows: [(&str, Fields<'_>, u16, Option<Reason>); 12] = [
         ("length", &[host, length], 200, None),
         ("chunked", &[host, chunked], 200, None),
+        ("chunked in capitals", &[host, coded("Chunked")], 200, None),
+        ("chunked twice", &[host, chunked, chunked], 400, refused),
+        ("chunked twice in one field", &[host, coded("chunked, chunked")], 400, refused),
+        ("compressed", &[host, coded("gzip, chunked")], 400, refused),
+        ("compressed, in two fields", &[host, coded("gzip"), chunked], 400, refused),
+        ("identity", &[host, coded("identity")], 400, refused),
+        ("a coding and a length", &[host, coded("gzip"), length], 400, refused),
         ("both", &[host, length, chunked], 400, refused),
         ("two lengths", &[host, length, other], 400, refused),
         ("equal lengths", &[host, length, length], 400, refused),
@@ -442,8 +450,12 @@ async fn what_callers_may_not_send_is_removed() {
     ];
     let mut request = post("/mcp", &[("host", "mcp.example.com")]);
     for name in stripped.iter().chain(&kept[1..]) {
-        let value = if *name == "connection" { "close, X-Hop, Host" } else { "x" };
-        for _ in 0..2 {
+        let (value, times) = match *name {
+            "connection" => ("close, X-Hop, Host", 2),
+            "transfer-encoding" => ("chunked", 1), // Others are refused.
+            _ => ("x", 2),
+        };
+        for _ in 0..times {
             let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
             request.headers_mut().append(name, value.parse().unwrap());
         }
