@@ -91,7 +91,7 @@ impl AuthZen {
             evaluations: "access/v1/evaluations".into(),
             batch: BATCH,
             name: "authzen".into(),
-            mapping: Mapping { naming: Naming::default(), arguments: Vec::new() },
+            mapping: Mapping { naming: Naming::default(), arguments: Vec::new(), tasks: false },
         }
     }
 
@@ -119,6 +119,13 @@ impl AuthZenBuilder {
     /// `__proto__`, are then denied without a question.
     pub fn send_argument(mut self, key: impl Into<String>) -> Self {
         self.mapping.arguments.push(key.into());
+        self
+    }
+
+    /// Asks about calls as tasks too, beside the call itself: `action.name` is then `tasks/create`.
+    /// Without this, whoever may call a tool may call it as a task.
+    pub fn decide_tasks(mut self) -> Self {
+        self.mapping.tasks = true;
         self
     }
 
@@ -211,6 +218,10 @@ impl Authorizer for AuthZen {
 
     fn version(&self) -> Text {
         self.desk.rule()
+    }
+
+    fn decides_tasks(&self) -> bool {
+        self.mapping.tasks
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cedar_policy::{
     AuthorizationError, Authorizer as Engine, Decision as Verdict, Entities, Schema,
 };
-use portcullis_core::{Clock, Method, Text};
+use portcullis_core::{Clock, Text};
 use portcullis_rbac::{Answer, Authorizer, Decision, Never, Query};
 
 use crate::ConfigError;
@@ -72,7 +72,8 @@ use request::{Names, What, Who};
 ///   percent-encoded; or by name alone, see [`bare_subjects_of`](CedarBuilder::bare_subjects_of).
 /// * The action is an `MCP::Action` with the name of the MCP method. To subscribe, to listen and to
 ///   complete, the caller needs that action and the one of use, `resources/read` or `prompts/get`:
-///   `action in MCP::Action::"resources/read"` permits all of them.
+///   `action in MCP::Action::"resources/read"` permits all of them. So it is with calls as tasks, where
+///   [`decide_tasks`](CedarBuilder::decide_tasks) says so, and `tools/call`.
 /// * The resource is an `MCP::Tool`, `MCP::Prompt`, `MCP::Resource` or `MCP::ResourceTemplate` by name
 ///   or URI. Where the gate has a name of its server
 ///   ([`RbacLayer::server`](portcullis_rbac::RbacLayer::server)), this and a slash come before it
@@ -120,6 +121,7 @@ struct Inner {
     policies: Policies,
     naming: Naming,
     declared: Declared,
+    tasks: bool,
     clock: Clock,
     version: Text,
     report: Report,
@@ -132,6 +134,7 @@ pub struct CedarBuilder {
     policies: String,
     arguments: String,
     naming: Naming,
+    tasks: bool,
     clock: Clock,
 }
 
@@ -146,6 +149,7 @@ impl Cedar {
             policies: policies.into(),
             arguments: "{}".into(),
             naming: Naming::default(),
+            tasks: false,
             clock: Clock::system(),
         }
     }
@@ -189,6 +193,13 @@ impl CedarBuilder {
         self
     }
 
+    /// Decides about calls as tasks too: they need the action `tasks/create` as well as `tools/call`.
+    /// Without this, whoever may call a tool may call it as a task.
+    pub fn decide_tasks(mut self) -> Self {
+        self.tasks = true;
+        self
+    }
+
     /// Takes `context.now` from `clock`.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -214,12 +225,16 @@ impl CedarBuilder {
             engine: Engine::new(),
             actions: schema.action_entities().map_err(|_| fault())?,
             names: Names::new().ok_or_else(fault)?,
-            version: digest::version("cedar", &[&self.policies, &schema_text, &naming]),
+            version: digest::version(
+                "cedar",
+                &[&self.policies, &schema_text, &naming, if self.tasks { "tasks" } else { "" }],
+            ),
             schema,
             schema_text,
             policies,
             naming: self.naming,
             declared,
+            tasks: self.tasks,
             clock: self.clock,
             report: Report::default(),
         })))
@@ -229,7 +244,9 @@ impl CedarBuilder {
 impl Inner {
     fn decide(&self, query: &Query<'_>) -> Decision {
         let Some(principal) = query.caller().principal() else { return Decision::default_deny() };
-        let Some((usage, own)) = usage::methods(query) else { return Decision::default_deny() };
+        let Some((usage, own)) = usage::methods(query, self.tasks) else {
+            return Decision::default_deny();
+        };
         if !query.is_plain() || self.naming.is_stranger(principal) {
             return Decision::default_deny();
         }
@@ -258,7 +275,7 @@ impl Inner {
     }
 
     /// `None` where the question cannot be put or answered.
-    fn decide_action(&self, query: &Query<'_>, who: &Who, action: Method) -> Option<Decision> {
+    fn decide_action(&self, query: &Query<'_>, who: &Who, action: &str) -> Option<Decision> {
         let now = query.time().unwrap_or_else(|| self.clock.unix());
         let what = What::of(query, &self.names)?;
         let entities = request::entities(who, &what, &self.schema)?;
@@ -323,6 +340,10 @@ impl Authorizer for Cedar {
 
     fn version(&self) -> Text {
         self.0.version.clone()
+    }
+
+    fn decides_tasks(&self) -> bool {
+        self.0.tasks
     }
 }
 

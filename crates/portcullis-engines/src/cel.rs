@@ -100,6 +100,7 @@ struct Inner {
     env: Arc<Env>,
     rules: Vec<Rule>,
     looks: bounds::Looks,
+    tasks: bool,
     clock: Clock,
     version: Text,
     report: Report,
@@ -110,13 +111,14 @@ struct Inner {
 #[must_use = "a builder does nothing until `build`"]
 pub struct CelBuilder {
     rules: Vec<Written>,
+    tasks: bool,
     clock: Clock,
 }
 
 impl Cel {
     /// Starts without rules.
     pub fn builder() -> CelBuilder {
-        CelBuilder { rules: Vec::new(), clock: Clock::system() }
+        CelBuilder { rules: Vec::new(), tasks: false, clock: Clock::system() }
     }
 
     /// Starts with the rules of a text in TOML: `[[rule]]` with `id`, `effect` (`allow` or `deny`) and
@@ -125,7 +127,7 @@ impl Cel {
     /// # Errors
     /// When the text is not TOML of that shape, with line and column.
     pub fn from_toml(text: &str) -> Result<CelBuilder, ConfigError> {
-        Ok(CelBuilder { rules: rule::from_toml(text)?, clock: Clock::system() })
+        Ok(CelBuilder { rules: rule::from_toml(text)?, tasks: false, clock: Clock::system() })
     }
 
     /// Decides about one question.
@@ -144,6 +146,13 @@ impl CelBuilder {
     /// Denies what `when` is true of, whatever else allows it.
     pub fn deny(self, id: impl Into<String>, when: impl Into<String>) -> Self {
         self.rule(Effect::Deny, id.into(), when.into())
+    }
+
+    /// Decides about calls as tasks too: they are asked about twice, as the method `tools/call` and as
+    /// `tasks/create`. Without this, whoever may call a tool may call it as a task.
+    pub fn decide_tasks(mut self) -> Self {
+        self.tasks = true;
+        self
     }
 
     /// Takes `now` from `clock`.
@@ -171,11 +180,13 @@ impl CelBuilder {
             let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
             [rule.id.as_str(), effect, rule.when.as_str()]
         });
+        let parts = parts.chain(self.tasks.then_some("tasks"));
         Ok(Cel(Arc::new(Inner {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             env,
             rules,
             looks,
+            tasks: self.tasks,
             clock: self.clock,
             version: digest::version("cel", &parts.collect::<Vec<_>>()),
             report: Report::default(),
@@ -191,7 +202,7 @@ impl Inner {
         let Some(principal) = query.caller().principal() else {
             return Some(Decision::default_deny());
         };
-        let Some((usage, own)) = usage::methods(query) else {
+        let Some((usage, own)) = usage::methods(query, self.tasks) else {
             return Some(Decision::default_deny());
         };
         if !query.is_plain() {
@@ -259,6 +270,10 @@ impl Authorizer for Cel {
 
     fn version(&self) -> Text {
         self.0.version.clone()
+    }
+
+    fn decides_tasks(&self) -> bool {
+        self.0.tasks
     }
 }
 

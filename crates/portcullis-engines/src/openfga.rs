@@ -148,6 +148,13 @@ impl OpenFgaBuilder {
         self
     }
 
+    /// Checks calls as tasks too, beside the call itself: whether the caller has this relation to the
+    /// tool, such as `can_call_as_task`. Without this, whoever may call a tool may call it as a task.
+    pub fn decide_tasks(mut self, relation: impl Into<String>) -> Self {
+        self.mapping.tasks = Some(relation.into());
+        self
+    }
+
     /// Asks the server not to answer from its own caches (`HIGHER_CONSISTENCY`). Our own remain:
     /// see [`DecisionPoint::cache_for`].
     pub fn higher_consistency(mut self) -> Self {
@@ -236,6 +243,10 @@ impl Authorizer for OpenFga {
 
     fn version(&self) -> Text {
         self.version.clone()
+    }
+
+    fn decides_tasks(&self) -> bool {
+        self.mapping.tasks.is_some()
     }
 }
 

@@ -3,11 +3,21 @@
 use portcullis_core::{Method, TargetKind};
 use portcullis_rbac::Query;
 
+/// The right to call a tool as a task, which is not quite a method.
+const TASKS_CREATE: &str = "tasks/create";
+
 /// The methods of which each must be permitted: that of a use, and the query's own if it is another
-/// . `None` is a question that policies in memory have no words for.
-pub(crate) fn methods(query: &Query<'_>) -> Option<(Method, Option<Method>)> {
+/// or the right to begin a task where engines decide about `tasks`. `None` is a question that
+/// policies in memory have no words for.
+pub(crate) fn methods(
+    query: &Query<'_>,
+    tasks: bool,
+) -> Option<(&'static str, Option<&'static str>)> {
     let kind = query.target().map(|(kind, _)| kind);
-    Some(match (query.method(), kind) {
+    let (usage, own) = match (query.method(), kind) {
+        (Method::ToolsCall, Some(TargetKind::Tool)) if tasks && query.runs_as_task() => {
+            return Some((Method::ToolsCall.as_str(), Some(TASKS_CREATE)));
+        }
         (Method::ToolsCall, Some(TargetKind::Tool)) => (Method::ToolsCall, None),
         (Method::PromptsGet, Some(TargetKind::Prompt)) => (Method::PromptsGet, None),
         (Method::ResourcesRead, Some(TargetKind::Resource | TargetKind::ResourceTemplate)) => {
@@ -29,7 +39,8 @@ pub(crate) fn methods(query: &Query<'_>) -> Option<(Method, Option<Method>)> {
         (method @ (Method::LoggingSetLevel | Method::TasksList), None) => (method, None),
         // Tasks have owners, whom nobody here knows.
         _ => return None,
-    })
+    };
+    Some((usage.as_str(), own.map(Method::as_str)))
 }
 
 /// The kind of the target that rights are about.

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use portcullis_core::{AnonymousReason, Caller, Method, Principal, TargetKind, Text, Version};
 use portcullis_engines::AllMustAllow;
-use portcullis_rbac::{Answer, Authorizer, Decision, DenialStyle, Policy, Query, Together};
+use portcullis_rbac::{Answer, Authorizer, Decision, DenialStyle, Policy, Query, Rule, Together};
 use proptest::prelude::*;
 
 /// Says one thing, at once or after some polls, and counts how often it was asked.
@@ -92,6 +92,30 @@ async fn ask(authorizer: &impl Authorizer, caller: &Caller) -> Decision {
 
 fn scopes(rule: &str, scopes: &[&str]) -> Decision {
     Decision::needs_scopes(rule, scopes.iter().map(|scope| (*scope).to_owned()).collect())
+}
+
+/// either may decide about calls as tasks, and both must allow them.
+#[tokio::test]
+async fn calls_as_tasks() {
+    let no_tasks = || {
+        Policy::builder()
+            .add_rule(Rule::allow("call").tools(["x"]).everyone())
+            .add_rule(Rule::deny("not").methods(["tasks/create"]).everyone())
+            .build()
+            .unwrap()
+    };
+    let all = Policy::danger_permit_all;
+    let caller = caller();
+    let check = |both: &AllMustAllow<Policy, Policy>, decides: bool| {
+        assert_eq!(both.decides_tasks(), decides);
+        for (query, allowed) in [(query(&caller), true), (query(&caller).as_task(), !decides)] {
+            let Answer::Now(decision) = both.authorize(&query) else { panic!("later") };
+            assert_eq!(matches!(decision, Decision::Allow { .. }), allowed, "{decision:?}");
+        }
+    };
+    check(&AllMustAllow::new(all(), all()), false);
+    check(&AllMustAllow::new(no_tasks(), all()), true);
+    check(&AllMustAllow::new(all(), no_tasks()), true);
 }
 
 #[tokio::test]

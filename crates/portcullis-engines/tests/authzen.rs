@@ -99,6 +99,28 @@ async fn one_question() {
     assert_eq!(authzen.version().as_str(), "authzen");
 }
 
+///
+#[tokio::test]
+async fn calls_as_tasks() {
+    let point = Point::new(|asked| {
+        json(value!({ "decision": asked.body["action"]["name"] == "tools/call" }).to_string())
+    })
+    .await;
+    let caller = verified(alice());
+    let (both, silent) = (builder(&point).decide_tasks(), builder(&point));
+    for (authzen, decides) in [(both.build().unwrap(), true), (silent.build().unwrap(), false)] {
+        assert_eq!(authzen.decides_tasks(), decides);
+        assert_eq!(ask(&authzen, &call(&caller, "t")).await, yes());
+        let as_task = ask(&authzen, &call(&caller, "t").as_task()).await;
+        assert_eq!(as_task, if decides { no() } else { yes() });
+    }
+    let names: Vec<_> =
+        point.asked().iter().map(|asked| asked.body["action"]["name"].clone()).collect();
+    assert_eq!(names, ["tools/call", "tasks/create", "tools/call", "tools/call"]);
+    let resource = &point.asked()[1].body["resource"];
+    assert_eq!(*resource, value!({ "type": "mcp_tool", "id": "t" }));
+}
+
 #[tokio::test]
 async fn what_a_question_is_about() {
     let point = Point::new(by_name).await;

@@ -59,6 +59,36 @@ fn unavailable(decision: &Decision) -> bool {
     matches!(decision, Decision::Deny { reason: Reason::PdpUnavailable, .. })
 }
 
+/// R-216.
+#[test]
+fn calls_as_tasks() {
+    const CALL: &str = r#"permit (principal, action == MCP::Action::"tools/call", resource);"#;
+    const BEGIN: &str = r#"permit (principal, action == MCP::Action::"tasks/create", resource == MCP::Tool::"long");"#;
+    const BOTH: &str = r#"permit (principal, action in MCP::Action::"tools/call", resource);"#;
+    const KEEP_OUT: &str =
+        r#"forbid (principal, action == MCP::Action::"tasks/create", resource);"#;
+    let alice = caller(alice());
+    // The policies, whether the tool may be called, and as a task.
+    let rows = [
+        ("granted", vec![CALL, BEGIN], "long", true, true),
+        ("granted for another tool", vec![CALL, BEGIN], "short", true, false),
+        ("granted with the call", vec![BOTH], "short", true, true),
+        ("denied", vec![BOTH, KEEP_OUT], "long", true, false),
+        ("without the call", vec![BEGIN], "long", false, false),
+    ];
+    for (name, policies, target, calls, begins) in rows {
+        let policies = policies.join("\n");
+        let builder = || Cedar::builder(&policies).bare_subjects_of(ISSUER);
+        let (both, silent) =
+            (builder().decide_tasks().build().unwrap(), builder().build().unwrap());
+        assert!(both.decides_tasks() && !silent.decides_tasks());
+        assert_ne!(both.version(), silent.version());
+        assert_eq!(allows(&both.decide(&tool(&alice, target))), calls, "{name}");
+        assert_eq!(allows(&both.decide(&tool(&alice, target).as_task())), begins, "{name}");
+        assert_eq!(allows(&silent.decide(&tool(&alice, target).as_task())), calls, "{name}");
+    }
+}
+
 #[test]
 fn conditions_of_a_permit() {
     let rows = [

@@ -49,6 +49,26 @@ fn unavailable(decision: &Decision) -> bool {
     matches!(decision, Decision::Deny { reason: Reason::PdpUnavailable, .. })
 }
 
+/// R-216.
+#[test]
+fn calls_as_tasks() {
+    let when = r#"method == "tools/call" || target.name == "long""#;
+    let alice = caller(alice());
+    let rows = [("long", true, true), ("short", true, false)];
+    for (name, calls, begins) in rows {
+        let silent = allow(when).unwrap();
+        let both = Cel::builder().allow("yes", when).decide_tasks().build().unwrap();
+        assert!(both.decides_tasks() && !silent.decides_tasks());
+        assert_ne!(both.version(), silent.version());
+        assert_eq!(allows(&both.decide(&tool(&alice, name))), calls, "{name}");
+        assert_eq!(allows(&both.decide(&tool(&alice, name).as_task())), begins, "{name}");
+        assert!(allows(&silent.decide(&tool(&alice, name).as_task())), "{name}");
+    }
+    let begins = r#"method == "tasks/create""#;
+    let alone = Cel::builder().allow("yes", begins).decide_tasks().build().unwrap();
+    assert!(!allows(&alone.decide(&tool(&alice, "long").as_task())), "no right to call");
+}
+
 #[test]
 fn conditions() {
     const YES: (bool, bool) = (true, false);

@@ -77,6 +77,29 @@ async fn one_question() {
     assert_eq!(fga.version().as_str(), format!("openfga@{MODEL}"));
 }
 
+///
+#[tokio::test]
+async fn calls_as_tasks() {
+    let point = Point::new(|asked| {
+        let allowed = asked.body["tuple_key"]["relation"] == "can_call";
+        json(value!({ "allowed": allowed }).to_string())
+    })
+    .await;
+    let caller = verified(alice());
+    let (both, silent) = (builder(&point).decide_tasks("can_begin"), builder(&point));
+    for (fga, decides) in [(both.build().unwrap(), true), (silent.build().unwrap(), false)] {
+        assert_eq!(fga.decides_tasks(), decides);
+        assert_eq!(ask(&fga, &call(&caller, "t")).await, yes());
+        let as_task = ask(&fga, &call(&caller, "t").as_task()).await;
+        assert_eq!(as_task, if decides { no() } else { yes() });
+    }
+    let key = |n: usize| point.asked()[n].body["tuple_key"].clone();
+    let relations: Vec<_> = (0..4).map(|n| key(n)["relation"].clone()).collect();
+    assert_eq!(relations, ["can_call", "can_begin", "can_call", "can_call"]);
+    assert_eq!(key(1)["object"], key(0)["object"]);
+    assert!(builder(&point).decide_tasks("a b").build().is_err(), "no relation");
+}
+
 #[tokio::test]
 async fn what_a_question_is_about() {
     let point = Point::new(by_name).await;

@@ -81,7 +81,7 @@ pub trait Authorizer: Send + Sync + 'static {
     }
 
     /// Whether it takes more to call a tool as a task than to call it ([`Query::runs_as_task`]). Only then
-    /// is a second question asked about calls that may run as tasks.
+    /// is a second question asked about calls that may run as tasks, beside that about the call.
     fn decides_tasks(&self) -> bool {
         false
     }

@@ -12,6 +12,8 @@ use crate::point::Question;
 pub(super) struct Mapping {
     pub(super) naming: Naming,
     pub(super) arguments: Vec<String>,
+    /// Whether calls as tasks are asked about on their own.
+    pub(super) tasks: bool,
 }
 
 impl Mapping {
@@ -22,7 +24,11 @@ impl Mapping {
             return None;
         }
         let subject = self.subject(principal);
-        let action = json!({ "name": query.method().as_str() });
+        let action = match self.tasks && query.runs_as_task() {
+            true => "tasks/create",
+            false => query.method().as_str(),
+        };
+        let action = json!({ "name": action });
         let resource = resource(query)?;
         let context = self.context(query)?;
         Some(Question {

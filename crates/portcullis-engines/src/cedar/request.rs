@@ -7,7 +7,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
     Schema,
 };
-use portcullis_core::{Method, Principal, TargetKind};
+use portcullis_core::{Principal, TargetKind};
 use portcullis_rbac::Query;
 use serde_json::{Map, Value};
 
@@ -206,12 +206,12 @@ pub(super) fn pairs(
 
 /// The request for `action`, checked against the schema.
 pub(super) fn request(
-    (who, action, what): (&Who, Method, &What),
+    (who, action, what): (&Who, &str, &What),
     pairs: Vec<(String, RestrictedExpression)>,
     names: &Names,
     schema: &Schema,
 ) -> Option<Request> {
-    let action = uid(&names.action, action.as_str());
+    let action = uid(&names.action, action);
     let context = Context::from_pairs(pairs).ok()?;
     Request::new(who.uid.clone(), action, what.uid.clone(), context, Some(schema)).ok()
 }

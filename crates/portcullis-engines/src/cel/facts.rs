@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cel::objects::{Key, Map};
 use cel::{Context, Env, Value};
-use portcullis_core::{Actor, Method, Principal};
+use portcullis_core::{Actor, Principal};
 use portcullis_rbac::Query;
 use serde_json::Value as Json;
 
@@ -129,13 +129,13 @@ pub(super) fn context(
     caller: &Value,
     arguments: &Value,
     query: &Query<'_>,
-    (method, now): (Method, Duration),
+    (method, now): (&str, Duration),
 ) -> Context<'static, 'static> {
     let mut context = Context::with_env(Arc::clone(env));
     context.add_variable_from_value("arguments", arguments.clone());
     context.add_variable_from_value("caller", caller.clone());
     context.add_variable_from_value("listing", query.is_listing());
-    context.add_variable_from_value("method", method.as_str());
+    context.add_variable_from_value("method", method);
     context.add_variable_from_value("now", seconds(now));
     context.add_variable_from_value("target", target(query));
     context.add_variable_from_value("version", query.version().as_str());

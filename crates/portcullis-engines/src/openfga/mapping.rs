@@ -21,6 +21,8 @@ pub(super) struct Mapping {
     pub(super) naming: Naming,
     pub(super) targets: Vec<(TargetKind, Relation)>,
     pub(super) groups: Option<Groups>,
+    /// The relation to a tool that allows to call it as a task.
+    pub(super) tasks: Option<String>,
     /// Whether items of lists may be asked about all together.
     pub(super) list_objects: bool,
     /// What all questions have in common, once checked.
@@ -56,6 +58,7 @@ impl Default for Mapping {
                 (TargetKind::ResourceTemplate, relation("resource_template", "can_read")),
             ],
             groups: None,
+            tasks: None,
             list_objects: false,
             shared: "".into(),
         }
@@ -72,7 +75,7 @@ impl Mapping {
         let targets = self.targets.iter();
         let words = targets.flat_map(|(_, to)| [&to.object, &to.relation]);
         let groups = self.groups.iter().flat_map(|groups| [&groups.kind, &groups.relation]);
-        for word in words.chain(groups) {
+        for word in words.chain(groups).chain(&self.tasks) {
             let bad = |c: char| c.is_whitespace() || c.is_control() || ":#@*".contains(c);
             if !(1..=50).contains(&word.len()) || word.contains(bad) {
                 return Err(ConfigError::new(format!(
@@ -139,7 +142,11 @@ impl Mapping {
             Some(server) => format!("{}:{server}/{}", to.object, escaped(name)),
             None => format!("{}:{}", to.object, escaped(name)),
         };
-        (object.len() <= MAX_OBJECT).then_some((object, to.relation.as_str()))
+        let relation = match &self.tasks {
+            Some(relation) if query.runs_as_task() => relation,
+            _ => &to.relation,
+        };
+        (object.len() <= MAX_OBJECT).then_some((object, relation.as_str()))
     }
 
     /// The groups of the caller, where they are sent; `None` where they are not all known.

@@ -27,6 +27,10 @@ impl Authorizer for Simple {
         self.0 == "hints"
     }
 
+    fn decides_tasks(&self) -> bool {
+        self.0 == "hints"
+    }
+
     fn offers(&self, _: &Query<'_>, kind: TargetKind) -> bool {
         self.0 == "hints" && kind == TargetKind::Tool
     }
@@ -179,9 +183,10 @@ fn what_is_in_force_says_whether_it_wants_hints() {
     );
     let offers = |kind| rig.watched.offers(&query, kind);
     assert!(!rig.watched.wants_hints() && !offers(TargetKind::Tool));
+    assert!(!rig.watched.decides_tasks());
     rig.look("hints");
     rig.look("hints");
-    assert!(rig.watched.wants_hints());
+    assert!(rig.watched.wants_hints() && rig.watched.decides_tasks());
     assert!(offers(TargetKind::Tool) && !offers(TargetKind::Prompt));
 }
 
