@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_core::{
@@ -10,16 +11,16 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::ArgumentValues;
 use crate::copied::Budget;
 use crate::escape::is_deceptive;
 use crate::id::Ids;
 use crate::keyed::Digests;
-use crate::record::{Private, ResultType, ServerInfo, Verdict};
+use crate::record::{Decision, KeptArguments, Private, ResultType, ServerInfo, Verdict};
 use crate::site::Site;
-use crate::text::Pack;
-use crate::text::{FIELD_MAX, clip};
+use crate::text::{FIELD_MAX, Pack, Span, clip};
 use crate::token::TokenDigest;
+use crate::who::Who;
+use crate::{ArgumentValues, EventId};
 
 fn id() -> EventId {
     Ids::new().unwrap().next(&Clock::manual(1_795_000_000).0)
