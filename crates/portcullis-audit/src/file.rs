@@ -1,7 +1,7 @@
 //! A file that is rotated, chained and survives its writer.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
@@ -12,11 +12,14 @@ use crate::chain::{Chain, Head};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::{Record, Sink};
 
+mod disk;
 pub(crate) mod place;
+mod rotate;
 pub(crate) mod settings;
 pub(crate) mod tail;
 
-use place::{Place, same_file};
+use disk::Disk;
+use place::Place;
 use settings::{FileSinkBuilder, Settings, SyncPolicy};
 use tail::Tail;
 
@@ -85,36 +88,6 @@ pub struct FileSink {
     rotate_again: Option<Instant>,
     /// Told at the next tick: it cost no record.
     trouble: Option<io::Error>,
-}
-
-/// What is asked of an open file; tests have disks that fail.
-pub(crate) trait Disk: Send {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    fn cut(&mut self, length: u64) -> io::Result<()>;
-    fn sync(&mut self) -> io::Result<()>;
-    fn metadata(&self) -> io::Result<Metadata>;
-}
-
-impl Disk for File {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn cut(&mut self, length: u64) -> io::Result<()> {
-        // Somebody else may have cut it shorter: to lengthen it would fill it with zeros.
-        if self.metadata()?.len() < length {
-            return Err(io::Error::other("the file is shorter than what was written to it"));
-        }
-        self.set_len(length)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn metadata(&self) -> io::Result<Metadata> {
-        File::metadata(self)
-    }
 }
 
 impl FileSink {
@@ -239,55 +212,6 @@ impl FileSink {
                 let waited = self.clock.instant().saturating_duration_since(self.synced);
                 if waited >= every { self.sync() } else { Ok(()) }
             }
-        }
-    }
-
-    fn is_full(&mut self) -> bool {
-        let now = self.clock.unix();
-        // The clock may have gone back since.
-        self.began = self.began.min(now);
-        let age = now.saturating_sub(self.began);
-        if self.rotate_again.is_some_and(|again| self.clock.instant() < again) {
-            return false;
-        }
-        self.settings.max_bytes.is_some_and(|max| self.length >= max)
-            || self.settings.max_age.is_some_and(|max| age >= max)
-    }
-
-    /// Ends this file and goes on in another. The chain runs through both.
-    fn rotate(&mut self) -> io::Result<()> {
-        self.checkpoint(Occasion::Rotation)?;
-        self.drain()?;
-        if self.settings.sync != SyncPolicy::Never {
-            self.sync()?;
-        }
-        self.chain.tell();
-        self.place.set_aside().and_then(|()| self.next_file())
-    }
-
-    fn next_file(&mut self) -> io::Result<()> {
-        // Until there is a new file, nothing may go to the old one.
-        self.lost_track = true;
-        self.file = Box::new(self.place.create()?);
-        self.lost_track = false;
-        self.length = 0;
-        self.began = self.clock.unix();
-        let resumed = self.chain.resume(&mut self.buffer).and_then(|()| self.drain());
-        // Without its first line, a file looks as if somebody had cut it.
-        resumed.inspect_err(|_| self.lost_track = true)?;
-        if self.settings.sync != SyncPolicy::Never {
-            self.place.sync_folder()?;
-        }
-        Ok(())
-    }
-
-    /// Whether the file at the path is another than ours, or none.
-    fn was_moved(&self) -> io::Result<bool> {
-        let ours = self.file.metadata()?;
-        match std::fs::symlink_metadata(self.place.path()) {
-            Ok(there) => Ok(!same_file(&ours, &there)),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(cause) => Err(cause),
         }
     }
 }
