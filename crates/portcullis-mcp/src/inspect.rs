@@ -197,9 +197,11 @@ fn rebuilt(
     message: &Message<'_>,
     task: Option<Task>,
 ) -> Result<Inspected, Denial> {
+    if matches!(session, SessionUse::None) && is_about_request(message) {
+        return Ok(inspected(version, session, body.clone(), None));
+    }
     let Some(rewritten) = rewritten else {
-        let nowhere = matches!(session, SessionUse::None) && is_about_request(message);
-        let built = if nowhere { None } else { built(config, version, message, body, None)? };
+        let built = built(config, version, message, body, None)?;
         return Ok(inspected(version, session, body.clone(), built));
     };
     // Read again, so that what policy sees is what is forwarded.

@@ -297,6 +297,15 @@ fn what_is_about_a_request_needs_a_session() {
             assert_eq!(disposition(&inside), Disposition::Forward, "{body}");
         }
     }
+    // What is rewritten on the way is no other message.
+    let meta = r#"{"io.modelcontextprotocol/logLevel":"debug"}"#;
+    let stray = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"_meta":{meta}}}}}"#
+    );
+    for body in [stray.clone(), format!("[{stray}]")] {
+        let inspected = run(&config, &[], &body).unwrap();
+        assert_eq!(inspected.disposition, Disposition::Accept202, "{body}");
+    }
     let kept = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let batch = format!(r#"[{kept},{{"jsonrpc":"2.0","method":"notifications/cancelled"}}]"#);
     assert_eq!(run(&config, &[], &batch).unwrap().body, format!("[{kept}]"));
