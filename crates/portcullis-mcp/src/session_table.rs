@@ -231,3 +231,51 @@ impl fmt::Debug for Visit {
         f.debug_struct("Visit").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, used: u64, ended: bool) -> Entry {
+        let (issued, used) = (Duration::ZERO, Duration::from_secs(used));
+        Entry { session: name.into(), version: Version::V2025_06_18, issued, used, open: 0, ended }
+    }
+
+    fn owner(number: usize) -> Owner {
+        let mut owner = [0; 16];
+        owner.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
+        owner
+    }
+
+    /// whoever begins session after session is not remembered with all of them.
+    #[test]
+    fn few_ended_sessions_are_remembered() {
+        let mut shard = Shard::new();
+        let ended = (0..200).map(|n| entry(&n.to_string(), n, true)).collect();
+        shard.insert(owner(1), ended);
+        assert!(make_room(&mut shard, &owner(1), 20, Duration::from_secs(200)).is_empty());
+        let left: Vec<_> = shard[&owner(1)].iter().map(|entry| &*entry.session).collect();
+        assert_eq!((left.len(), left[0]), (ENDED, "136"), "the newest");
+    }
+
+    /// of too many owners those are forgotten of whom nothing goes on, and then the one who was there
+    /// least recently.
+    #[test]
+    fn as_many_owners_are_remembered_as_there_is_room_for() {
+        let (idle, now) = (Duration::from_secs(100), Duration::from_secs(200));
+        let mut shard: Shard =
+            (0..OWNERS).map(|n| (owner(n), vec![entry("s", 150 + n as u64 % 50, false)])).collect();
+        make_place(&mut shard, &owner(0), idle, now);
+        assert_eq!(shard.len(), OWNERS, "one who is known needs no room");
+        shard.insert(owner(7), vec![entry("s", 100, false)]);
+        shard.insert(owner(8), vec![entry("s", 190, true)]);
+        make_place(&mut shard, &owner(OWNERS), idle, now);
+        assert_eq!(shard.len(), OWNERS - 2);
+        assert!(!shard.contains_key(&owner(7)) && !shard.contains_key(&owner(8)));
+        shard.insert(owner(7), vec![entry("s", 149, false)]);
+        shard.insert(owner(8), vec![entry("s", 199, false)]);
+        make_place(&mut shard, &owner(OWNERS), idle, now);
+        assert_eq!(shard.len(), OWNERS - 1);
+        assert!(!shard.contains_key(&owner(7)));
+    }
+}

@@ -134,6 +134,13 @@ async fn what_breaks_the_protocol_is_withheld() {
         ),
         ("a bare 403", Answer::status(403)),
         (
+            "a 401 in JSON",
+            Answer::status(401)
+                .header("content-type", "application/json")
+                .body(ChunkedBody::new([list.clone()])),
+        ),
+        ("an answer that breaks off", json("").body(ChunkedBody::new([list.clone()]).then_fails())),
+        (
             "a page",
             Answer::status(404)
                 .header("content-type", "text/html")

@@ -121,7 +121,8 @@ async fn a_session_begins_only_with_a_version_we_speak() {
     assert_eq!(response.status(), 502, "a version without sessions, though we speak it");
     let silent = begins(Answer::sse(["data: x"]));
     assert_eq!(send(&layer(), &silent, initialize()).await.status(), 502, "no answer at all");
-    let endless = begins(Answer::sse(vec![":\n"; 2_000]));
+    let events = vec![":\n".to_owned(); 2_000].into_iter().chain([event(&settled("2025-06-18"))]);
+    let endless = begins(Answer::sse(events));
     let layer = layer().limits(Limits::new().event(4_000));
     assert_eq!(send(&layer, &endless, initialize()).await.status(), 502, "too much before it");
 }
@@ -255,6 +256,43 @@ async fn clients_answer_only_what_they_were_asked() {
     }
 }
 
+/// an answer, too, belongs to no task of somebody else.
+#[tokio::test]
+async fn clients_answer_for_their_own_tasks() {
+    let settled = settled("2025-11-25");
+    let answer = Answer::json(settled).header("mcp-session-id", "upstream-7");
+    let begins = FakeMcp::new().script([answer]);
+    let session = send(&layer(), &begins, initialize()).await.headers()["mcp-session-id"].clone();
+    let ask = |body: Value| {
+        let mut request = legacy(Some("2025-11-25"), body.to_string());
+        request.headers_mut().insert("mcp-session-id", session.clone());
+        request
+    };
+    let call = |task: Value| {
+        let params = json!({ "name": "t", "task": task });
+        ask(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+    };
+    let begun = FakeMcp::json(result(json!({ "task": { "taskId": "786512e2" } })));
+    let task = whole(send(&layer(), &begun, call(json!({}))).await).await.json();
+    let task = task["result"]["task"]["taskId"].as_str().unwrap().to_owned();
+    let asks =
+        json!({ "jsonrpc": "2.0", "id": "s1", "method": "elicitation/create", "params": {} });
+    let events = [asks.to_string(), result(json!({ "content": [] }))].map(|data| event(&data));
+    let events = whole(send(&layer(), &streaming(events), call(json!({}))).await).await.events();
+    const RELATED: &str = "io.modelcontextprotocol/related-task";
+    for (id, status) in [(&*task, 202), ("786512e2", 400), ("made up", 400)] {
+        let said = json!({ "action": "accept", "_meta": { RELATED: { "taskId": id } } });
+        let server = FakeMcp::new();
+        let answer = ask(json!({ "jsonrpc": "2.0", "id": events[0]["id"], "result": said }));
+        assert_eq!(send(&layer(), &server, answer).await.status(), status, "{id}");
+        assert_eq!(server.count(), usize::from(status == 202), "{id}");
+        if status == 202 {
+            let told = server.last().json();
+            assert_eq!(told["result"]["_meta"][RELATED], json!({ "taskId": "786512e2" }));
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_id_that_is_too_long_ends_the_stream() {
     let session = session_id(&layer(), alice(), "upstream-7").await;
@@ -283,7 +321,7 @@ async fn status(layer: &InspectLayer, server: &FakeMcp, request: Request<Full<By
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// a session in which nothing happens ends, here and at the service behind.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn idle_sessions_end() {
     let server = FakeMcp::new();
     let (layer, clock) = clocked();
@@ -295,7 +333,7 @@ async fn idle_sessions_end() {
     clock.advance(30 * MINUTE);
     let got = whole(send(&layer, &server, named(&id, "POST")).await).await;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (404, "Session not found"));
-    server.arrived(4).await;
+    soon(server.arrived(4)).await;
     let told = server.last();
     assert_eq!(
         (told.method.as_str(), &told.headers["mcp-session-id"]),
@@ -353,8 +391,31 @@ async fn sessions_with_a_stream_are_not_idle() {
     assert_eq!(status(&layer, &FakeMcp::new(), named(&id, "POST")).await, 404);
 }
 
-/// one more than allowed ends the one used least recently.
+/// to open a stream is to use its session.
 #[tokio::test]
+async fn of_streams_the_one_opened_first_ends() {
+    let (layer, clock) = clocked();
+    let layer = layer.limits(Limits::new().sessions(2));
+    let (one, two) =
+        (session_id(&layer, alice(), "up-1").await, session_id(&layer, alice(), "up-2").await);
+    let mut open = Vec::new();
+    for id in [&two, &one] {
+        clock.advance(MINUTE);
+        let (sender, body) = portcullis_test::ChunkedBody::live();
+        let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+        let mut request = named(id, "GET");
+        request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+        open.push((send(&layer, &FakeMcp::new().script([answer]), request).await, sender));
+    }
+    clock.advance(MINUTE);
+    session_id(&layer, alice(), "up-3").await;
+    let server = FakeMcp::new();
+    assert_eq!(status(&layer, &server, named(&two, "POST")).await, 404);
+    assert_eq!(status(&layer, &server, named(&one, "POST")).await, 200);
+}
+
+/// one more than allowed ends the one used least recently.
+#[tokio::test(start_paused = true)]
 async fn callers_have_so_many_sessions() {
     let (layer, clock) = clocked();
     let layer = layer.limits(Limits::new().sessions(3));
@@ -368,7 +429,7 @@ async fn callers_have_so_many_sessions() {
     clock.advance(MINUTE);
     let begins = begins(Answer::json(settled("2025-06-18")));
     let fourth = send(&layer, &begins, initialize()).await.headers()["mcp-session-id"].clone();
-    begins.arrived(2).await;
+    soon(begins.arrived(2)).await;
     let told = begins.last();
     assert_eq!(
         (told.method.as_str(), &told.headers["mcp-session-id"]),

@@ -125,7 +125,7 @@ async fn slow_decisions_hold_only_their_event() {
     assert_eq!(got.events()[1]["result"]["tools"], json!([{ "name": "later" }]));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_do_not_wait() {
     // R-076.
     let (sender, server, _) = live();
@@ -139,7 +139,7 @@ async fn events_do_not_wait() {
     assert_eq!(next(&mut response).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_is_gone_for_the_service_too() {
     // R-077.
     let (sender, server, probe) = live();
@@ -148,7 +148,7 @@ async fn a_client_that_leaves_is_gone_for_the_service_too() {
     next(&mut response).await.unwrap();
     assert!(!probe.is_dropped());
     drop(response);
-    probe.dropped().await;
+    soon(probe.dropped()).await;
 }
 
 #[tokio::test]
@@ -206,13 +206,13 @@ async fn violations_end_the_stream() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_violation_frees_the_service_at_once() {
     let (sender, server, probe) = live();
     let mut response = send(&layer(), &server, tools()).await;
     sender.send(event("hello").into()).unwrap();
     assert_eq!(next(&mut response).await.unwrap(), event(FAILED));
-    probe.dropped().await;
+    soon(probe.dropped()).await;
     assert_eq!(next(&mut response).await, None);
 }
 
@@ -291,7 +291,7 @@ async fn servers_are_told_what_was_declined() {
                 let request = in_session(&layer, alice(), request).await;
                 let got = whole(send(&layer, &server, request).await).await;
                 assert!(!got.text.contains(method), "{method}, {name}: {}", got.text);
-                server.arrived(2).await;
+                soon(server.arrived(2)).await;
                 let told = server.last();
                 let mut expected = expected.clone();
                 expected["jsonrpc"] = json!("2.0");
@@ -451,6 +451,11 @@ async fn a_resumed_stream_is_filtered_too() {
     assert_eq!(events[0]["result"]["tools"], json!([{ "name": "a" }]));
     assert_eq!(events[1]["params"]["uri"], "file:///a");
 
+    let read = json!({ "contents": [{ "uri": "file:///secret" }, { "uri": "file:///a" }] });
+    let request = in_session(&layer, alice(), get(true)).await;
+    let got = whole(send(&layer, &streaming([event(&result(read))]), request).await).await;
+    assert_eq!(got.events()[0]["result"]["contents"], json!([{ "uri": "file:///a" }]));
+
     let server = streaming(stream);
     let got = whole(send(&layer, &server, get(false)).await).await;
     assert_eq!(got.events().len(), 1, "an answer belongs only on a resumed stream: {}", got.text);
@@ -464,9 +469,18 @@ async fn a_server_without_a_stream_says_so() {
         (response.status().as_u16(), &response.headers()["allow"]),
         (405, &"POST".parse().unwrap())
     );
-    for answer in [Answer::json("{}"), Answer::status(500), Answer::accepted()] {
+    let partial = Answer::status(206).header("content-type", "text/event-stream");
+    for (answer, noted) in [
+        // Its body is not even waited for.
+        (Answer::json(PROGRESS).never_ending(), "BadMedia"),
+        (Answer::status(500), "UpstreamError"),
+        (Answer::accepted(), "UpstreamError"),
+        (partial.body(ChunkedBody::new([event(PROGRESS)])), "UpstreamError"),
+    ] {
         let server = FakeMcp::new().script([answer]);
-        assert_eq!(send(&layer(), &server, get(false)).await.status(), 502);
+        let (response, notes) = soon(send_noted(&layer(), &server, get(false))).await;
+        assert_eq!(response.status(), 502);
+        assert!(notes.all().contains(&format!("Violation({noted})")), "{:?}", notes.all());
     }
 }
 
@@ -483,7 +497,7 @@ async fn streams_end_with_the_token() {
         let got = tokio::time::timeout(limit, whole(response)).await.expect("the stream ends");
         assert_eq!(start.elapsed().as_secs(), 60);
         assert!(got.text.starts_with(&event(PROGRESS)));
-        probe.dropped().await;
+        soon(probe.dropped()).await;
     }
 }
 
@@ -635,6 +649,45 @@ async fn an_acknowledgement_promises_only_what_was_asked() {
     assert_eq!(events[1]["method"], "notifications/tools/list_changed");
 }
 
+/// R-081: of the kinds of news only those asked for, whatever else the service has to say.
+#[tokio::test]
+async fn news_are_those_asked_for() {
+    let id = json!(1);
+    let all = json!({
+        "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true,
+        "resourceSubscriptions": ["file:///a"],
+    });
+    let kinds = [
+        ("toolsListChanged", "notifications/tools/list_changed"),
+        ("promptsListChanged", "notifications/prompts/list_changed"),
+        ("resourcesListChanged", "notifications/resources/list_changed"),
+        ("resourceSubscriptions", "notifications/resources/updated"),
+    ];
+    for (wanted, news) in kinds {
+        let asked = json!({ "notifications": { wanted: all[wanted] } });
+        let request = modern_with(id.clone(), "subscriptions/listen", asked, json!({}));
+        let ack = json!({ "notifications": all });
+        let ack = about(&id, "notifications/subscriptions/acknowledged", ack);
+        let told = kinds.map(|(_, method)| about(&id, method, json!({ "uri": "file:///a" })));
+        let server = streaming(std::iter::once(&ack).chain(&told).map(|message| event(message)));
+        let events = whole(send(&layer(), &server, request).await).await.events();
+        let heard: Vec<_> = events.iter().skip(1).map(|event| &event["method"]).collect();
+        assert_eq!(heard, [news], "{wanted}");
+    }
+}
+
+/// R-209: what was asked for and may not be read is not promised.
+#[tokio::test]
+async fn an_acknowledgement_names_nothing_hidden() {
+    let uris = json!(["file:///secret", "file:///a"]);
+    let notifications = json!({ "notifications": { "resourceSubscriptions": uris } });
+    let request = modern_with(json!(1), "subscriptions/listen", notifications.clone(), json!({}));
+    let ack = about(&json!(1), "notifications/subscriptions/acknowledged", notifications);
+    let got = whole(send(&layer(), &streaming([event(&ack)]), request).await).await.events();
+    let promised = &got[0]["params"]["notifications"]["resourceSubscriptions"];
+    assert_eq!(promised, &json!(["file:///a"]));
+}
+
 #[tokio::test]
 async fn a_subscription_gets_only_its_own() {
     for (id, other) in [(json!(0), json!("0")), (json!("0"), json!(0)), (json!(1), json!(2))] {
@@ -664,8 +717,9 @@ async fn a_subscription_gets_only_its_own() {
 async fn names_in_notices_are_spelled_as_they_are() {
     let updated = "notifications/resources/updated";
     let params = |name: &str| json!({ "uri": "file:///a", name: "file:///secret" });
-    // Nobody reads a dotless i as an i.
-    for (name, passes) in [("URI", false), ("Uri", false), ("uRi", false), ("ur\u{131}", true)] {
+    // Java reads a dotless i as an i, and nobody a Cyrillic one.
+    let names = ["URI", "Uri", "uRi", "ur\u{131}"].map(|name| (name, false));
+    for (name, passes) in names.into_iter().chain([("ur\u{456}", true)]) {
         let id = json!(1);
         let news = about(&id, updated, params(name));
         let server = streaming([event(&acknowledged(&id)), event(&news)]);
@@ -692,7 +746,7 @@ async fn a_subscription_ends_in_good_order() {
     let got = tokio::time::timeout(limit, whole(response)).await.expect("the stream ends");
     let last = r#"{"jsonrpc":"2.0","id":0,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":0}}}"#;
     assert_eq!(got.text, [event(&acknowledged(&json!(0))), event(last)].concat());
-    probe.dropped().await;
+    soon(probe.dropped()).await;
 }
 
 #[tokio::test]
@@ -779,6 +833,15 @@ async fn what_breaks_off_is_answered_once() {
             assert_eq!((said, failed, noted), expected, "{name}, breaks {breaks}: {text}");
         }
     }
+}
+
+/// R-086: where the head of a stream waits, what fails at once is no stream.
+#[tokio::test]
+async fn a_stream_that_fails_at_once_is_an_error() {
+    let body = ChunkedBody::new(Vec::<Bytes>::new()).then_fails();
+    let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+    let got = whole(send(&layer(), &FakeMcp::new().script([answer]), call()).await).await;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (502, FAILED));
 }
 
 /// R-233: a head waits only where what the service says first may have to look as if it were hidden.

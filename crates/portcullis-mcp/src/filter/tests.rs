@@ -223,6 +223,12 @@ fn notifications_do_not_list_either() {
     let kept =
         r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"tools":[],"data":1}}"#;
     assert_eq!(filtered(LEGACY, sent).unwrap().as_deref(), Some(kept));
+    for odd in [r#"{"a":{"name":"secret"}}"#, r#""secret""#] {
+        let sent = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"tools":{odd}}}}}"#
+        );
+        assert!(filtered(LEGACY, &sent).is_err(), "{odd}");
+    }
 }
 
 #[test]

@@ -302,6 +302,8 @@ fn notifications() {
         (None, "notifications/progress", false),
         (None, "notifications/roots/list_changed", true),
         (None, "notifications/tasks/status", false),
+        (Some("2025-11-25"), "notifications/tasks/status", false),
+        (Some("2025-11-25"), "notifications/roots/list_changed", true),
         (None, "notifications/unheard", false),
         (None, "tools/call", false),
         (None, "initialize", false),

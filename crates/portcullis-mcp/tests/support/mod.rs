@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -205,9 +206,14 @@ pub async fn whole(response: Answered) -> Whole {
     }
 }
 
+/// What must happen soon, where nothing else would end the wait.
+pub async fn soon<F: Future>(it: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), it).await.expect("it happens")
+}
+
 /// The next piece of a stream as text; `None` at its end.
 pub async fn next(response: &mut Answered) -> Option<String> {
-    let frame = response.body_mut().frame().await?.unwrap();
+    let frame = soon(response.body_mut().frame()).await?.unwrap();
     Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
 }
 
