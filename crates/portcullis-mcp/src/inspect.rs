@@ -1,6 +1,5 @@
 //! What a request asks for: the pure decision, steps 6 to 13 of requirements 0.3.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +17,10 @@ use crate::questions::Questions;
 use crate::session::Session;
 use crate::task::{self, Task};
 use crate::{build, custom, head, mirror, rewrite};
+
+mod batch;
+
+use batch::batch;
 
 /// What to do after the head was checked.
 #[derive(Debug)]
@@ -248,77 +251,6 @@ fn inspected(
     let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
     let refused = Vec::new();
     Inspected { message, version, disposition, session, body, refused, task: None, watched: None }
-}
-
-/// A batch, which only 2025-03-26 has.
-fn batch(
-    config: &InspectConfig,
-    caller: &Caller,
-    headers: &HeaderMap,
-    body: &Bytes,
-    messages: &[Message<'_>],
-) -> Result<Inspected, Denial> {
-    const ONLY: Version = Version::V2025_03_26;
-    let refused = || Denial::invalid_request(Reason::BatchRefused);
-    let header = era::header(headers, None)?;
-    let modern = |message: &Message<'_>| !matches!(message.params.meta.version, Member::Absent);
-    if header.is_some_and(|header| header != ONLY.as_str())
-        || !config.supports(ONLY)
-        || messages.iter().any(|message| modern(message) || is_initialize(message))
-        // This revision has no tasks: nothing in it belongs to one.
-        || messages.iter().any(|message| message.params.meta.related.is_some())
-    {
-        return Err(refused());
-    }
-    let session = head::session(config, caller, headers)?;
-    if session.as_ref().is_some_and(|session| session.version != ONLY) {
-        return Err(refused());
-    }
-    let responses = messages.iter().filter(|message| message.shape == Shape::Response).count();
-    if responses != 0 && responses != messages.len() {
-        return Err(refused());
-    }
-    if responses != 0 && session.is_none() {
-        return Err(Denial::session_required(None));
-    }
-    let mut ids = HashSet::new();
-    if !messages
-        .iter()
-        .filter_map(|message| message.id.clone())
-        .all(|id| ids.insert(rewrite::id_key(body, id)))
-    {
-        return Err(refused());
-    }
-
-    let session = session_use(session);
-    let questions = questions(config, caller, &session);
-    let rewritten = rewrite::legacy(config, caller, body, messages, questions, None)?;
-    let body = rewritten.as_ref().unwrap_or(body);
-    let parsed = rewritten.as_ref().map(|new| parse::parse(new, &config.limits)).transpose()?;
-    let messages = match &parsed {
-        None => messages,
-        Some(Parsed::Batch(messages)) => messages,
-        Some(Parsed::One(_)) => return Err(refused()),
-    };
-
-    let mut kept = Vec::with_capacity(messages.len());
-    let mut answers = Vec::new();
-    let alone = matches!(session, SessionUse::None);
-    for message in messages {
-        if alone && is_about_request(message) {
-            continue;
-        }
-        let allowed = task::check_allowed(config, ONLY, body, message);
-        match allowed.and_then(|()| built(config, ONLY, message, body, None)) {
-            Ok(Some(message)) => kept.push(message),
-            Ok(None) => {}
-            Err(denial) => answers.push(denial),
-        }
-    }
-    let forwarded = if kept.len() == messages.len() { body.clone() } else { rewrite::array(&kept) };
-    let built = (!kept.is_empty()).then(|| McpMessage::Batch(kept.into()));
-    let inspected = inspected(ONLY, session, forwarded, built);
-    Ok(Inspected { refused: answers, ..inspected })
 }
 
 /// Whether a notification means a request by the id, or the token, that one side gave it in their session. Outside
