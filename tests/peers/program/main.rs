@@ -19,6 +19,7 @@ mod corpus;
 mod forward;
 mod gate;
 mod introspect;
+mod listen;
 mod notebook;
 #[path = "../../../examples/quickstart/notes.rs"]
 mod notes;

@@ -4,7 +4,6 @@
 //! which headers came, which tools ran, and which calls were cancelled.
 
 use std::error::Error;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -22,6 +21,8 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value, json};
+
+use crate::listen::listen;
 
 const TOOLS: [(&str, &[&str]); 6] = [
     ("list_notes", &[]),
@@ -143,12 +144,5 @@ pub async fn run() -> Result<(), Box<dyn Error>> {
         .route_service("/mcp", mcp)
         .layer(watched)
         .route("/seen", get(async move || notebook.say()));
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    println!("listening on http://{}/mcp", listener.local_addr()?);
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        // Not setting it costs time and nothing else.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, app).await?;
-    Ok(())
+    listen(app).await
 }
