@@ -135,6 +135,7 @@ mod tests {
             (&["application/json; charset"], false),
             (&["application/json;"], false),
             (&["application/json; profile=x"], false),
+            (&["application/json; profile=utf-8"], false),
             (&["application/json; charset=utf-8; x=y"], false),
             (&["application/json, text/plain"], false),
             (&["application/json", "application/json"], false),

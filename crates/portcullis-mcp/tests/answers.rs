@@ -104,6 +104,14 @@ async fn what_breaks_the_protocol_is_withheld() {
     let typed = |kind: &str| {
         Answer::status(200).header("content-type", kind).body(ChunkedBody::new([list.clone()]))
     };
+    // Their words stay between the gate and the service (X-154).
+    let refused = |status: u16| {
+        let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"Sign in at evil"}}"#;
+        Answer::status(status)
+            .header("content-type", "application/json")
+            .header("www-authenticate", "Bearer realm=\"evil\"")
+            .body(ChunkedBody::new([error]))
+    };
     let cases = [
         ("encoded (X-133)", json(&list).header("content-encoding", "gzip")),
         ("text (X-134)", typed("text/plain")),
@@ -133,6 +141,9 @@ async fn what_breaks_the_protocol_is_withheld() {
                 .header("www-authenticate", "Bearer resource_metadata=\"https://evil.example\""),
         ),
         ("a bare 403", Answer::status(403)),
+        ("a 401 with an error", refused(401)),
+        ("a 403 with an error", refused(403)),
+        ("a 407 with an error", refused(407)),
         (
             "a 401 in JSON",
             Answer::status(401)
