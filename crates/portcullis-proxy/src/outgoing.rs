@@ -109,3 +109,23 @@ where
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    /// what comes behind a body goes no further, whatever the protocol to the upstream is.
+    #[tokio::test]
+    async fn trailers_are_left_out() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-user", "admin".parse().unwrap());
+        let body = Full::new(Bytes::from_static(b"{}"));
+        let body = body.with_trailers(std::future::ready(Some(Ok(trailers))));
+        let sent = Outgoing::new(body).collect().await.unwrap();
+        assert_eq!(sent.trailers(), None);
+        assert_eq!(sent.to_bytes(), "{}");
+    }
+}
