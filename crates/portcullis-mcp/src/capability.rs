@@ -6,8 +6,8 @@ use crate::config::ServerRequests;
 use crate::filter::{expect, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
 use crate::names::{META_CAPABILITIES as CAPABILITIES, TASKS};
-use crate::task;
 use crate::violation::{BAD_RPC, Violation};
+use crate::{server, task};
 
 /// What a modern request declared.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -37,6 +37,7 @@ pub(crate) fn check(
         let mut method = None;
         let mut mode = None;
         let mut url = None;
+        let mut twin = None;
         scanner.object(|scanner, name| {
             match &*name.decoded() {
                 "method" => {
@@ -52,6 +53,7 @@ pub(crate) fn check(
                             expect(scanner, Kind::String)?;
                             url = Some(scanner.string()?.decoded());
                         } else {
+                            twin = twin.or(server::check_name(&name.decoded()).err());
                             scanner.skip()?;
                         }
                         Ok::<_, Violation>(())
@@ -62,10 +64,15 @@ pub(crate) fn check(
             Ok::<_, Violation>(())
         })?;
         let is_allowed = match method.as_deref() {
-            Some("elicitation/create") if mode.as_deref() == Some("url") => {
-                url.is_some_and(|url| allowed.urls.allow(&url))
+            Some("elicitation/create") => {
+                if let Some(twin) = twin {
+                    return Err(twin);
+                }
+                // Whatever the mode: some clients take what has a URL for one of that mode.
+                let may_go = url.map(|url| allowed.urls.allow(&url));
+                let is_url = mode.as_deref() == Some("url");
+                may_go.unwrap_or(!is_url) && (is_url || allowed.forms)
             }
-            Some("elicitation/create") => allowed.forms,
             Some("sampling/createMessage") => allowed.sampling,
             Some("roots/list") => allowed.roots,
             _ => return Err(BAD_RPC),
@@ -200,10 +207,20 @@ mod tests {
             }
         }
         let able = r#"{"elicitation":{"url":{}}}"#;
-        for params in [r#"{"mode":"url","url":"https://evil.example/"}"#, r#"{"mode":"url"}"#] {
+        let form = r#"{"elicitation":{}}"#;
+        for (able, params) in [
+            (able, r#"{"mode":"url","url":"https://evil.example/"}"#),
+            (able, r#"{"mode":"url"}"#),
+            (form, r#"{"url":"https://evil.example/"}"#),
+            (form, r#"{"mode":"form","url":"https://evil.example/"}"#),
+        ] {
             let asked = format!(r#"{{"a":{{"method":"elicitation/create","params":{params}}}}}"#);
             let refused = Err(Violation::new(Reason::PolicyDenied));
             assert_eq!(verdict(able, &asked), refused, "{params}");
+        }
+        for params in [r#"{"URL":"https://evil.example/"}"#, r#"{"Mode":"url","url":"x"}"#] {
+            let asked = format!(r#"{{"a":{{"method":"elicitation/create","params":{params}}}}}"#);
+            assert_eq!(verdict(form, &asked), Err(Violation::new(Reason::DupKey)), "{params}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a service may send to its client unasked (requirements 2.3, 2.4).
 
-use portcullis_core::{Era, Version};
+use portcullis_core::{Era, Reason, Version};
 
 use crate::config::ServerRequests;
 use crate::filter::skip;
 use crate::json::{JsonLimits, Kind, Scanner};
+use crate::names::{Known, is_unclear};
 use crate::task;
 use crate::violation::Violation;
 
@@ -23,15 +24,39 @@ pub(crate) fn may_request(
         "roots/list" => allowed.roots,
         "elicitation/create" if version >= Version::V2025_06_18 => {
             let member = |name| task::find(message, &["params", name], limits);
+            check_names(message, limits)?;
+            if member("url")?.is_some_and(|(_, url)| !allowed.urls.allow(&url)) {
+                return Ok(false);
+            }
             match member("mode")?.as_ref().map(|(_, mode)| mode.as_str()) {
                 None | Some("form") => allowed.forms,
-                Some("url") if version >= Version::V2025_11_25 => {
-                    member("url")?.is_some_and(|(_, url)| allowed.urls.allow(&url))
-                }
+                Some("url") if version >= Version::V2025_11_25 => member("url")?.is_some(),
                 Some(_) => false,
             }
         }
         _ => false,
+    })
+}
+
+/// What says where an elicitation sends people. Whatever its mode, a URL must be one that they may be sent to: to the
+/// Python SDK, what has a URL and no mode is of the mode `url`.
+static ELICITATION: Known = Known::new(&["mode", "url"]);
+
+/// Refuses the name of a parameter of an elicitation that some clients would take for one that counts.
+pub(crate) fn check_name(name: &str) -> Result<(), Violation> {
+    if is_unclear(name, &ELICITATION) { Err(Violation::new(Reason::DupKey)) } else { Ok(()) }
+}
+
+fn check_names(message: &[u8], limits: JsonLimits) -> Result<(), Violation> {
+    let mut scanner = Scanner::new(message, limits)?;
+    scanner.object(|scanner, name| {
+        if !name.eq("params") || scanner.peek()? != Kind::Object {
+            return skip(scanner);
+        }
+        scanner.object(|scanner, name| {
+            check_name(&name.decoded())?;
+            skip(scanner)
+        })
     })
 }
 
@@ -57,6 +82,10 @@ pub(crate) fn may_go(
             scanner.array(|scanner| {
                 let range = scanner.skip()?;
                 let elicitation = scanner.slice(range).as_bytes();
+                Scanner::new(elicitation, limits)?.object(|scanner, name| {
+                    check_name(&name.decoded())?;
+                    skip(scanner)
+                })?;
                 let url = task::find(elicitation, &["url"], limits)?;
                 all &= url.is_some_and(|(_, url)| allowed.urls.allow(&url));
                 Ok(())
@@ -157,9 +186,30 @@ mod tests {
             let form = params.contains("form");
             assert_eq!(may(&default, version, "elicitation/create", params), form, "{params}");
         }
-        let message = br#"{"params":{"mode":7}}"#;
-        let method = "elicitation/create";
-        assert!(may_request(&some, Version::V2025_11_25, method, message, LIMITS).is_err());
+        // What has a URL sends people there, to some clients whatever its mode.
+        let forms = ServerRequests { forms: true, ..some.clone() };
+        for (params, expected) in [
+            (r#"{"url":"https://idp.example.com/x"}"#, true),
+            (r#"{"url":"https://evil.example/"}"#, false),
+            (r#"{"url":"https://evil.example/","mode":"form"}"#, false),
+        ] {
+            for version in [Version::V2025_06_18, Version::V2025_11_25] {
+                assert_eq!(
+                    may(&forms, version, "elicitation/create", params),
+                    expected,
+                    "{params}"
+                );
+            }
+        }
+        for params in [r#"{"mode":7}"#, r#"{"url":7}"#, r#"{"URL":"x"}"#, r#"{"Mode":"url"}"#] {
+            let message = format!(r#"{{"params":{params}}}"#);
+            let (method, message) = ("elicitation/create", message.as_bytes());
+            let verdict = may_request(&forms, Version::V2025_11_25, method, message, LIMITS);
+            assert!(verdict.is_err(), "{params}");
+            let error = format!(r#"{{"data":{{"elicitations":[{params}]}}}}"#);
+            let elsewhere = may_go(&forms, error.as_bytes(), LIMITS);
+            assert_ne!(elsewhere, Ok(true), "{params}");
+        }
     }
 
     #[test]
