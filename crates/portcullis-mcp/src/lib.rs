@@ -80,6 +80,8 @@
 //! * Streams that end without an answer: the client gets an error in its place. Where it may take the stream
 //!   up again (in a session, after an event with an id), and where it waits for news (`GET`,
 //!   `subscriptions/listen`), the stream breaks off for it as it did here.
+//! * From clients outside sessions: cancellations and progress, which could mean anybody's request. They are
+//!   accepted and go no further.
 //! * From clients in sessions: answers to what they were not asked there. Names of sessions that
 //!   are none, more often than 20 times a minute from one caller.
 //! * From the service: URLs to which it would send people, but to hosts that were allowed
