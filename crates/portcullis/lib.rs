@@ -76,6 +76,9 @@
 //! an axum application, `PortcullisLayer::router` (feature `axum`) yields one router with both
 //! routes. Set `TCP_NODELAY` on your listener: without it each streamed answer waits about 40 ms.
 //!
+//! Some servers check the host themselves. rmcp's answers to names of the loopback only, so tell it yours, or every
+//! answer is 502: `StreamableHttpServerConfig::default().with_allowed_hosts(["mcp.example.com"])`.
+//!
 //! # The parts
 //! Each layer is a crate of its own and can be used alone: [`jwt`] or [`forwarded`], [`prm`], [`mcp`],
 //! [`rbac`], [`audit`], over the vocabulary of [`core`].

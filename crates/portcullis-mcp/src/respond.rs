@@ -62,6 +62,12 @@ pub(crate) fn treat(exchange: &Exchange, status: StatusCode, headers: &HeaderMap
                     | StatusCode::FORBIDDEN
                     | StatusCode::PROXY_AUTHENTICATION_REQUIRED
             ));
+    if status == StatusCode::FORBIDDEN {
+        // What rmcp answers to a host that its own configuration does not name.
+        tracing::warn!(
+            "the service answers 403 by itself: does it allow the host of the resource?"
+        );
+    }
     if !passes {
         return withhold(Reason::UpstreamError);
     }
