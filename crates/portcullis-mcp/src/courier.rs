@@ -29,8 +29,12 @@ const MOST: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The way to the service behind, for whoever turns out to need it.
+// Boxed: few exchanges have one, and all make room for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Route<S> {
+pub(crate) struct Route<S>(Box<Way<S>>);
+
+#[derive(Clone, Debug)]
+struct Way<S> {
     service: S,
     uri: Uri,
     host: Option<HeaderValue>,
@@ -54,7 +58,8 @@ pub(crate) struct Address {
 impl<S> Route<S> {
     /// The way of a request to `uri` with these `headers`.
     pub(crate) fn new(service: S, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self { service, uri: uri.clone(), host: headers.get(header::HOST).cloned() }
+        let host = headers.get(header::HOST).cloned();
+        Self(Box::new(Way { service, uri: uri.clone(), host }))
     }
 
     /// A courier for one exchange.
@@ -63,7 +68,7 @@ impl<S> Route<S> {
         S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let Self { service, uri, host } = self;
+        let Way { service, uri, host } = *self.0;
         let run = move |mut request: Request<Buffered>, on_the_way: Arc<()>| {
             request.uri_mut().clone_from(&uri);
             if let Some(host) = &host {

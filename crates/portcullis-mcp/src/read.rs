@@ -39,8 +39,8 @@ pin_project! {
     pub(crate) struct Read<B> {
         #[pin]
         body: B,
-        #[pin]
-        timer: Option<Sleep>,
+        // Boxed: most bodies are there at once.
+        timer: Option<Pin<Box<Sleep>>>,
         limit: usize,
         pace: Option<Pace>,
         deadline: Option<Instant>,
@@ -99,16 +99,20 @@ impl<B: Body> Future for Read<B> {
 impl<B> Read<B> {
     /// Is it too late? Timers start with the first wait: most bodies are there at once.
     fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, ReadError>> {
-        let mut this = self.project();
+        let this = self.project();
         let Some(pace) = *this.pace else { return Poll::Pending };
         if this.timer.is_none() || *this.progress {
             *this.progress = false;
             let now = Instant::now();
             let deadline = *this.deadline.get_or_insert(now + pace.total);
-            this.timer.set(Some(sleep_until(deadline.min(now + pace.idle))));
+            let end = deadline.min(now + pace.idle);
+            match this.timer {
+                Some(timer) => timer.as_mut().reset(end),
+                None => *this.timer = Some(Box::pin(sleep_until(end))),
+            }
         }
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            ready!(timer.poll(cx));
+        if let Some(timer) = this.timer {
+            ready!(timer.as_mut().poll(cx));
         }
         Poll::Ready(Err(ReadError::TooSlow))
     }

@@ -27,8 +27,9 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, A, L, F> {
-        Deciding { #[pin] later: L, held: Option<Held<S, A>> },
-        DecidingAll { all: Together, held: Option<Held<S, A>> },
+        // Boxed: most decisions are made at once, and futures are moved as large as they can get.
+        Deciding { #[pin] later: L, held: Option<Box<Held<S, A>>> },
+        DecidingAll { all: Together, held: Option<Box<Held<S, A>>> },
         Recording { held: Option<(S, Recording)> },
         Calling { #[pin] future: F, permit: Option<Permit> },
         Refused { refusal: Option<Refusal> },
@@ -50,17 +51,20 @@ where
     A: Authorizer,
 {
     /// What comes after an answer.
-    fn go_on(mut self) -> State<S, A, A::Later, S::Future> {
-        match self.gate.next(self.request, self.docket) {
+    fn go_on(self) -> State<S, A, A::Later, S::Future> {
+        let Self { mut inner, gate, request, docket } = self;
+        match gate.next(request, docket) {
             Next::Ask(later, request, docket) => {
-                State::Deciding { later, held: Some(Self { request, docket, ..self }) }
+                let held = Some(Box::new(Self { inner, gate, request, docket }));
+                State::Deciding { later, held }
             }
             Next::AskAll(all, request, docket) => {
-                State::DecidingAll { all, held: Some(Self { request, docket, ..self }) }
+                let held = Some(Box::new(Self { inner, gate, request, docket }));
+                State::DecidingAll { all, held }
             }
-            Next::Record(recording) => State::Recording { held: Some((self.inner, recording)) },
+            Next::Record(recording) => State::Recording { held: Some((inner, recording)) },
             Next::Call(request, permit) => {
-                State::Calling { future: self.inner.call(request), permit: Some(permit) }
+                State::Calling { future: inner.call(request), permit: Some(permit) }
             }
             Next::Refuse(refusal) => State::Refused { refusal: Some(refusal) },
         }
@@ -75,7 +79,7 @@ impl<S, A, L, F> ResponseFuture<S, A, L, F> {
         request: Request<Buffered>,
         docket: Docket,
     ) -> Self {
-        let held = Some(Held { inner, gate, request, docket });
+        let held = Some(Box::new(Held { inner, gate, request, docket }));
         Self { state: State::Deciding { later, held } }
     }
 
@@ -86,7 +90,7 @@ impl<S, A, L, F> ResponseFuture<S, A, L, F> {
         request: Request<Buffered>,
         docket: Docket,
     ) -> Self {
-        let held = Some(Held { inner, gate, request, docket });
+        let held = Some(Box::new(Held { inner, gate, request, docket }));
         Self { state: State::DecidingAll { all, held } }
     }
 
