@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::{Method, Request};
 use portcullis_core::{Challenge, Denial, Principal, Reason, ScopeHierarchy};
 
 use crate::api_key::ApiKeys;
-use crate::binding::Confirmation;
+use crate::binding::{Confirmation, is_bound};
 use crate::credentials::{Credentials, Scheme};
 use crate::dpop::{Dpop, Presented};
 use crate::replay::{FirstUse, ProofUse};
@@ -32,22 +33,42 @@ pub(crate) struct Admission {
     pub(crate) api_keys: Option<ApiKeys>,
 }
 
+/// What shows that the sender of a request may use a token.
+pub(crate) struct Sent<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) certificate: Option<Bytes>,
+}
+
 impl Admission {
+    /// The client's certificate, where `principal`'s token may be bound to one.
+    pub(crate) fn certificate<B>(
+        &self,
+        request: Request<B>,
+        principal: &Principal,
+    ) -> (Request<B>, Option<Bytes>) {
+        let Some(certificate) = self.certificate.as_ref().filter(|_| is_bound(principal)) else {
+            return (request, None);
+        };
+        let (parts, body) = request.into_parts();
+        let certificate = certificate(&parts);
+        (Request::from_parts(parts, body), certificate)
+    }
+
     /// Whether the sender of this request may speak for `principal`, whose token is good. What may
     /// be left to wait for is whether a DPoP proof is used for the first time.
     pub(crate) fn check(
         &self,
-        parts: &Parts,
-        credentials: &Credentials,
+        sent: &Sent<'_>,
         principal: &Principal,
-        now: Duration,
+        now: impl Fn() -> Duration,
         challenge: &Challenge,
     ) -> Result<Option<FirstUse>, Denial> {
         let bound = Confirmation::of_principal(principal)
             .map_err(|reason| Denial::invalid_token(challenge, reason))?;
-        let first_use = self.possession(parts, credentials, bound, now, challenge)?;
+        let first_use = self.possession(sent, bound, &now, challenge)?;
         if let Some(step_up) = &self.step_up
-            && !step_up.is_met_by(principal, now)
+            && !step_up.is_met_by(principal, now())
         {
             let (acr_values, max_age) = step_up.accepted();
             return Err(Denial::insufficient_authentication(challenge, acr_values, max_age));
@@ -91,28 +112,27 @@ impl Admission {
     /// Whether the sender has what the token is bound to.
     fn possession(
         &self,
-        parts: &Parts,
-        credentials: &Credentials,
+        sent: &Sent<'_>,
         bound: Confirmation<'_>,
-        now: Duration,
+        now: impl Fn() -> Duration,
         challenge: &Challenge,
     ) -> Result<Option<FirstUse>, Denial> {
+        let Sent { method, credentials, certificate } = sent;
         let first_use = match (credentials.scheme(), bound.key, &self.dpop) {
             (Scheme::Bearer, None, None) => None,
             (Scheme::Bearer, None, Some(dpop)) if !dpop.is_required() => None,
             (Scheme::Dpop, Some(key), Some(dpop)) => {
-                let (method, token) = (&parts.method, credentials.token());
+                let (token, now) = (credentials.token(), now());
                 let request = Presented { method, token, key, now };
                 Some(dpop.verify(credentials.proof(), &request, challenge)?)
             }
             // A bound token without its proof, or a proof for a token that is not bound.
             _ => return Err(Denial::invalid_token(challenge, Reason::CnfMismatch)),
         };
-        if let Some(expected) = bound.certificate {
-            let presented = self.certificate.as_ref().and_then(|certificate| certificate(parts));
-            if presented.is_none_or(|der| thumbprint::sha256(&der) != expected) {
-                return Err(Denial::invalid_token(challenge, Reason::CnfMismatch));
-            }
+        if let Some(expected) = bound.certificate
+            && certificate.as_ref().is_none_or(|der| thumbprint::sha256(der) != expected)
+        {
+            return Err(Denial::invalid_token(challenge, Reason::CnfMismatch));
         }
         Ok(first_use)
     }

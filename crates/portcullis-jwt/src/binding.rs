@@ -19,6 +19,12 @@ pub(crate) struct Confirmation<'a> {
     pub(crate) certificate: Option<&'a str>,
 }
 
+/// Whether the principal's token may be bound to anything.
+pub(crate) fn is_bound(principal: &Principal) -> bool {
+    // Said of those without `cnf` alone, and spares most principals the reading of all claims.
+    principal.method() != BEARER
+}
+
 impl<'a> Confirmation<'a> {
     /// Reads `cnf`. A member we do not know is a proof we cannot ask for, so it is refused.
     pub(crate) fn of(claims: &'a Claims<'_>) -> Result<Self, Reason> {
@@ -33,8 +39,7 @@ impl<'a> Confirmation<'a> {
 
     /// As [`of`](Self::of), of a principal's claims.
     pub(crate) fn of_principal(principal: &'a Principal) -> Result<Self, Reason> {
-        // Said of those without `cnf` alone, and spares most principals the reading of all claims.
-        if principal.method() == BEARER {
+        if !is_bound(principal) {
             return Ok(Self::default());
         }
         match principal.claims().get("cnf") {

@@ -2,11 +2,11 @@
 //! RFC 9449 §7.1).
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use portcullis_core::Reason;
 
 /// The name of the field with the proof.
-const DPOP: &str = "dpop";
+static DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// What was sent as an access token. No `Debug`: it is a secret.
 pub(crate) struct Credentials {
@@ -47,42 +47,19 @@ impl Credentials {
         headers: &mut HeaderMap,
         dpop: bool,
     ) -> Result<Self, NoCredentials> {
-        let found = Self::find(in_query, headers, dpop);
-        headers.remove(AUTHORIZATION);
-        headers.remove(DPOP);
-        found
-    }
-
-    fn find(in_query: bool, headers: &HeaderMap, dpop: bool) -> Result<Self, NoCredentials> {
+        let several = headers.get_all(AUTHORIZATION).iter().nth(1).is_some();
+        let line = headers.remove(AUTHORIZATION);
+        let proof = take_proof(headers);
         if in_query {
             return Err(NoCredentials::Malformed(Reason::QueryToken));
         }
-        let malformed = MALFORMED;
-        let mut lines = headers.get_all(AUTHORIZATION).iter();
-        let line = lines.next().ok_or(NoCredentials::Absent)?;
-        if lines.next().is_some() {
-            return Err(malformed);
+        let mut line = line.ok_or(NoCredentials::Absent)?;
+        if several {
+            return Err(MALFORMED);
         }
-        let value = line.as_bytes();
-        let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
-        let (scheme, rest) = value.split_at_checked(space).ok_or(malformed)?;
-        if scheme.is_empty() || !scheme.iter().copied().all(is_token_byte) {
-            return Err(malformed);
-        }
-        let scheme = if scheme.eq_ignore_ascii_case(b"Bearer") {
-            Scheme::Bearer
-        } else if dpop && scheme.eq_ignore_ascii_case(b"DPoP") {
-            Scheme::Dpop
-        } else if line.to_str().is_err() {
-            return Err(malformed);
-        } else {
-            return Err(NoCredentials::OtherScheme);
-        };
-        let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-        let start = space.saturating_add(spaces);
-        let mut line = line.clone();
+        let (scheme, start) = scheme(&line, dpop)?;
         line.set_sensitive(true);
-        Ok(Self { scheme, start, line, proof: one_proof(headers) })
+        Ok(Self { scheme, line, start, proof })
     }
 
     /// How the token is presented.
@@ -114,11 +91,41 @@ impl Credentials {
     }
 }
 
-fn one_proof(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(DPOP).iter();
-    let mut proof = lines.next()?.clone();
+/// The scheme of an `Authorization` line, and where what follows it starts.
+fn scheme(line: &HeaderValue, dpop: bool) -> Result<(Scheme, usize), NoCredentials> {
+    let value = line.as_bytes();
+    // As nearly everybody writes it.
+    let (scheme, rest) = if let Some(rest) = value.strip_prefix(b"Bearer ") {
+        (Scheme::Bearer, rest)
+    } else {
+        let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+        let (scheme, rest) = value.split_at_checked(space).ok_or(MALFORMED)?;
+        if scheme.is_empty() || !scheme.iter().copied().all(is_token_byte) {
+            return Err(MALFORMED);
+        }
+        if scheme.eq_ignore_ascii_case(b"Bearer") {
+            (Scheme::Bearer, rest)
+        } else if dpop && scheme.eq_ignore_ascii_case(b"DPoP") {
+            (Scheme::Dpop, rest)
+        } else if line.to_str().is_err() {
+            return Err(MALFORMED);
+        } else {
+            return Err(NoCredentials::OtherScheme);
+        }
+    };
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    Ok((scheme, value.len().saturating_sub(rest.len()).saturating_add(spaces)))
+}
+
+/// Takes the proof out of a request, if there is exactly one.
+fn take_proof(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let lines = headers.get_all(&DPOP).iter().take(2).count();
+    if lines == 0 {
+        return None;
+    }
+    let mut proof = headers.remove(&DPOP)?;
     proof.set_sensitive(true);
-    lines.next().is_none().then_some(proof)
+    (lines == 1).then_some(proof)
 }
 
 /// `token68` (RFC 9110 §11.2), which RFC 6750 §2.1 calls `b64token`.
@@ -191,7 +198,7 @@ mod tests {
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());
         }
-        headers.append(DPOP, HeaderValue::from_static("proof"));
+        headers.append(&DPOP, HeaderValue::from_static("proof"));
         let found = Credentials::take(in_query(&uri), &mut headers, dpop);
         assert!(headers.is_empty(), "no line is left");
         found.and_then(|credentials| credentials.check().map(|()| credentials))

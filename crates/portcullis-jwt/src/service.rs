@@ -9,7 +9,7 @@ use portcullis_core::{
 };
 use tower_service::Service;
 
-use crate::admission::{self, Admission};
+use crate::admission::{self, Admission, Sent};
 use crate::credentials::{Credentials, NoCredentials, in_query};
 use crate::future::ResponseFuture;
 use crate::keys::Obstacle;
@@ -50,11 +50,11 @@ impl<S> Jwt<S> {
     where
         S: Service<Request<B>> + Clone,
     {
-        let now = self.verifier.now();
-        let (parts, body) = request.into_parts();
-        let asked = self.admission.check(&parts, credentials, &principal, now, &self.challenge);
-        request = Request::from_parts(parts, body);
-        match asked {
+        let certificate;
+        (request, certificate) = self.admission.certificate(request, &principal);
+        let sent = Sent { method: request.method(), credentials, certificate };
+        let now = || self.verifier.now();
+        match self.admission.check(&sent, &principal, now, &self.challenge) {
             Ok(None) => {
                 admit(&mut request, principal);
                 ResponseFuture::forward(self.inner.call(request))
