@@ -115,7 +115,8 @@ pub(crate) fn check(
     if request.method() != Method::ToolsCall {
         return Ok(());
     }
-    let declared = request.targets().next().and_then(|tool| catalogue.get(tool.name()));
+    let tool = request.targets().next().filter(|_| !catalogue.is_empty());
+    let declared = tool.and_then(|tool| catalogue.get(tool.name()));
     let arguments = request.arguments().map(|arguments| arguments.json().as_ref());
     for param in declared.iter().flat_map(|params| params.iter()) {
         let mismatch = |what| Denial::header_mismatch(Some(request.id()), what);

@@ -1,9 +1,9 @@
 //! Which era a message belongs to: table 1.4 of the requirements.
 
-use http::HeaderMap;
 use portcullis_core::{Denial, Era, Reason, Text, Version};
 
 use crate::config::InspectConfig;
+use crate::lines::Lines;
 use crate::mirror::{self, VERSION};
 use crate::names::{META_CAPABILITIES, META_VERSION};
 use crate::parse::{Member, Message, Shape};
@@ -19,13 +19,13 @@ pub(crate) enum Signal {
 
 /// The `MCP-Protocol-Version` field, at most once and without a comma.
 pub(crate) fn header<'h>(
-    headers: &'h HeaderMap,
+    version: Lines<'h>,
     id: Option<&Text>,
 ) -> Result<Option<&'h str>, Denial> {
-    let value = mirror::single(headers, &VERSION, id)?;
+    let value = mirror::single(version, &VERSION, id)?;
     value.map(|value| mirror::literal(value, &VERSION, id)).transpose().and_then(
         |value| match value {
-            Some(value) if value.contains(',') => {
+            Some(value) if value.as_bytes().contains(&b',') => {
                 Err(Denial::header_mismatch(id, VERSION.repeated))
             }
             value => Ok(value),

@@ -8,12 +8,45 @@ use portcullis_core::{Caller, Denial, Era, McpMessage, NoMessage, Reason, Versio
 use crate::config::InspectConfig;
 use crate::era;
 use crate::inspect::{Disposition, Inspected, Plan, SessionUse};
+use crate::lines::Lines;
 use crate::media::{self, EVENTS, JSON};
+use crate::mirror::Named;
 use crate::session::Session;
 use crate::{inspect, mirror, respond, throttle};
 
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What one look at the headers shows of the body, and of how long they are.
+#[derive(Default)]
+struct Seen<'h> {
+    content_type: Lines<'h>,
+    accept: Lines<'h>,
+    length: Lines<'h>,
+    is_coded: bool,
+    /// One of MCP's is longer than it may be.
+    long: bool,
+}
+
+impl<'h> Seen<'h> {
+    fn of(config: &InspectConfig, headers: &'h HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            match name {
+                "accept" => seen.accept.add(value),
+                "content-encoding" => seen.is_coded |= !media::is_identity(value),
+                "content-length" => seen.length.add(value),
+                "content-type" => seen.content_type.add(value),
+                _ => {
+                    let long = value.len() > config.limits.mcp_header;
+                    seen.long |= long && name.starts_with("mcp-");
+                }
+            }
+        }
+        seen
+    }
+}
 
 /// Steps 6 and 7 of requirements 0.3: HTTP method, media types, content coding, declared length.
 pub(crate) fn check_head(
@@ -22,43 +55,40 @@ pub(crate) fn check_head(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Plan, Denial> {
-    let is_mcp = |name: &HeaderName| name.as_str().starts_with("mcp-");
-    if headers.iter().any(|(name, v)| v.len() > config.limits.mcp_header && is_mcp(name)) {
+    let seen = Seen::of(config, headers);
+    if seen.long {
         return Err(Denial::headers_too_large());
     }
     match *method {
-        Method::POST => post(config, headers).map(|()| Plan::ReadBody),
+        Method::POST => post(config, headers, &seen).map(|()| Plan::ReadBody),
         Method::GET if config.has_sessions() => stream(config, caller, headers).map(no_body),
         Method::DELETE if config.has_sessions() => end(config, caller, headers).map(no_body),
         _ => Err(Denial::method_not_allowed(config.allow())),
     }
 }
 
-fn post(config: &InspectConfig, headers: &HeaderMap) -> Result<(), Denial> {
-    if !media::is_json(headers) {
+fn post(config: &InspectConfig, headers: &HeaderMap, seen: &Seen<'_>) -> Result<(), Denial> {
+    if !media::is_json(seen.content_type) {
         return Err(Denial::content_type());
     }
-    if !media::is_identity(headers) {
+    if seen.is_coded {
         return Err(Denial::content_encoding());
     }
-    if !media::accepts(headers, [JSON, EVENTS]) {
+    if !media::admits_both(seen.accept) && !media::accepts(headers, [JSON, EVENTS]) {
         return Err(Denial::not_acceptable());
     }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) => Ok(()),
-        (Some(length), None) => {
-            let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
-            let length = length.to_str().ok().filter(|text| digits && !text.is_empty());
-            // Too many digits for the type are too many bytes for the limit.
-            match length.map(|text| text.parse::<usize>().unwrap_or(usize::MAX)) {
-                Some(length) if length <= config.limits.body => Ok(()),
-                Some(_) => Err(Denial::body_too_large()),
-                None => Err(Denial::bad_http(Reason::BadFraming)),
-            }
-        }
+    if seen.length.are_several() {
         // Even when they are equal.
-        (Some(_), Some(_)) => Err(Denial::bad_http(Reason::BadFraming)),
+        return Err(Denial::bad_http(Reason::BadFraming));
+    }
+    let Some(length) = seen.length.first() else { return Ok(()) };
+    let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+    let length = length.to_str().ok().filter(|text| digits && !text.is_empty());
+    // Too many digits for the type are too many bytes for the limit.
+    match length.map(|text| text.parse::<usize>().unwrap_or(usize::MAX)) {
+        Some(length) if length <= config.limits.body => Ok(()),
+        Some(_) => Err(Denial::body_too_large()),
+        None => Err(Denial::bad_http(Reason::BadFraming)),
     }
 }
 
@@ -120,7 +150,7 @@ fn bodiless(
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<(Version, Option<Session>), Denial> {
-    let header = era::header(headers, None)?;
+    let header = era::header(Named::of(headers).version, None)?;
     let named = match header.map(|header| (header, Version::parse(header))) {
         None => None,
         // A client of that revision is told that there is only POST.
@@ -185,6 +215,12 @@ pub(crate) fn version(
 /// Writes into the forwarded head what inspection decided, so that the service behind cannot
 /// classify differently, and puts back the session id that it knows.
 pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
+    let said = Said::of(headers);
+    let length_is_said = respond::says(said.length, inspected.body.len());
+    let version_is_said =
+        said.version.only().is_some_and(|said| said == inspected.version.as_str());
+    let Said { session, resumes, is_chunked, .. } = said;
+
     let upstream_id = match &inspected.session {
         SessionUse::None | SessionUse::Begins => None,
         SessionUse::Open { upstream_id, .. } | SessionUse::Ends { upstream_id } => {
@@ -193,7 +229,8 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
     };
     match upstream_id {
         Some(upstream_id) => _ = headers.insert(SESSION, upstream_id),
-        None => _ = headers.remove(SESSION),
+        None if session => _ = headers.remove(SESSION),
+        None => {}
     }
 
     let version = http::HeaderValue::from_static(inspected.version.as_str());
@@ -213,7 +250,9 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
             }
         }
         _ => {
-            headers.insert(header.clone(), version);
+            if !version_is_said {
+                headers.insert(header.clone(), version);
+            }
             let task = inspected.task.as_ref();
             if let Some(id) = task.and_then(|task| mirror::encode(&task.upstream_id)) {
                 headers.insert(mirror::NAME.name.clone(), id);
@@ -221,14 +260,43 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
         }
     }
 
-    if !matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_))) {
+    if resumes && !matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_))) {
         headers.remove(LAST_EVENT);
     }
-    headers.remove(header::TRANSFER_ENCODING);
+    if is_chunked {
+        headers.remove(header::TRANSFER_ENCODING);
+    }
     if matches!(inspected.message, McpMessage::NoMessage(_)) {
         headers.remove(header::CONTENT_LENGTH);
-    } else {
-        respond::set_length(headers, inspected.body.len());
+    } else if !length_is_said {
+        headers.insert(header::CONTENT_LENGTH, inspected.body.len().into());
+    }
+}
+
+/// What one look at the headers shows of what may have to be rewritten.
+#[derive(Default)]
+struct Said<'h> {
+    length: Lines<'h>,
+    version: Lines<'h>,
+    session: bool,
+    resumes: bool,
+    is_chunked: bool,
+}
+
+impl<'h> Said<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-length" => said.length.add(value),
+                "mcp-protocol-version" => said.version.add(value),
+                "mcp-session-id" => said.session = true,
+                "last-event-id" => said.resumes = true,
+                "transfer-encoding" => said.is_chunked = true,
+                _ => {}
+            }
+        }
+        said
     }
 }
 

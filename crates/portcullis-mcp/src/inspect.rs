@@ -12,6 +12,7 @@ use crate::config::InspectConfig;
 use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
 use crate::lists::Lists;
+use crate::mirror::Named;
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::questions::Questions;
 use crate::session::Session;
@@ -119,13 +120,14 @@ fn one(
     let id = message.id.clone().and_then(|range| Text::slice_of(body, range));
     // A response's id was the server's: an error about it names none.
     let id = id.as_ref().filter(|_| message.shape == Shape::Request);
-    let header = era::header(headers, id)?;
+    let named = Named::of(headers);
+    let header = era::header(named.version, id)?;
     match era::classify(config, header, message, id)? {
         Signal::Modern(version) => {
             if message.shape == Shape::Response {
                 return Err(Denial::invalid_request(Reason::UnexpectedResponse));
             }
-            mirror::check(headers, message, id)?;
+            mirror::check(headers, named, message, id)?;
             if message.params.meta.related.is_some() {
                 // In this revision no message belongs to a task, but some servers would believe it.
                 return Err(task::foreign(body, message, Reason::TaskNotOwned));

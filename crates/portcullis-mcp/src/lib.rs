@@ -140,6 +140,7 @@ mod json;
 mod judge;
 mod layer;
 mod limits;
+mod lines;
 mod listen;
 mod lists;
 mod media;

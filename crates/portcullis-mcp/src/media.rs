@@ -2,13 +2,14 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::lines::Lines;
+
 pub(crate) const JSON: (&str, &str) = ("application", "json");
 pub(crate) const EVENTS: (&str, &str) = ("text", "event-stream");
 
 /// Whether there is exactly one `Content-Type`, and it is JSON in UTF-8.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
+pub(crate) fn is_json(content_type: Lines<'_>) -> bool {
+    let Some(value) = content_type.only() else { return false };
     if value == "application/json" {
         return true;
     }
@@ -24,18 +25,14 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Whether the body has no content coding.
-pub(crate) fn is_identity(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_ENCODING).iter();
-    values.all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// Whether a line of `Content-Encoding` says that there is no content coding. All lines must.
+pub(crate) fn is_identity(content_encoding: &HeaderValue) -> bool {
+    content_encoding.as_bytes().eq_ignore_ascii_case(b"identity")
 }
 
 /// Whether `Accept` admits every one of `wanted`. Wildcards count, `q=0` excludes, and the
 /// most specific range decides (RFC 9110 section 12.5.1). Without the field nothing is admitted.
 pub(crate) fn accepts<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str); N]) -> bool {
-    if admits_both(headers) && wanted.iter().all(|wanted| [JSON, EVENTS].contains(wanted)) {
-        return true;
-    }
     let mut best = [None; N];
     for range in headers.get_all(header::ACCEPT).iter().flat_map(ranges) {
         let Some((essence, zero)) = quality(range) else { continue };
@@ -48,12 +45,12 @@ pub(crate) fn accepts<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str)
     best.iter().all(|best| best.is_some_and(|(_, admits)| admits))
 }
 
-/// Whether `Accept` is one line that says both types in the way that MCP clients write it.
-fn admits_both(headers: &HeaderMap) -> bool {
+/// Whether `Accept` is one line that says both types in the way that MCP clients write it. Others may
+/// admit both as well.
+pub(crate) fn admits_both(accept: Lines<'_>) -> bool {
     const USUAL: [&str; 2] =
         ["application/json, text/event-stream", "text/event-stream, application/json"];
-    let mut values = headers.get_all(header::ACCEPT).iter();
-    matches!((values.next(), values.next()), (Some(value), None) if USUAL.iter().any(|usual| value == usual))
+    accept.only().is_some_and(|value| USUAL.iter().any(|usual| value == usual))
 }
 
 const OWS: [char; 2] = [' ', '\t'];
@@ -146,7 +143,10 @@ mod tests {
             (&["application/x-www-form-urlencoded"], false),
         ];
         for (values, expected) in rows {
-            assert_eq!(is_json(&fields(&header::CONTENT_TYPE, values)), *expected, "{values:?}");
+            let headers = fields(&header::CONTENT_TYPE, values);
+            let mut lines = Lines::default();
+            headers.values().for_each(|line| lines.add(line));
+            assert_eq!(is_json(lines), *expected, "{values:?}");
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         ];
         for (values, expected) in rows {
             let headers = fields(&header::CONTENT_ENCODING, values);
-            assert_eq!(is_identity(&headers), *expected, "{values:?}");
+            assert_eq!(headers.values().all(is_identity), *expected, "{values:?}");
         }
     }
 
@@ -205,6 +205,9 @@ mod tests {
         for (values, expected) in rows {
             let headers = fields(&header::ACCEPT, values);
             assert_eq!(accepts(&headers, [JSON, EVENTS]), *expected, "{values:?}");
+            let mut lines = Lines::default();
+            headers.values().for_each(|line| lines.add(line));
+            assert!(*expected || !admits_both(lines), "{values:?}");
         }
     }
 }

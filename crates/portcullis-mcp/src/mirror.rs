@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Denial, Method, Text};
 
+use crate::lines::Lines;
 use crate::parse::{Member, Message, Shape};
 
 /// A header that may appear once, and what is said when it is not as it should be.
@@ -42,15 +43,43 @@ pub(crate) fn is_modern(name: &str) -> bool {
     METHOD.name == name || NAME.name == name || name.starts_with(PARAM.name.as_str())
 }
 
+/// The headers that say what a message is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Named<'h> {
+    pub(crate) version: Lines<'h>,
+    method: Lines<'h>,
+    name: Lines<'h>,
+    /// Whether there are some that repeat arguments.
+    params: bool,
+}
+
+impl<'h> Named<'h> {
+    /// Finds them with one look at all headers.
+    pub(crate) fn of(headers: &'h HeaderMap) -> Self {
+        let mut named = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "mcp-protocol-version" => named.version.add(value),
+                "mcp-method" => named.method.add(value),
+                "mcp-name" => named.name.add(value),
+                name => named.params |= name.starts_with("mcp-param-"),
+            }
+        }
+        named
+    }
+}
+
 /// Compares the headers of a modern message with its body.
 pub(crate) fn check(
     headers: &HeaderMap,
+    named: Named<'_>,
     message: &Message<'_>,
     id: Option<&Text>,
 ) -> Result<(), Denial> {
-    let method = single(headers, &METHOD, id)?;
-    let name = single(headers, &NAME, id)?;
-    for param in headers.keys().filter(|name| name.as_str().starts_with(PARAM.name.as_str())) {
+    let method = single(named.method, &METHOD, id)?;
+    let name = single(named.name, &NAME, id)?;
+    let is_param = |name: &&HeaderName| name.as_str().starts_with(PARAM.name.as_str());
+    for param in headers.keys().filter(|_| named.params).filter(is_param) {
         if headers.get_all(param).iter().nth(1).is_some() {
             return Err(Denial::header_mismatch(id, PARAM.repeated));
         }
@@ -88,16 +117,14 @@ pub(crate) fn check(
 
 /// The value of a field that may appear once.
 pub(crate) fn single<'h>(
-    headers: &'h HeaderMap,
+    lines: Lines<'h>,
     header: &Mirrored,
     id: Option<&Text>,
 ) -> Result<Option<&'h HeaderValue>, Denial> {
-    let mut values = headers.get_all(&header.name).iter();
-    let first = values.next();
-    if values.next().is_some() {
+    if lines.are_several() {
         return Err(Denial::header_mismatch(id, header.repeated));
     }
-    Ok(first)
+    Ok(lines.first())
 }
 
 /// The value as plain text.

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::{Denial, Reason};
 
 use crate::exchange::{Asked, Exchange};
+use crate::lines::Lines;
 use crate::media;
 use crate::violation::Violation;
 
@@ -71,12 +72,17 @@ pub(crate) fn treat(exchange: &Exchange, status: StatusCode, headers: &HeaderMap
     if !passes {
         return withhold(Reason::UpstreamError);
     }
-    if !media::is_identity(headers) {
-        return withhold(Reason::BadMedia);
+    let mut content_type = Lines::default();
+    for (name, value) in headers {
+        match name.as_str() {
+            "content-type" => content_type.add(value),
+            "content-encoding" if !media::is_identity(value) => return withhold(Reason::BadMedia),
+            _ => {}
+        }
     }
-    if media::is_json(headers) && !matches!(exchange.asked(), Asked::Stream { .. }) {
+    if media::is_json(content_type) && !matches!(exchange.asked(), Asked::Stream { .. }) {
         Treatment::Json
-    } else if is_events(headers) && status.is_success() {
+    } else if is_events(content_type) && status.is_success() {
         Treatment::Events
     } else {
         withhold(Reason::BadMedia)
@@ -86,11 +92,15 @@ pub(crate) fn treat(exchange: &Exchange, status: StatusCode, headers: &HeaderMap
 /// Removes what belongs to the connection behind, or to nobody.
 pub(crate) fn clean(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
-    clean_but_length(headers);
+    if headers.keys().any(|name| is_foreign(name.as_str())) {
+        remove_foreign(headers);
+    }
 }
 
-fn clean_but_length(headers: &mut HeaderMap) {
-    let foreign: Vec<_> = headers.keys().filter(|name| is_foreign(name)).cloned().collect();
+#[cold]
+fn remove_foreign(headers: &mut HeaderMap) {
+    let foreign: Vec<_> =
+        headers.keys().filter(|name| is_foreign(name.as_str())).cloned().collect();
     for name in foreign {
         headers.remove(name);
     }
@@ -98,11 +108,16 @@ fn clean_but_length(headers: &mut HeaderMap) {
 
 /// Says how long the body is, unless that is what is said.
 pub(crate) fn set_length(headers: &mut HeaderMap, length: usize) {
-    let mut said = headers.get_all(header::CONTENT_LENGTH).iter();
-    let is_said = said.next().is_some_and(|said| is_number(said.as_bytes(), length));
-    if !is_said || said.next().is_some() {
+    let mut said = Lines::default();
+    headers.get_all(header::CONTENT_LENGTH).iter().for_each(|line| said.add(line));
+    if !says(said, length) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
+}
+
+/// Whether these lines of `Content-Length` are one that says `length`.
+pub(crate) fn says(content_length: Lines<'_>, length: usize) -> bool {
+    content_length.only().is_some_and(|said| is_number(said.as_bytes(), length))
 }
 
 /// Whether the digits are `number` as everybody would write it.
@@ -120,8 +135,7 @@ fn is_number(digits: &[u8], mut number: usize) -> bool {
     }
 }
 
-fn is_foreign(name: &HeaderName) -> bool {
-    let name = name.as_str();
+fn is_foreign(name: &str) -> bool {
     matches!(
         name,
         "www-authenticate"
@@ -154,9 +168,22 @@ fn is_foreign(name: &HeaderName) -> bool {
 
 /// The fields of a JSON answer.
 pub(crate) fn json_head(headers: &mut HeaderMap, length: usize) {
-    clean_but_length(headers);
+    let mut said = Lines::default();
+    let mut foreign = false;
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "content-type" => {}
+            "content-length" => said.add(value),
+            name => foreign |= is_foreign(name),
+        }
+    }
+    if !says(said, length) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if foreign {
+        remove_foreign(headers);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    set_length(headers, length);
 }
 
 /// The fields of a stream.
@@ -187,9 +214,8 @@ pub(crate) fn set_session_id(headers: &mut HeaderMap, id: &str) -> Result<(), Vi
 }
 
 /// Whether this is exactly one `Content-Type`, and it is a stream of events.
-fn is_events(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
+fn is_events(content_type: Lines<'_>) -> bool {
+    let Some(value) = content_type.only() else { return false };
     // Whatever the parameters say, events are UTF-8 by definition.
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("text/event-stream")

@@ -5,6 +5,8 @@ use portcullis_core::{Denial, Reason};
 
 use super::authority::{Authority, Origin};
 use super::layer::EdgeConfig;
+use super::strip;
+use crate::lines::Lines;
 
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,10 @@ pub(crate) struct Head<'a> {
 pub(crate) struct Verdict {
     pub(crate) origin: Option<HeaderValue>,
     pub(crate) outcome: Result<Pass, Denial>,
+    /// Whether an HTTP/1 connection still carries a body when the answer goes out early.
+    pub(crate) unread: bool,
+    /// Whether there are headers that have no business inside.
+    pub(crate) strip: bool,
 }
 
 /// How a request passes.
@@ -31,65 +37,100 @@ pub(crate) enum Pass {
     Preflight,
 }
 
+/// What one look at all headers shows.
+#[derive(Default)]
+struct Seen<'h> {
+    length: Lines<'h>,
+    host: Lines<'h>,
+    origin: Lines<'h>,
+    coding: Lines<'h>,
+    /// Of all names and values, with what is between them.
+    bytes: usize,
+    /// One of MCP's is longer than it may be.
+    long: bool,
+    strip: bool,
+}
+
+impl<'h> Seen<'h> {
+    fn of(config: &EdgeConfig, headers: &'h HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in headers {
+            let name = name.as_str();
+            seen.bytes += name.len() + value.len() + 4; // The colon, a space and the line end.
+            seen.long |= value.len() > config.limits.mcp_header && name.starts_with("mcp-");
+            match name {
+                "content-length" => seen.length.add(value),
+                "host" => seen.host.add(value),
+                "origin" => seen.origin.add(value),
+                "transfer-encoding" => {
+                    seen.coding.add(value);
+                    seen.strip = true;
+                }
+                _ => seen.strip |= strip::is_stripped(name, config.keep_identity),
+            }
+        }
+        seen
+    }
+}
+
 /// Checks the head, in the order of requirements 0.3.
 pub(crate) fn check(config: &EdgeConfig, head: Head<'_>) -> Verdict {
-    let origin = framing(head.headers)
-        .and_then(|()| within_limits(config, head.headers))
-        .and_then(|()| host(config, head))
-        .and_then(|host| origin(config, head.headers, host));
-    match origin {
-        Err(denial) => Verdict { origin: None, outcome: Err(denial) },
+    let seen = Seen::of(config, head.headers);
+    let has_length = seen.length.first().is_some_and(|length| length.as_bytes() != b"0");
+    let unread = head.version <= Version::HTTP_11 && (has_length || seen.coding.first().is_some());
+    let origin = framing(&seen)
+        .and_then(|()| within_limits(config, &seen, head.headers))
+        .and_then(|()| host(config, head, seen.host))
+        .and_then(|host| origin(config, seen.origin, host));
+    let (origin, outcome) = match origin {
+        Err(denial) => (None, Err(denial)),
         Ok(origin) => {
             let outcome = if !is_endpoint(config, head.uri) {
                 Err(Denial::not_found())
-            } else if is_preflight(head) {
+            } else if is_preflight(head, origin) {
                 Ok(Pass::Preflight)
             } else {
                 Ok(Pass::Forward)
             };
-            Verdict { origin: origin.cloned(), outcome }
+            (origin.cloned(), outcome)
         }
-    }
+    };
+    Verdict { origin, outcome, unread, strip: seen.strip }
 }
 
 /// Refuses lengths that another server could read differently, and codings of the message that nobody took
 /// off (RFC 9112 §6.1, §7). The HTTP server in front should have; this is for those that do not.
-fn framing(headers: &HeaderMap) -> Result<(), Denial> {
-    let lengths = headers.get_all(header::CONTENT_LENGTH).iter().count();
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let chunked = match (codings.next(), codings.next()) {
+fn framing(seen: &Seen<'_>) -> Result<(), Denial> {
+    let chunked = match (seen.coding.first(), seen.coding.are_several()) {
         (None, _) => false,
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
+        (Some(coding), false) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
         _ => return Err(Denial::bad_http(Reason::BadFraming)),
     };
-    if lengths > 1 || lengths == 1 && chunked {
+    if seen.length.are_several() || seen.length.first().is_some() && chunked {
         return Err(Denial::bad_http(Reason::BadFraming));
     }
     Ok(())
 }
 
-fn within_limits(config: &EdgeConfig, headers: &HeaderMap) -> Result<(), Denial> {
+fn within_limits(config: &EdgeConfig, seen: &Seen<'_>, headers: &HeaderMap) -> Result<(), Denial> {
     let limits = &config.limits;
-    let mut bytes = 0;
-    let mut long = false;
-    for (name, value) in headers {
-        bytes += name.as_str().len() + value.len() + 4; // The colon, a space and the line end.
-        long |= value.len() > limits.mcp_header && name.as_str().starts_with("mcp-");
-    }
-    if long || bytes > limits.header_bytes || headers.len() > limits.header_fields {
+    if seen.long || seen.bytes > limits.header_bytes || headers.len() > limits.header_fields {
         return Err(Denial::headers_too_large());
     }
     Ok(())
 }
 
 /// The host that the request is for, if it is allowed.
-fn host<'h>(config: &EdgeConfig, head: Head<'h>) -> Result<Authority<'h>, Denial> {
+fn host<'h>(
+    config: &EdgeConfig,
+    head: Head<'h>,
+    field: Lines<'h>,
+) -> Result<Authority<'h>, Denial> {
     let bad = || Denial::bad_http(Reason::BadHost);
-    let mut fields = head.headers.get_all(header::HOST).iter();
-    let field = fields.next();
-    if fields.next().is_some() {
+    if field.are_several() {
         return Err(bad());
     }
+    let field = field.first();
     // Before HTTP/2 the field is mandatory, whatever the request target says (RFC 9112 section 3.2).
     if field.is_none() && head.version < Version::HTTP_2 {
         return Err(bad());
@@ -117,12 +158,12 @@ fn host<'h>(config: &EdgeConfig, head: Head<'h>) -> Result<Authority<'h>, Denial
 /// request is for.
 fn origin<'h>(
     config: &EdgeConfig,
-    headers: &'h HeaderMap,
+    field: Lines<'h>,
     host: Authority<'_>,
 ) -> Result<Option<&'h HeaderValue>, Denial> {
-    let mut fields = headers.get_all(header::ORIGIN).iter();
-    let Some(field) = fields.next() else { return Ok(None) };
-    if fields.next().is_some() {
+    let several = field.are_several();
+    let Some(field) = field.first() else { return Ok(None) };
+    if several {
         return Err(Denial::origin());
     }
     let origin = field.to_str().ok().and_then(Origin::parse).ok_or_else(Denial::origin)?;
@@ -139,8 +180,8 @@ fn is_endpoint(config: &EdgeConfig, uri: &Uri) -> bool {
     if config.nested { matches!(uri.path(), "" | "/") } else { uri.path() == config.path }
 }
 
-fn is_preflight(head: Head<'_>) -> bool {
+fn is_preflight(head: Head<'_>, origin: Option<&HeaderValue>) -> bool {
     head.method == Method::OPTIONS
-        && head.headers.contains_key(header::ORIGIN)
+        && origin.is_some()
         && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

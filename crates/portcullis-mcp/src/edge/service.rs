@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use portcullis_core::{GateBody, RequestFacts as _};
 use tower_service::Service;
 
@@ -47,8 +47,7 @@ where
             version: request.version(),
             headers: request.headers(),
         };
-        let unread = has_body(&request);
-        let Verdict { origin, outcome } = check(&self.config, head);
+        let Verdict { origin, outcome, unread, strip } = check(&self.config, head);
         match (outcome, origin) {
             (Ok(Pass::Preflight), Some(origin)) => {
                 EdgeFuture::own(cors::preflight(&self.config, origin, request.headers()))
@@ -57,7 +56,9 @@ where
                 if let Some(Source(source)) = &self.config.source {
                     request = with_source(request, &**source);
                 }
-                strip::strip(request.headers_mut(), self.config.keep_identity);
+                if strip {
+                    strip::strip(request.headers_mut(), self.config.keep_identity);
+                }
                 EdgeFuture::forward(self.inner.call(request), origin, unread)
             }
             (Err(denial), origin) => {
@@ -83,13 +84,6 @@ fn with_source<B>(
         None => parts.clear_source_address(),
     }
     Request::from_parts(parts, body)
-}
-
-/// Whether an HTTP/1 connection still carries a body when the answer goes out early.
-fn has_body<B>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    let length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
-    request.version() <= Version::HTTP_11 && (length || headers.contains_key(TRANSFER_ENCODING))
 }
 
 /// A server that answers before it has read the body closes the connection; a client that is not

@@ -26,9 +26,6 @@ const CREDENTIALS: &[&str] = &["authorization", "dpop"];
 pub(crate) fn strip(headers: &mut HeaderMap, keep_identity: bool) {
     let mut gone: Vec<HeaderName> =
         headers.keys().filter(|name| is_stripped(name.as_str(), keep_identity)).cloned().collect();
-    if gone.is_empty() {
-        return;
-    }
     let connection = headers.get_all(header::CONNECTION);
     for value in connection.iter().filter(|_| !keep_identity) {
         let names = value.to_str().unwrap_or_default().split(',');
@@ -42,7 +39,8 @@ pub(crate) fn strip(headers: &mut HeaderMap, keep_identity: bool) {
     }
 }
 
-fn is_stripped(name: &str, keep_identity: bool) -> bool {
+/// Whether a header is one of those.
+pub(super) fn is_stripped(name: &str, keep_identity: bool) -> bool {
     !is_usual(name) && is_listed(name, keep_identity)
 }
 

@@ -11,6 +11,7 @@ use super::{
     session_use,
 };
 use crate::config::InspectConfig;
+use crate::mirror::Named;
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::{era, head, rewrite, task};
 
@@ -24,7 +25,7 @@ pub(super) fn batch(
 ) -> Result<Inspected, Denial> {
     const ONLY: Version = Version::V2025_03_26;
     let refused = || Denial::invalid_request(Reason::BatchRefused);
-    let header = era::header(headers, None)?;
+    let header = era::header(Named::of(headers).version, None)?;
     let modern = |message: &Message<'_>| !matches!(message.params.meta.version, Member::Absent);
     if header.is_some_and(|header| header != ONLY.as_str())
         || !config.supports(ONLY)

@@ -12,11 +12,10 @@ fn content_types_are_single_and_exact() {
         (&[], false),
     ];
     for (values, expected) in cases {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
-        }
-        assert_eq!(is_events(&headers), expected, "{values:?}");
+        let values: Vec<_> = values.iter().map(|value| HeaderValue::from_static(value)).collect();
+        let mut lines = Lines::default();
+        values.iter().for_each(|line| lines.add(line));
+        assert_eq!(is_events(lines), expected, "{values:?}");
     }
 }
 
