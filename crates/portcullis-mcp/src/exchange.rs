@@ -250,8 +250,12 @@ impl Exchange {
 
     /// How long the caller's proof is still good; zero when it was accepted within leeway.
     pub(crate) fn proof_left(&self) -> Option<Duration> {
-        let expires_at = self.eyes.caller.principal()?.expires_at()?;
-        Some(expires_at.saturating_sub(self.config.clock.unix()))
+        Some(self.proof_until()?.saturating_sub(self.config.clock.unix()))
+    }
+
+    /// Until when the caller's proof is good.
+    fn proof_until(&self) -> Option<Duration> {
+        self.eyes.caller.principal()?.expires_at()
     }
 
     fn json(&self) -> JsonLimits {

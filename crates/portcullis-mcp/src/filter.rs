@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
-use portcullis_core::{Reason, Version};
+use portcullis_core::{Clock, Reason, Version};
 
 use crate::completion::Completion;
 use crate::custom::{Catalogue, Param};
@@ -52,7 +53,7 @@ pub(crate) struct Facets<'a> {
     /// The method asked for is one whose answers must carry them.
     pub(crate) cacheable: bool,
     /// The longest `ttlMs` allowed now.
-    pub(crate) ttl_ms: u64,
+    pub(crate) ttl: Ttl<'a>,
     /// `result.contents` may be what a resource holds.
     pub(crate) contents: bool,
     /// For `server/discover`: the versions that the gate speaks.
@@ -75,6 +76,22 @@ pub(crate) struct Facets<'a> {
     pub(crate) catalogue: Option<&'a Catalogue>,
     /// Where the revision has lists of tasks and notices about them: which are the caller's.
     pub(crate) tasks: Option<OwnTasks<'a>>,
+}
+
+/// How long an answer may be kept. Few answers say it, so the clock is asked when one does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ttl<'a> {
+    pub(crate) cap: Duration,
+    /// Until when the caller's proof is good, by this clock.
+    pub(crate) until: Option<(Duration, &'a Clock)>,
+}
+
+impl Ttl<'_> {
+    fn milliseconds(self) -> u64 {
+        let left = self.until.map(|(until, clock)| until.saturating_sub(clock.unix()));
+        let most = self.cap.min(left.unwrap_or(Duration::MAX));
+        u64::try_from(most.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// A document.
@@ -117,6 +134,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) subscription: Id<'a>,
     /// Where the server says who it is.
     pub(crate) server_info: Option<Range<usize>>,
+    /// Whether it says that it belongs to a task of 2025-11-25.
+    pub(crate) related: bool,
     pub(crate) input_requests: Option<Range<usize>>,
     /// Which headers the tools of a list declare, as far as that is news.
     pub(crate) declared: Vec<(Str<'a>, Vec<Param>)>,
@@ -276,6 +295,8 @@ struct Meta<'a> {
     /// The subscription's id.
     subscription: Id<'a>,
     server_info: Option<Range<usize>>,
+    /// Whether it names a task.
+    related: bool,
 }
 
 fn meta<'a>(scanner: &mut Scanner<'a>) -> Result<Meta<'a>, Violation> {
@@ -288,6 +309,7 @@ fn meta<'a>(scanner: &mut Scanner<'a>) -> Result<Meta<'a>, Violation> {
             if name.eq(SERVER_INFO) {
                 meta.server_info = Some(value);
             }
+            meta.related |= name.eq(names::META_RELATED);
         }
         Ok::<_, Violation>(())
     })?;

@@ -2,13 +2,12 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use portcullis_core::{Denial, Era, Look, Method, Reason};
 
 use super::document::Paper;
 use super::{Asked, Exchange, Pending};
-use crate::filter::{self, Document, Facets, TaskNews};
+use crate::filter::{self, Document, Facets, TaskNews, Ttl};
 use crate::judge::{Answers, Item, Judge};
 use crate::violation::Violation;
 
@@ -98,7 +97,10 @@ impl Exchange {
                 _ => TaskNews::None,
             },
             cacheable: method.is_some_and(is_cacheable),
-            ttl_ms: if modern { self.ttl_ms() } else { 0 },
+            ttl: Ttl {
+                cap: self.config.ttl_cap,
+                until: self.proof_until().map(|until| (until, &self.config.clock)),
+            },
             contents: matches!(self.asked, Asked::Stream { .. })
                 || self.one.iter().chain(&self.more).any(reads),
             discover: (method == Some(Method::ServerDiscover))
@@ -118,11 +120,6 @@ impl Exchange {
                 .then_some(&self.config.catalogue),
             tasks: self.own_tasks(),
         }
-    }
-
-    fn ttl_ms(&self) -> u64 {
-        let left = self.proof_left().unwrap_or(Duration::MAX);
-        u64::try_from(self.config.ttl_cap.min(left).as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -111,7 +111,8 @@ impl Exchange {
                 let message = begun.as_deref().unwrap_or(message);
                 Ok(self.of_known(message, OF_RESULT)?.or(begun))
             }
-            _ => self.of_known(message, OF_RESULT),
+            _ if answer.related => self.of_known(message, OF_RESULT),
+            _ => Ok(None),
         }
     }
 

@@ -58,6 +58,7 @@ impl<'a> Pass<'_, '_, 'a> {
                     "_meta" if scanner.peek()? == Kind::Object => {
                         let meta = meta(scanner)?;
                         answer.subscription = meta.subscription;
+                        answer.related = meta.related;
                         answer.server_info = meta.server_info.or(answer.server_info.take());
                     }
                     "serverInfo" => answer.server_info = Some(scanner.skip()?),
@@ -143,9 +144,10 @@ impl<'a> Pass<'_, '_, 'a> {
     fn ttl(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
         let range = scanner.skip()?;
         let sent = scanner.slice(range.clone());
+        let most = self.facets.ttl.milliseconds();
         let allowed = match sent.parse::<u64>() {
-            Ok(sent) if sent <= self.facets.ttl_ms => return Ok(()),
-            Ok(_) => self.facets.ttl_ms,
+            Ok(sent) if sent <= most => return Ok(()),
+            Ok(_) => most,
             // A fraction, an exponent, a negative number, or no number: no time that we promise.
             Err(_) => 0,
         };

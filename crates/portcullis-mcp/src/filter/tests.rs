@@ -17,7 +17,7 @@ const LEGACY: Facets<'_> = Facets {
     limits: LIMITS,
     modern: false,
     cacheable: false,
-    ttl_ms: 0,
+    ttl: Ttl { cap: Duration::ZERO, until: None },
     contents: false,
     discover: None,
     listen: None,
@@ -31,7 +31,12 @@ const LEGACY: Facets<'_> = Facets {
     tasks: None,
 };
 
-const MODERN: Facets<'_> = Facets { modern: true, cacheable: true, ttl_ms: 45_000, ..LEGACY };
+const MODERN: Facets<'_> = Facets {
+    modern: true,
+    cacheable: true,
+    ttl: Ttl { cap: Duration::from_secs(45), until: None },
+    ..LEGACY
+};
 
 /// What is sent in the place of `source`: `None` for `source` itself.
 fn filtered(facets: Facets<'_>, source: &str) -> Result<Option<String>, Violation> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request};
-use portcullis_core::{AnonymousPass, Buffered, Caller, RequestFacts as _};
+use portcullis_core::{AnonymousPass, Buffered, Caller, McpMessage, NoMessage, RequestFacts as _};
 use tower_service::Service;
 
 use super::framing::rewrite_framing;
@@ -97,12 +97,13 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         F: Send,
     {
         let mut route = None;
+        let is_stream = matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_)));
         let mut exchange = Exchange::new(
             config,
             caller,
             inspected.version,
             &inspected.message,
-            parts.headers.contains_key(head::LAST_EVENT),
+            is_stream && parts.headers.contains_key(head::LAST_EVENT),
             inspected.refused.clone(),
             parts.trail().cloned(),
         );

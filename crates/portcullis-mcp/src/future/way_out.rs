@@ -62,12 +62,13 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         }
         exchange.see(parts.status);
         let treatment = respond::treat(&exchange, parts.status, &parts.headers);
-        let session_id = match respond::session_id(&parts.headers) {
-            Ok(id) => id.filter(|_| exchange.begins() && !exchange.config().stateless),
-            Err(violation) if exchange.begins() => {
-                return Self::refuse(exchange.refuse(violation));
+        let session_id = if exchange.begins() {
+            match respond::session_id(&parts.headers) {
+                Ok(id) => id.filter(|_| !exchange.config().stateless),
+                Err(violation) => return Self::refuse(exchange.refuse(violation)),
             }
-            Err(_) => None,
+        } else {
+            None
         };
         if let Some(route) = route
             && (exchange.begins() || matches!(treatment, Treatment::Events))
