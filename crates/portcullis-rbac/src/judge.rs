@@ -82,11 +82,17 @@ impl Entry {
         }
     }
 
-    /// The rule that allows, where roles alone decide: nearly always.
+    /// What [`judge`] says of this entry alone, where roles decide and no rule denies: nearly always.
     #[inline]
-    pub(crate) fn allows_at_once(&self, who: &Who) -> Option<usize> {
-        let decided = self.deny_if.is_empty() && !who.unsure && !self.deny.roles.meets(&who.roles);
-        if decided { self.allow.about(&who.roles) } else { None }
+    pub(crate) fn at_once(&self, who: &Who) -> Option<Verdict> {
+        if !self.deny_if.is_empty() || who.unsure || self.deny.roles.meets(&who.roles) {
+            return None;
+        }
+        match self.allow.about(&who.roles) {
+            Some(rule) => Some(Verdict::Allow(rule)),
+            None if !self.allow_if.is_empty() => None,
+            None => Some(Verdict::Nothing(Reason::DefaultDeny, self.style)),
+        }
     }
 
     /// The rule that decides about these roles without conditions or scopes.

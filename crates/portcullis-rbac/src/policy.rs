@@ -104,8 +104,8 @@ impl Policy {
     /// Answers a question. The same as [`Authorizer::authorize`], for a policy's own tests.
     #[must_use]
     pub fn decide(&self, query: &Query<'_>) -> Decision {
-        if let Some(rule) = self.allows_at_once(query) {
-            return Decision::Allow { rule };
+        if let Some(decision) = self.at_once(query) {
+            return decision;
         }
         match (query.target(), &self.rules) {
             (None, Rules::Tables(tables)) if query.method() == Method::LoggingSetLevel => {
@@ -134,11 +134,11 @@ impl Policy {
 }
 
 impl Policy {
-    /// The rule that allows, for the question that is asked most: a tool that the policy spells
-    /// out, and roles alone decide about. Most of the work of a decision is to find out that this
-    /// is all there is to it; `None` says that there is more.
+    /// The decision on the question that is asked most: a tool that the policy spells out, and roles
+    /// alone decide about. Most of the work of a decision is to find out that this is all there is to
+    /// it; `None` says that there is more.
     #[inline]
-    fn allows_at_once(&self, query: &Query<'_>) -> Option<Text> {
+    fn at_once(&self, query: &Query<'_>) -> Option<Decision> {
         let Rules::Tables(tables) = &self.rules else { return None };
         let (TargetKind::Tool, name) = query.target()? else { return None };
         if query.method() != Method::ToolsCall || query.runs_as_task() {
@@ -146,8 +146,8 @@ impl Policy {
         }
         let principal = query.caller().principal()?;
         let who = principal.memo(self.id, || tables.roles.of(principal))?;
-        let rule = tables.tools.exact(name)?.allows_at_once(who)?;
-        tables.ids.get(rule).cloned()
+        let verdict = tables.tools.exact(name)?.at_once(who)?;
+        Some(tables.decision(who, verdict, None))
     }
 }
 
