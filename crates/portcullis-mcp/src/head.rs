@@ -141,6 +141,7 @@ fn without_body(message: NoMessage, version: Version, session: SessionUse) -> In
         refused: Vec::new(),
         task: None,
         watched: None,
+        head_fits: false,
     }
 }
 
@@ -271,6 +272,40 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
     } else if !length_is_said {
         headers.insert(header::CONTENT_LENGTH, inspected.body.len().into());
     }
+}
+
+/// Whether a head says of a modern message what is forwarded, and nothing else is to be done to it.
+pub(crate) fn fits(inspected: &Inspected, named: Named<'_>) -> bool {
+    let version = named.version.only();
+    !named.foreign
+        && version.is_some_and(|version| version == inspected.version.as_str())
+        && respond::says(named.length, inspected.body.len())
+        && inspected.session == SessionUse::None
+        && inspected.task.is_none()
+        && !matches!(inspected.message, McpMessage::NoMessage(_))
+}
+
+/// Whether a header of a modern request ends here.
+pub(crate) fn is_for_the_gate(name: &str) -> bool {
+    matches!(name, "mcp-session-id" | "last-event-id" | "transfer-encoding")
+        || is_about_transfer(name)
+}
+
+/// Whether a header is about the transfer of a request as it came.
+pub(crate) fn is_about_transfer(name: &str) -> bool {
+    matches!(
+        name,
+        "trailer"
+            | "te"
+            | "expect"
+            | "content-encoding"
+            | "range"
+            | "if-range"
+            | "if-match"
+            | "if-none-match"
+            | "if-modified-since"
+            | "if-unmodified-since"
+    )
 }
 
 /// What one look at the headers shows of what may have to be rewritten.

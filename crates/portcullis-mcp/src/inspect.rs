@@ -49,6 +49,8 @@ pub(crate) struct Inspected {
     pub(crate) task: Option<Box<Task>>,
     /// The tasks of which it wants news.
     pub(crate) watched: Option<Box<[Task]>>,
+    /// Whether [`rewrite_head`] would change nothing, and nothing in the head is about the transfer.
+    pub(crate) head_fits: bool,
 }
 
 /// Whether a request goes on.
@@ -132,7 +134,8 @@ fn one(
                 // In this revision no message belongs to a task, but some servers would believe it.
                 return Err(task::foreign(body, message, Reason::TaskNotOwned));
             }
-            let inspected = modern(config, caller, version, body, message)?;
+            let mut inspected = modern(config, caller, version, body, message)?;
+            inspected.head_fits = head::fits(&inspected, named);
             if let McpMessage::Request(request) = &inspected.message {
                 custom::check(&config.catalogue, headers, request, config.limits.json())?;
             }
@@ -252,7 +255,17 @@ fn inspected(
     };
     let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
     let refused = Vec::new();
-    Inspected { message, version, disposition, session, body, refused, task: None, watched: None }
+    Inspected {
+        message,
+        version,
+        disposition,
+        session,
+        body,
+        refused,
+        task: None,
+        watched: None,
+        head_fits: false,
+    }
 }
 
 /// Whether a notification means a request by the id, or the token, that one side gave it in their session. Outside

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_core::{Denial, Method, Text};
 
+use crate::head;
 use crate::lines::Lines;
 use crate::parse::{Member, Message, Shape};
 
@@ -51,6 +52,9 @@ pub(crate) struct Named<'h> {
     name: Lines<'h>,
     /// Whether there are some that repeat arguments.
     params: bool,
+    pub(crate) length: Lines<'h>,
+    /// Whether there are some that are not for the service behind.
+    pub(crate) foreign: bool,
 }
 
 impl<'h> Named<'h> {
@@ -62,7 +66,9 @@ impl<'h> Named<'h> {
                 "mcp-protocol-version" => named.version.add(value),
                 "mcp-method" => named.method.add(value),
                 "mcp-name" => named.name.add(value),
-                name => named.params |= name.starts_with("mcp-param-"),
+                "content-length" => named.length.add(value),
+                name if name.starts_with("mcp-param-") => named.params = true,
+                name => named.foreign |= head::is_for_the_gate(name),
             }
         }
         named

@@ -41,6 +41,13 @@ impl<'a> Authority<'a> {
             && self.port.unwrap_or(default) == other.port.unwrap_or(default)
     }
 
+    /// What [`parse`](Self::parse) makes of `text`, if that is this host, in this very case and without
+    /// a port.
+    pub(crate) fn spelt<'t>(&self, text: &'t str) -> Option<Authority<'t>> {
+        let same = self.host == text && self.port.is_none();
+        same.then_some(Authority { host: Cow::Borrowed(text), port: None })
+    }
+
     /// Whether the host is this machine by name or address.
     pub(crate) fn is_loopback(&self) -> bool {
         let is = |host: &str| self.host.eq_ignore_ascii_case(host);

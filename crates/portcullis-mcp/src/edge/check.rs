@@ -135,6 +135,14 @@ fn host<'h>(
     if field.is_none() && head.version < Version::HTTP_2 {
         return Err(bad());
     }
+    // Nearly always one of ours, and spelt as we spell it.
+    let usual = field.filter(|_| head.uri.authority().is_none()).and_then(|field| {
+        let field = field.to_str().ok()?;
+        config.hosts.iter().find_map(|allowed| allowed.spelt(field))
+    });
+    if let Some(host) = usual {
+        return Ok(host);
+    }
     let field = field.map(|field| field.to_str().ok().and_then(Authority::parse));
     let target = head.uri.authority().map(|target| Authority::parse(target.as_str()));
     let default = config.scheme.default_port();

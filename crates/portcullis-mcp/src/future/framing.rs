@@ -2,30 +2,22 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::head;
+
 /// What was about the transfer of the request ends here, and its answer must come whole and
 /// readable.
 pub(super) fn rewrite_framing(headers: &mut HeaderMap) {
     // To look at the few that are there takes less than to look for all that could be.
-    while let Some(name) = headers.keys().find(|name| is_about_transfer(name)).cloned() {
+    let is_one = |name: &&HeaderName| head::is_about_transfer(name.as_str());
+    while let Some(name) = headers.keys().find(is_one).cloned() {
         headers.remove(name);
     }
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    ask_for_identity(headers);
 }
 
-fn is_about_transfer(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "trailer"
-            | "te"
-            | "expect"
-            | "content-encoding"
-            | "range"
-            | "if-range"
-            | "if-match"
-            | "if-none-match"
-            | "if-modified-since"
-            | "if-unmodified-since"
-    )
+/// The answer must be readable.
+pub(super) fn ask_for_identity(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
 #[cfg(test)]

@@ -27,10 +27,11 @@ impl<S> Entering<S> {
         let trail = parts.trail().cloned();
         let applied =
             request::apply(&config, &caller, &mut parts.headers, inspected, heard, trail.as_ref());
-        let Applied { inspected, refused } = match applied {
+        let Applied { mut inspected, refused } = match applied {
             Ok(applied) => applied,
             Err(denial) => return State::refuse(denial),
         };
+        inspected.head_fits = false; // It is that of the message as it came.
         if let Some(trail) = &trail {
             record(trail, &inspected.message, &refused);
         }

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode, request};
 use portcullis_core::{AnonymousPass, Buffered, Caller, McpMessage, NoMessage, RequestFacts as _};
 use tower_service::Service;
 
-use super::framing::rewrite_framing;
+use super::framing::{ask_for_identity, rewrite_framing};
 use super::way_out::nothing;
 use super::{Entering, State, Work};
 use crate::config::InspectConfig;
@@ -129,8 +129,12 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
             let head = Response::new(()).into_parts().0;
             return Self::done(nothing(head, StatusCode::ACCEPTED, &exchange));
         }
-        inspect::rewrite_head(&inspected, &mut parts.headers);
-        rewrite_framing(&mut parts.headers);
+        if inspected.head_fits {
+            ask_for_identity(&mut parts.headers);
+        } else {
+            inspect::rewrite_head(&inspected, &mut parts.headers);
+            rewrite_framing(&mut parts.headers);
+        }
         let request = Request::from_parts(parts, Buffered::new(inspected.body));
         let future = service.call(request);
         Self::Calling { future, exchange: Some(exchange), route }

@@ -259,6 +259,58 @@ fn forwarded_heads() {
     assert!(!headers.contains_key("content-length"));
 }
 
+/// R-039, R-069, R-431: only a head that nothing would be done to is left alone.
+#[test]
+fn heads_that_fit() {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let length = body.len().to_string();
+    let modern = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/list"),
+        ("mcp-param-a", "1"),
+        ("accept", "a"),
+        ("content-length", length.as_str()),
+    ];
+    let rows: &[(&str, Fields<'_>, bool)] = &[
+        ("as clients send it", &[], true),
+        ("two params", &[("mcp-param-b", "1")], true),
+        ("a session", &[("mcp-session-id", "x")], false),
+        ("an event", &[("last-event-id", "7")], false),
+        ("chunked", &[("transfer-encoding", "chunked")], false),
+        ("a length twice", &[("content-length", &length)], false),
+        ("trailer", &[("trailer", "a")], false),
+        ("te", &[("te", "a")], false),
+        ("expect", &[("expect", "a")], false),
+        ("coding", &[("content-encoding", "identity")], false),
+        ("range", &[("range", "a")], false),
+        ("if-range", &[("if-range", "a")], false),
+        ("if-match", &[("if-match", "a")], false),
+        ("if-none-match", &[("if-none-match", "a")], false),
+        ("if-modified-since", &[("if-modified-since", "a")], false),
+        ("if-unmodified-since", &[("if-unmodified-since", "a")], false),
+    ];
+    let fits = |fields: &[(&str, &str)], name: &str| {
+        let mut headers = headers(fields);
+        let before = headers.clone();
+        let body = bytes::Bytes::from_static(body.as_bytes());
+        let inspected = crate::inspect::inspect(&config(), &caller("alice"), &headers, &body);
+        let inspected = inspected.unwrap();
+        rewrite_head(&inspected, &mut headers);
+        let transfer = before.keys().any(|name| is_about_transfer(name.as_str()));
+        let same = headers == before && !transfer;
+        assert!(same || !inspected.head_fits, "{name}: {headers:?}");
+        inspected.head_fits
+    };
+    for (name, more, expected) in rows {
+        assert_eq!(fits(&[&modern[..], more].concat(), name), *expected, "{name}");
+    }
+    assert!(!fits(&modern[..4], "no length"));
+    let [version @ .., _] = modern;
+    assert!(!fits(&[&version[..], &[("content-length", "7")]].concat(), "another length"));
+    let spaced = ("mcp-protocol-version", "2026-07-28 ");
+    assert!(!fits(&[&[spaced], &modern[1..]].concat(), "white space"));
+}
+
 /// R-041, for requests without a body: a legacy version that is not enabled is not spoken.
 #[test]
 fn a_stream_of_a_version_that_is_not_enabled() {
