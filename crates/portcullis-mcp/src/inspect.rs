@@ -95,7 +95,9 @@ pub(crate) fn inspect(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Inspected, Denial> {
-    parsed(config, caller, headers, body, &parse::parse(body, &config.limits)?)
+    let mut message = Parsed::default();
+    parse::parse_into(&mut message, body, &config.limits)?;
+    parsed(config, caller, headers, body, &message)
 }
 
 /// Steps 10 to 13.

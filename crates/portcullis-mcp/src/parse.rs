@@ -27,6 +27,13 @@ pub(crate) enum Parsed<'a> {
     Batch(Vec<Message<'a>>),
 }
 
+// By hand: `#[default]` is for variants without fields.
+impl Default for Parsed<'_> {
+    fn default() -> Self {
+        Self::One(Message::default())
+    }
+}
+
 /// The kinds of messages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Shape {
@@ -53,11 +60,20 @@ pub(crate) struct Message<'a> {
 /// # Errors
 /// Recipe 4.11: `-32700` for what is not strict JSON, `-32600` for what is not JSON-RPC.
 pub(crate) fn parse<'a>(body: &'a [u8], limits: &Limits) -> Result<Parsed<'a>, Denial> {
-    let mut parsed = Parsed::One(Message::default());
+    let mut parsed = Parsed::default();
+    parse_into(&mut parsed, body, limits).map(|()| parsed)
+}
+
+/// The same into `parsed`, which is large, and must not hold a message yet.
+pub(crate) fn parse_into<'a>(
+    parsed: &mut Parsed<'a>,
+    body: &'a [u8],
+    limits: &Limits,
+) -> Result<(), Denial> {
     let mut fault = None;
-    let scanned = scan(body, limits, &mut parsed, &mut fault);
+    let scanned = scan(body, limits, parsed, &mut fault);
     match (scanned, fault) {
-        (Ok(()), None) => Ok(parsed),
+        (Ok(()), None) => Ok(()),
         (Ok(()), Some(reason)) => Err(Denial::invalid_request(reason)),
         (Err(JsonError::Syntax | JsonError::Limit), _) => Err(Denial::parse_error()),
         (Err(JsonError::Duplicate), _) => Err(Denial::invalid_request(Reason::DupKey)),
