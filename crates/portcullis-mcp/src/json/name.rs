@@ -31,8 +31,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// The offset of the quote that ends the member name at `at`.
-    #[inline]
-    pub(super) fn name_end(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
+    #[inline(never)]
+    fn name_end(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
+        self.name_end_here(at, seen)
+    }
+
+    /// The same, where most names are read: of values that nobody looks at.
+    #[inline(always)]
+    pub(super) fn name_end_here(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
         let bytes = self.text.as_bytes();
         if bytes.get(at) != Some(&b'"') {
             return Err(JsonError::Syntax);

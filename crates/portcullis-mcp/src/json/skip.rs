@@ -43,7 +43,7 @@ impl Scanner<'_> {
         }
         let mut seen = self.names.object();
         loop {
-            at = self.name_end(at, &mut seen)?;
+            at = self.name_end_here(at, &mut seen)?;
             at = self.colon(at + 1)?;
             (at, _) = self.next(at)?;
             at = self.value(at)?;
