@@ -18,10 +18,7 @@ pub(crate) enum Signal {
 }
 
 /// The `MCP-Protocol-Version` field, at most once and without a comma.
-pub(crate) fn header<'h>(
-    version: Lines<'h>,
-    id: Option<&Text>,
-) -> Result<Option<&'h str>, Denial> {
+pub(crate) fn header<'h>(version: Lines<'h>, id: Option<&Text>) -> Result<Option<&'h str>, Denial> {
     let value = mirror::single(version, &VERSION, id)?;
     value.map(|value| mirror::literal(value, &VERSION, id)).transpose().and_then(
         |value| match value {

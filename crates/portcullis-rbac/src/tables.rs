@@ -309,12 +309,7 @@ impl Tables {
     }
 
     /// Names the rules. `also` is a second rule whose scopes are needed.
-    pub(crate) fn decision(
-        &self,
-        who: &Who,
-        verdict: Verdict,
-        also: Option<usize>,
-    ) -> Decision {
+    pub(crate) fn decision(&self, who: &Who, verdict: Verdict, also: Option<usize>) -> Decision {
         let id = |rule: usize| self.ids.get(rule).cloned();
         match verdict {
             Verdict::Allow(rule) => {
