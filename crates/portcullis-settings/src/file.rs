@@ -87,6 +87,14 @@ fn plainer(text: &str) -> String {
         ("invalid u64", "expected a whole number"),
         ("invalid u32", "expected a whole number"),
         ("invalid u16", "expected a port"),
+        ("expected mapping start", "expected a mapping"),
+        ("expected sequence start", "expected a list"),
+        ("YAML merge keys are not allowed by configured policy", "merge keys (<<) are not allowed"),
+        (
+            "while scanning an anchor or alias, did not find expected alphabetic or numeric character",
+            "write text that starts with * or & in quotes",
+        ),
+        ("alias references unknown anchor", "write text that starts with * in quotes"),
     ];
     WORDS.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }

@@ -44,6 +44,8 @@ impl de::Error for Fault {
         let wanted = expected.to_string();
         let wanted = match wanted.as_str() {
             "a sequence" => "a list",
+            "a map" => "a mapping",
+            "a boolean" => "true or false",
             wanted => wanted,
         };
         let found = match found {
@@ -139,9 +141,24 @@ impl<'de> Deserializer<'de> for &'de Node {
         .map_err(|fault| fault.at(self.place))
     }
 
+    /// Only of a mapping: of a list, members would be taken by their order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.value {
+            Value::List(_) => {
+                Err(<Fault as de::Error>::invalid_type(Unexpected::Seq, &visitor).at(self.place))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple map struct identifier ignored_any
+        unit_struct seq tuple map identifier ignored_any
     }
 }
 

@@ -113,7 +113,7 @@ fn errors_name_the_place() {
         (
             "not a boolean",
             "rules:\n  - id: a\n    allow: { tools: [x] }\n    everyone: yes\n",
-            "line 4, column 15: expected a boolean, found text",
+            "line 4, column 15: expected true or false, found text",
         ),
         (
             "unknown denial",
@@ -125,6 +125,56 @@ fn errors_name_the_place() {
             "two documents",
             "rules: []\n---\nrules: []\n",
             "line 3, column 1: more than one YAML document",
+        ),
+        (
+            "a list for the policy",
+            "- a\n- b\n",
+            "line 1, column 1: expected a mapping with rules, found a list",
+        ),
+        (
+            "a list for a role",
+            "roles:\n  a: [[x]]\nrules: []\n",
+            "line 2, column 6: expected a mapping that says who has the role, found a list",
+        ),
+        (
+            "a list for a rule",
+            "rules:\n  - [a, b, { tools: [x] }]\n",
+            "line 2, column 5: expected a mapping with an id, found a list",
+        ),
+        (
+            "text for roles",
+            "roles: x\nrules: []\n",
+            "line 1, column 8: expected a mapping, found text",
+        ),
+        (
+            "a star without quotes",
+            "rules:\n  - id: a\n    allow: { tools: [*] }\n",
+            "line 3, column 22: write text that starts with * or another sign in quotes, such as \"*\"",
+        ),
+        (
+            "a pattern without quotes",
+            "rules:\n  - id: a\n    allow: { tools: [*_note] }\n",
+            "line 3, column 22: nothing has this name: write text that starts with * or another sign in quotes",
+        ),
+        (
+            "another sign without quotes",
+            "rules:\n  - id: a\n    allow: { tools: [@x] }\n",
+            "line 3, column 22: unexpected character: `@': write text that starts with * or another sign in quotes",
+        ),
+        (
+            "a sign of YAML's",
+            "rules:\n  - id: a\n    allow: { tools: [!x ] }\n",
+            "line 3, column 24: unsupported tag `!x`: write text that starts with * or another sign in quotes",
+        ),
+        (
+            "a merge key",
+            "roles:\n  a: &a { groups: [x] }\n  b: { <<: *a }\nrules: []\n",
+            "line 3, column 8: merge keys (<<) are not allowed: write it out",
+        ),
+        (
+            "a number that is none",
+            "rules:\n  - id: a\n    arguments: { a: { max: .nan } }\n",
+            "line 3, column 28: `.nan` is not a finite number",
         ),
         ("no rules", "rules: []\n", "the policy has no rules: it would allow nothing"),
         (
@@ -167,6 +217,23 @@ fn errors_name_the_place() {
         let error = Policy::from_yaml(text).unwrap_err();
         assert_eq!(error.to_string(), expected, "{name}");
     }
+}
+
+/// What `docs/policies.md` shows can be used as it stands, without a warning.
+#[test]
+fn the_policies_of_the_manual() {
+    let manual = include_str!("../../../../docs/policies.md");
+    let mut read = 0;
+    for block in manual.split("```").skip(1).step_by(2) {
+        let policy = match block.split_once('\n') {
+            Some(("yaml", text)) => Policy::from_yaml(text),
+            Some(("toml", text)) => Policy::from_toml(text),
+            _ => continue,
+        };
+        assert!(policy.unwrap().warnings().is_empty(), "{block}");
+        read += 1;
+    }
+    assert_eq!(read, 5);
 }
 
 #[test]

@@ -105,6 +105,30 @@ impl<'de> Visitor<'de> for Any {
     }
 }
 
+/// What helps with most lines that begin a value with what means something to YAML: `tools: [*]`.
+const QUOTES: &str = "write text that starts with * or another sign in quotes";
+
+/// What the reader says, for people who do not know YAML well.
+fn plainer(text: &str) -> String {
+    if text.starts_with("while scanning an anchor or alias") {
+        return format!("{QUOTES}, such as \"*\"");
+    }
+    if let Some(sign) = text.strip_prefix("unexpected character: ")
+        && ["`%'", "`@'", "``'"].contains(&sign)
+    {
+        return format!("{text}: {QUOTES}");
+    }
+    if text.starts_with("unsupported tag") {
+        return format!("{text}: {QUOTES}");
+    }
+    text.replace(
+        "YAML merge keys are not allowed by configured policy",
+        "merge keys (<<) are not allowed: write it out",
+    )
+    .replace("non-finite float ", "")
+    .replace("rejected by the configured policy", "is not a finite number")
+}
+
 /// One line, in our form: the reader's own text repeats the place, shows the source and names
 /// options of the reader.
 fn broken(error: &serde_saphyr::Error) -> ConfigError {
@@ -115,9 +139,13 @@ fn broken(error: &serde_saphyr::Error) -> ConfigError {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key {key} appears twice")
         }
+        serde_saphyr::Error::Budget { .. } => {
+            "the file is too large, or repeats too much by aliases".into()
+        }
+        serde_saphyr::Error::UnknownAnchor { .. } => format!("nothing has this name: {QUOTES}"),
         error => error.to_string(),
     };
     let line = text.lines().next().unwrap_or_default();
     let line = line.rsplit_once(" at line ").map_or(line, |(message, _)| message);
-    ConfigError::new(line.trim_end_matches('.')).at(at)
+    ConfigError::new(plainer(line.trim_end_matches('.'))).at(at)
 }
