@@ -75,6 +75,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<Said, Problem> {
         files.push(file(path, args)?);
     }
     let cases = || files.iter().flat_map(|file| &file.cases);
+    if cases().next().is_none() {
+        return Err(Problem::new("no case was run: a test of nothing would always pass"));
+    }
     let passed = cases().filter(|case| case.passed).count();
     let failed = cases().count() - passed;
     let idle = args.all_rules && files.iter().any(|file| !file.idle_rules.is_empty());
@@ -116,6 +119,11 @@ fn file(path: &Path, args: &TestArgs) -> Result<FileReport, Problem> {
             let error = error.without_snippet().to_string();
             let message = error.lines().next().unwrap_or_default();
             let message = message.split(" at line ").next().unwrap_or_default();
+            let message = if message.starts_with("multiple YAML documents") {
+                "more than one YAML document"
+            } else {
+                message
+            };
             fail(message.to_owned()).at(place.map(|p| p.0), place.map(|p| p.1)).within(&text)
         })?;
     let folder = path.parent().filter(|_| !input::is_stdin(path)).unwrap_or(Path::new(""));

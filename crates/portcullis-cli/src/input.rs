@@ -14,8 +14,17 @@ const LINE_MAX: u64 = 1 << 20;
 
 /// The text of a file, or of standard input if it is called `-`.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
-    String::from_utf8(bytes(path)?)
-        .map_err(|_| Problem::new("is not UTF-8 text").in_file(name(path)))
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        let (line, column) = end_of(error.as_bytes().get(..error.utf8_error().valid_up_to()));
+        Problem::new("is not UTF-8 text").at(Some(line), Some(column)).in_file(name(path))
+    })
+}
+
+/// The line and the column behind `text`, from 1.
+fn end_of(text: Option<&[u8]>) -> (u64, u64) {
+    let text = String::from_utf8_lossy(text.unwrap_or_default());
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    (text.matches('\n').count() as u64 + 1, last.chars().count() as u64 + 1)
 }
 
 /// The bytes of a file, or of standard input if it is called `-`.

@@ -107,6 +107,29 @@ fn files_that_cannot_be_used_are_told_from_cases_that_fail() {
     }
 }
 
+/// What tests nothing does not pass: the cases may have been lost.
+#[test]
+fn a_test_of_nothing_is_an_error() {
+    let policy = "rules: [{ id: a, allow: { tools: [x] }, everyone: true }]";
+    let none = "policy: policy.yaml\ncases: []\n";
+    let one = "policy: policy.yaml\ncases:\n  - { name: a, who: everyone, sees: [x] }\n";
+    let two = format!("{one}---\n{one}");
+    let files =
+        [("policy.yaml", policy), ("none.yaml", none), ("one.yaml", one), ("two.yaml", &two)];
+    let folder = Folder::new(&files);
+    let (none, one) = (folder.file("none.yaml"), folder.file("one.yaml"));
+    for (args, code, message) in [
+        (&["test", &none][..], 3, "no case was run"),
+        (&["test", &one, "--filter", "b"], 3, "no case was run"),
+        (&["test", &folder.file("two.yaml")], 3, "more than one YAML document"),
+        (&["test", &none, &one], 0, ""),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.code, code, "{args:?}: {ran:?}");
+        assert!(ran.err.contains(message), "{args:?}: {ran:?}");
+    }
+}
+
 #[test]
 fn idle_rules_junit_and_filter() {
     let policy = "rules:

@@ -67,6 +67,17 @@ fn an_error_names_its_place_and_shows_it() {
 }
 
 #[test]
+fn text_in_another_encoding_is_told_by_place() {
+    let folder = Folder::new(&[]);
+    let file = folder.file("policy.yaml");
+    std::fs::write(&file, b"roles:\n  \xc3\xa4\xe4: { groups: [x] }\n").unwrap();
+    let report = run(&["--json", "validate", &file]).json();
+    let problem = &report["policies"][0]["problems"][0];
+    assert_eq!(problem["message"], "is not UTF-8 text");
+    assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &4.into()));
+}
+
+#[test]
 fn warnings_are_told_and_can_fail() {
     let policy = "roles:\n  spare: { groups: [x] }\nrules:\n  - id: a\n    allow: { tools: [x] }\n    everyone: true\n";
     let ran = run_with(&["validate", "-"], policy);
