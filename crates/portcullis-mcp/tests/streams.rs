@@ -461,7 +461,7 @@ async fn a_resumed_stream_is_filtered_too() {
     assert_eq!(got.events().len(), 1, "an answer belongs only on a resumed stream: {}", got.text);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_without_a_stream_says_so() {
     let server = FakeMcp::new().script([Answer::status(405)]);
     let response = send(&layer(), &server, get(false)).await;
