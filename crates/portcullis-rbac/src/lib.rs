@@ -92,7 +92,7 @@
 //! **Arguments** are named, or pointed to by a JSON Pointer (`/to/iban`). Prefer rules that allow
 //! what is known to be good: servers may read one value in several ways (other letter case, a path
 //! with `..`, `"1"` for `1`), and a rule that denies by value can only name some of them. For paths
-//! there is `under`, for lists `each`. Where an argument's name stands in another letter case too, or
+//! there is `under`, for lists `each`. Where an argument's name stands in another letter case too or with a NUL, or
 //! `__proto__` stands beside it, nobody can say what the server will take. To require a scope for some
 //! values only, write one rule for these values with the scope, and one for the others without.
 //!
