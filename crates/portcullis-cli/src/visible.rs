@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_core::{Caller, Method, TargetKind, Version};
-use portcullis_rbac::{Access, Audience, Decision, Explanation, Grant, Policy, Query};
+use portcullis_rbac::{Audience, Decision, Explanation, Policy, Query};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,11 +12,17 @@ use crate::exit::Said;
 use crate::explain::gate;
 use crate::gate::Gate;
 use crate::names;
-use crate::page::{BAD, BOLD, CARE, DIM, GOOD, NAME, PLAIN, Page, Span, span};
+use crate::page::{CARE, Page, span};
 use crate::problem::Problem;
 use crate::report::{RuleSaid, TargetReport};
 use crate::source::{PolicyName, Source};
 use crate::who::{CallerReport, Person};
+
+mod access;
+mod text;
+
+pub(crate) use access::{AccessReport, GrantReport};
+use text::{show_audiences, show_items};
 
 /// What `portcullis visible --json` writes.
 #[derive(JsonSchema, Serialize)]
@@ -47,30 +53,6 @@ struct AudienceAccess {
     access: Vec<AccessReport>,
 }
 
-/// That somebody may use something.
-#[derive(Clone, JsonSchema, Serialize)]
-pub(crate) struct AccessReport {
-    /// `tool`, `prompt` or `resource`.
-    pub(crate) kind: &'static str,
-    /// Its name or URI, or the pattern of these.
-    pub(crate) target: String,
-    /// The rules that allow it, each under its own conditions.
-    pub(crate) grants: Vec<GrantReport>,
-    /// The rules that deny it again, each under its own conditions.
-    pub(crate) except: Vec<GrantReport>,
-}
-
-/// What a rule gives or takes, and when.
-#[derive(Clone, JsonSchema, Serialize)]
-pub(crate) struct GrantReport {
-    /// The rule.
-    pub(crate) rule: String,
-    /// The scopes that it takes.
-    pub(crate) scopes: Vec<String>,
-    /// Its other conditions, in words.
-    pub(crate) conditions: Vec<String>,
-}
-
 /// Whether the caller may see and use one thing.
 #[derive(JsonSchema, Serialize)]
 struct Seen {
@@ -91,58 +73,6 @@ struct Seen {
     conditions: Vec<String>,
     /// Rules that deny it for some arguments.
     except: Vec<GrantReport>,
-}
-
-impl AccessReport {
-    pub(crate) fn new(access: &Access) -> Self {
-        Self {
-            kind: access.kind.as_str(),
-            target: access.target.clone(),
-            grants: access.grants.iter().map(GrantReport::new).collect(),
-            except: access.except.iter().map(GrantReport::new).collect(),
-        }
-    }
-
-    /// The conditions in words; empty when there are none.
-    pub(crate) fn terms(&self) -> String {
-        let mut terms = String::new();
-        for grant in &self.grants {
-            if !terms.is_empty() {
-                terms.push_str("; or ");
-            }
-            terms.push_str(&grant.terms());
-        }
-        for denied in &self.except {
-            if !terms.is_empty() {
-                terms.push_str("; ");
-            }
-            terms.push_str("except ");
-            terms.push_str(&denied.terms());
-        }
-        terms
-    }
-
-    pub(crate) fn rules(&self) -> String {
-        self.grants.iter().map(|grant| grant.rule.as_str()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl GrantReport {
-    fn new(grant: &Grant) -> Self {
-        Self {
-            rule: grant.rule.clone(),
-            scopes: grant.scopes.clone(),
-            conditions: grant.conditions.clone(),
-        }
-    }
-
-    fn terms(&self) -> String {
-        let mut terms = self.conditions.clone();
-        if !self.scopes.is_empty() {
-            terms.push(format!("with scopes {}", self.scopes.join(" ")));
-        }
-        terms.join(" and ")
-    }
 }
 
 pub(crate) fn run(args: &VisibleArgs) -> Result<Said, Problem> {
@@ -282,80 +212,4 @@ fn denies_some(rule: &RuleSaid) -> bool {
         && rule.outcome == "silent"
         && (rule.by_role.is_some() || rule.perhaps)
         && others.into_iter().all(|said| said.holds != Some(false))
-}
-
-fn show_audiences(audiences: &[AudienceAccess], page: &mut Page) {
-    for (number, AudienceAccess { audience, access }) in audiences.iter().enumerate() {
-        if number > 0 {
-            page.blank();
-        }
-        let words = match audience.as_str() {
-            "anonymous" => "Who has not signed in".to_owned(),
-            "everyone" => "Everyone who has signed in".to_owned(),
-            role => format!("Who has the {role}"),
-        };
-        page.line(0, &[span(BOLD, words)]);
-        if access.is_empty() {
-            page.line(0, &[span(DIM, "  may use nothing")]);
-            continue;
-        }
-        let rows: Vec<Vec<Span>> = access
-            .iter()
-            .map(|access| {
-                vec![
-                    span(PLAIN, access.kind),
-                    span(NAME, &*access.target),
-                    span(PLAIN, access.rules()),
-                    span(PLAIN, access.terms()),
-                ]
-            })
-            .collect();
-        page.table(2, &["KIND", "NAME", "BY RULE", "IF"], &rows);
-    }
-}
-
-fn show_items(items: &[Seen], spelled: bool, page: &mut Page) {
-    if items.is_empty() {
-        page.line(0, &[span(PLAIN, "This caller may use nothing that the policy names.")]);
-        return;
-    }
-    let rows: Vec<Vec<Span>> = items
-        .iter()
-        .map(|item| {
-            let (style, word) = match item.decision {
-                "allow" => (GOOD, "yes"),
-                "challenge" => (CARE, "scopes"),
-                _ => (BAD, "no"),
-            };
-            let mut terms = item.conditions.clone();
-            if !item.scopes.is_empty() {
-                terms.push(format!("with scopes {}", item.scopes.join(" ")));
-            }
-            let mut terms = terms.join(" and ");
-            for except in &item.except {
-                if !terms.is_empty() {
-                    terms.push_str("; ");
-                }
-                terms.push_str(&format!("except {}", except.conditions.join(" and ")));
-            }
-            vec![
-                span(style, word),
-                span(PLAIN, item.kind.replace('_', " ")),
-                span(NAME, &*item.name),
-                span(PLAIN, item.rule.as_deref().unwrap_or("-")),
-                span(PLAIN, terms),
-            ]
-        })
-        .collect();
-    page.table(0, &["MAY USE", "KIND", "NAME", "BY RULE", "IF"], &rows);
-    let visible = items.iter().filter(|item| item.visible).count();
-    page.blank();
-    let summary = if spelled {
-        format!(
-            "{visible} names and patterns of the policy; what is not here, the caller may not use."
-        )
-    } else {
-        format!("{visible} of {} are in this caller's lists.", items.len())
-    };
-    page.line(0, &[span(PLAIN, summary)]);
 }
