@@ -5,15 +5,16 @@ use portcullis_core::{Clock, Method, Reason, TargetKind, Text, ToolHints};
 use crate::bits::Bits;
 use crate::condition::{Case, Right, known_hints};
 use crate::denials::Denials;
-use crate::docket::add_scopes;
 use crate::index::{Index, Matches};
 use crate::judge::{Entry, Law, Verdict, denied, judge};
 use crate::kind::Kind;
 use crate::policy::PROTOCOL;
 use crate::rule::Effect;
-use crate::uri::Reading;
 use crate::who::{Roles, Who};
-use crate::{Decision, PolicyBuilder, Query, Server, Warning, uri};
+use crate::{Decision, PolicyBuilder, Query, Server, Warning};
+
+mod decision;
+mod uris;
 
 pub(crate) struct Tables {
     pub(crate) laws: Vec<Law>,
@@ -95,34 +96,6 @@ impl Tables {
             return self.joined(using, self.decide_case(who, &case, kind, name));
         }
         self.decide_case(who, &case, kind, name)
-    }
-
-    /// Both rights are needed. A challenge names the scopes of both, and is of no use where one is
-    /// denied.
-    fn joined(&self, using: Decision, own: Decision) -> Decision {
-        let of_rule = |rule: &Text| {
-            let number = self.ids.iter().position(|id| id == rule);
-            let law = number.and_then(|number| self.laws.get(number));
-            law.map(|law| law.scope_names.clone()).unwrap_or_default()
-        };
-        match (using, own) {
-            (Decision::NeedsScopes { rule, mut scopes }, Decision::Allow { rule: other }) => {
-                add_scopes(&mut scopes, of_rule(&other));
-                Decision::NeedsScopes { rule, scopes }
-            }
-            (
-                Decision::NeedsScopes { rule, mut scopes },
-                Decision::NeedsScopes { scopes: others, .. },
-            ) => {
-                add_scopes(&mut scopes, others);
-                Decision::NeedsScopes { rule, scopes }
-            }
-            (Decision::Allow { rule: other }, Decision::NeedsScopes { rule, mut scopes }) => {
-                add_scopes(&mut scopes, of_rule(&other));
-                Decision::NeedsScopes { rule, scopes }
-            }
-            (_, own) => own,
-        }
     }
 
     /// The call must be allowed, and that it runs as a task.
@@ -243,111 +216,6 @@ impl Tables {
             return Verdict::Nothing(Reason::DefaultDeny, None);
         }
         index.matching(name, |entries| judge(&self.laws, who, case, entries))
-    }
-
-    /// Both forms must be allowed; denying any form, the careless one included, denies.
-    fn judge_uri(&self, who: &Who, case: &Case<'_>, uri: &str, template: bool) -> Decision {
-        let nothing = Verdict::Nothing(Reason::DefaultDeny, None);
-        let (normal, bare) = match uri::read(uri, template) {
-            Reading::Refused => return self.decision(who, nothing, None),
-            Reading::Odd => {
-                let Some(entry) = self.resources.exact(uri) else {
-                    return self.decision(who, nothing, None);
-                };
-                let loosely = self.denied_loosely(who, case, uri);
-                let judged = || judge(&self.laws, who, case, std::iter::once(entry));
-                return self.decision(who, loosely.unwrap_or_else(judged), None);
-            }
-            Reading::Plain { normal, bare } => (normal, bare),
-        };
-        let as_sent = self.judge_form(who, case, uri);
-        if as_sent.denies() {
-            return self.decision(who, as_sent, None);
-        }
-        if let Some(form) = normal.get(..bare).filter(|form| form.len() < normal.len())
-            && let Some(denied) = self.denied_form(who, case, form)
-        {
-            return self.decision(who, denied, None);
-        }
-        if let Some(denied) = self.denied_loosely(who, case, &normal) {
-            return self.decision(who, denied, None);
-        }
-        if normal == uri {
-            return self.decision(who, as_sent, None);
-        }
-        let in_normal_form = self.judge_form(who, case, &normal);
-        if in_normal_form.denies() {
-            return self.decision(who, in_normal_form, None);
-        }
-        match (as_sent, in_normal_form) {
-            (Verdict::Allow(rule), Verdict::Scopes(_)) => {
-                self.decision(who, in_normal_form, Some(rule))
-            }
-            (Verdict::Scopes(_), Verdict::Allow(other) | Verdict::Scopes(other)) => {
-                self.decision(who, as_sent, Some(other))
-            }
-            _ => self.decision(who, as_sent, None),
-        }
-    }
-
-    fn judge_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Verdict {
-        match self.resources.exact(uri) {
-            Some(entry) => judge(&self.laws, who, case, std::iter::once(entry)),
-            None => self.resources.matching(uri, |entries| judge(&self.laws, who, case, entries)),
-        }
-    }
-
-    fn denied_form(&self, who: &Who, case: &Case<'_>, uri: &str) -> Option<Verdict> {
-        match self.resources.exact(uri) {
-            Some(entry) => denied(&self.laws, who, case, std::iter::once(entry)),
-            None => self.resources.matching(uri, |entries| denied(&self.laws, who, case, entries)),
-        }
-    }
-
-    fn denied_loosely(&self, who: &Who, case: &Case<'_>, uri: &str) -> Option<Verdict> {
-        self.denials.as_ref()?.denied(&self.laws, who, case, uri)
-    }
-
-    /// Names the rules. `also` is a second rule whose scopes are needed.
-    pub(crate) fn decision(&self, who: &Who, verdict: Verdict, also: Option<usize>) -> Decision {
-        let id = |rule: usize| self.ids.get(rule).cloned();
-        match verdict {
-            Verdict::Allow(rule) => {
-                id(rule).map_or_else(Decision::default_deny, |rule| Decision::Allow { rule })
-            }
-            Verdict::Deny(rule) => self.denial(who, id(rule), Reason::PolicyDenied, Some(rule)),
-            Verdict::Nothing(reason, styled) => self.denial(who, None, reason, styled),
-            Verdict::Scopes(rule) => {
-                let mut scopes: Vec<String> = Vec::new();
-                let rules = [Some(rule), also].into_iter().flatten();
-                for scope in
-                    rules.filter_map(|rule| self.laws.get(rule)).flat_map(|law| &law.scope_names)
-                {
-                    if !scopes.contains(scope) {
-                        scopes.push(scope.clone());
-                    }
-                }
-                Decision::NeedsScopes { rule: id(rule).unwrap_or_default(), scopes }
-            }
-        }
-    }
-
-    /// A denial that looks as the rule `styled` says. To somebody who has not signed in, nothing
-    /// is explained.
-    fn denial(
-        &self,
-        who: &Who,
-        rule: Option<Text>,
-        reason: Reason,
-        styled: Option<usize>,
-    ) -> Decision {
-        let law = styled.and_then(|rule| self.laws.get(rule)).filter(|_| who.signed_in);
-        Decision::Deny {
-            rule,
-            reason,
-            style: law.and_then(|law| law.denial).unwrap_or_default(),
-            explanation: law.and_then(|law| law.explanation.clone()),
-        }
     }
 }
 
