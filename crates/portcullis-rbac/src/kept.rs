@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, TargetKind, Text};
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{Answer, Authorizer, Query, Standing, Together};
+
+mod look;
+
+use look::watch;
 
 /// A file to keep in force: how to read and watch it, and whom to tell.
 ///
@@ -209,96 +212,6 @@ impl<A: Authorizer, E: fmt::Display + 'static> Kept<A, E> {
     /// Kubernetes swaps, and files on a network alike.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static + use<A, E> {
         watch(Arc::downgrade(&self.0), self.0.file.every)
-    }
-}
-
-async fn watch<A: Authorizer, E: fmt::Display + 'static>(file: Weak<Inner<A, E>>, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(file) = file.upgrade() else { return };
-        // A panic would be a listener's; the file stays watched.
-        let _ = tokio::task::spawn_blocking(move || file.look()).await;
-    }
-}
-
-impl<A: Authorizer, E: fmt::Display> Inner<A, E> {
-    fn look(&self) {
-        let mut seen = locked(&self.seen);
-        match (self.file.read)(&self.file.path) {
-            Err(error) => {
-                seen.pending = None;
-                seen.unread = true;
-                let _told = self.failed(error);
-            }
-            Ok(text) if text == seen.settled => {
-                seen.pending = None;
-                if seen.unread {
-                    // It is back, or it is as bad as it was.
-                    let _told = self.settle(&mut seen, text);
-                }
-            }
-            Ok(text) if seen.pending.as_ref() == Some(&text) => {
-                let _told = self.settle(&mut seen, text);
-            }
-            Ok(text) => seen.pending = Some(text),
-        }
-    }
-
-    /// Puts in force what `text` says, if it can be used and is something else.
-    fn settle(&self, seen: &mut Seen, text: String) -> Result<bool, E> {
-        let built = (self.file.build)(&text);
-        *seen = Seen { settled: text, pending: None, unread: false };
-        let next = built.map_err(|error| self.failed(error))?;
-        if locked(&self.state).failing.take().is_some() {
-            tracing::info!(file = %self.file.path.display(), "the policy file can be used again");
-        }
-        let before = self.current.load_full();
-        let (from, to) = (before.version(), next.version());
-        if from == to {
-            return Ok(false);
-        }
-        let next = Arc::new(next);
-        self.current.store(Arc::clone(&next));
-        {
-            let mut state = locked(&self.state);
-            state.loaded_at = self.file.clock.unix();
-            state.loads += 1;
-        }
-        let path = self.file.path.display();
-        tracing::info!(file = %path, %from, %to, "another policy is in force");
-        if let Some(tell) = &self.file.tell {
-            tell(&KeptEvent::Changed { from: &before, to: &next });
-        }
-        Ok(true)
-    }
-
-    /// Tells about an error once, and hands it back.
-    fn failed(&self, error: E) -> E {
-        let message = error.to_string();
-        {
-            let mut state = locked(&self.state);
-            let since = match &state.failing {
-                Some((_, known)) if *known == message => return error,
-                Some((since, _)) => *since,
-                None => self.file.clock.unix(),
-            };
-            state.failing = Some((since, message));
-            state.failures += 1;
-        }
-        let current = self.current.load_full();
-        let (path, in_force) = (self.file.path.display(), current.version());
-        tracing::error!(
-            file = %path,
-            %error,
-            %in_force,
-            "the policy file cannot be used; the policy before it stays in force"
-        );
-        if let Some(tell) = &self.file.tell {
-            tell(&KeptEvent::Failed { error: &error, in_force: &current });
-        }
-        error
     }
 }
 
