@@ -200,6 +200,17 @@ mod tests {
             (&["application/json;q=x, text/event-stream"], false),
             (&["*"], false),
             (&["text/html;x=\", */*, \""], false),
+            (&["text/html;x=\"\\\", */*, \""], false),
+            (&["text/html;x=\"\\\\\", */*"], true),
+            (&["text/html;x=\\\", */*, \""], false),
+            (&["*/*;q=1"], true),
+            (&["*/*;q=1.000"], true),
+            (&["*/*;q=1.001"], false),
+            (&["*/*;q=1.0000"], false),
+            (&["*/*;q=0.5x"], false),
+            (&["application/json, image/*"], false),
+            (&["application/json, image/event-stream"], false),
+            (&["application/json, text/json"], false),
             (&["application/jsonx, text/event-stream"], false),
         ];
         for (values, expected) in rows {

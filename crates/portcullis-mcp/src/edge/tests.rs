@@ -272,7 +272,7 @@ fn preflight(origin: &str, asked: &str) -> Request<()> {
 async fn preflights_are_answered_here() {
     let layer = edge().allow_origin("https://app.example.com").unwrap().sessions(false);
     let asked = "authorization,content-type, Accept,mcp-protocol-version,mcp-method,mcp-name,\
-                 mcp-param-region,x-auth-request-user,mcp-param-,cookie,*";
+                 mcp-param-region,x-auth-request-user,mcp-param-,mcp-param-a b,cookie,*";
     let (answer, seen) = send(&layer, preflight("https://app.example.com", asked)).await;
     assert!(seen.is_none());
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
@@ -314,6 +314,11 @@ async fn options_that_are_no_preflight_go_in() {
         let (answer, seen) = send(&edge(), request).await;
         assert_eq!((answer.status(), seen.is_some()), (StatusCode::OK, true), "{fields:?}");
     }
+    // Nor is a POST, whatever it says.
+    let mut asks = preflight("https://mcp.example.com", "authorization");
+    *asks.method_mut() = Method::POST;
+    let (answer, seen) = send(&edge(), asks).await;
+    assert_eq!((answer.status(), seen.is_some()), (StatusCode::OK, true));
 }
 
 #[tokio::test]

@@ -165,6 +165,7 @@ fn a_target_that_is_missing_or_wrong_is_refused() {
         ("completion/complete", json!({})),
         ("completion/complete", json!({"ref": "ref/prompt"})),
         ("completion/complete", json!({"ref": {"type": "ref/tool", "name": "t"}})),
+        ("completion/complete", json!({"ref": {"type": "ref/tool", "name": "t", "uri": "a:b"}})),
         ("completion/complete", json!({"ref": {"type": "ref/prompt", "uri": "t"}})),
         ("completion/complete", json!({"ref": {"type": "ref/resource", "name": "t"}})),
         ("completion/complete", json!({"ref": {"name": "t"}})),
@@ -223,8 +224,9 @@ fn escaped_names_are_the_names_they_stand_for() {
 #[test]
 fn ids_are_kept_as_sent() {
     let long = format!("\"{}\"", "x".repeat(256));
-    let digits = "9".repeat(40);
-    for id in ["1", "-1", "0", "9007199254740993", "\"1\"", "\"\\u0031\"", "\"\"", &long, &digits] {
+    let (digits, most_digits) = ("9".repeat(40), "9".repeat(256));
+    let few = ["1", "-1", "0", "9007199254740993", "\"1\"", "\"\\u0031\"", "\"\""];
+    for id in few.into_iter().chain([&*long, &*digits, &*most_digits]) {
         let body = format!(r#"{{"jsonrpc":"2.0","method":"ping","id": {id} }}"#);
         let McpMessage::Request(request) = run(&all(), &[], &body).unwrap().message else {
             panic!()
@@ -233,7 +235,9 @@ fn ids_are_kept_as_sent() {
     }
     let too_long = format!("\"{}\"", "x".repeat(257));
     let ten_kb = format!("\"{}\"", "x".repeat(10_240));
-    for id in ["null", "true", "{}", "[]", "1.0", "1e0", "1E400", "-0", "0.0", &too_long, &ten_kb] {
+    let endless = "9".repeat(257);
+    let bad = ["null", "true", "{}", "[]", "1.0", "1e0", "1E400", "-0", "0.0"];
+    for id in bad.into_iter().chain([&*too_long, &*ten_kb, &*endless]) {
         let body = format!(r#"{{"jsonrpc":"2.0","method":"ping","id":{id}}}"#);
         assert_eq!(verdict(&run(&all(), &[], &body)), Err((400, -32600, Reason::BadRpc)), "{id}");
     }
@@ -368,6 +372,10 @@ fn legacy_bodies_carry_one_era() {
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2026-07-28"}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"1","_meta":{"io.modelcontextprotocol/clientInfo":{},"a":1},"b":2}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","_meta":{"a":1},"b":2}}"#,
         ),
     ];
     for (sent, forwarded) in rows {

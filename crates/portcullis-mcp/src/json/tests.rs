@@ -128,6 +128,43 @@ fn values_are_bounded() {
     assert_eq!(check(list(100_000).as_bytes()), Err(JsonError::Limit));
 }
 
+/// Whatever they are, and whether somebody reads them or not.
+#[test]
+fn values_of_every_kind_count() {
+    let three = JsonLimits { depth: 64, values: 3 };
+    for value in ["1", "\"x\"", r#""\n""#, "true", "false", "null", "{}", "[]"] {
+        for (count, expected) in [(2, Ok(())), (3, Err(JsonError::Limit))] {
+            let document = format!("[{}]", vec![value; count].join(","));
+            let mut skipping = Scanner::new(document.as_bytes(), three).unwrap();
+            assert_eq!(skipping.pass(), expected, "{document}");
+            let mut reading = Scanner::new(document.as_bytes(), three).unwrap();
+            let read = reading.array(|scanner| match scanner.peek()? {
+                Kind::String => scanner.string().map(drop),
+                Kind::Number => scanner.number().map(drop),
+                Kind::Object => scanner.object(|scanner, _| scanner.pass()),
+                Kind::Array => scanner.array(Scanner::pass),
+                Kind::Bool | Kind::Null => scanner.pass(),
+            });
+            assert_eq!(read, expected, "{document}, read");
+        }
+    }
+}
+
+/// Depth is how deep it is, and not how much there is.
+#[test]
+fn neighbours_are_not_deep() {
+    for value in ["{}", "[]", r#"{"a":1}"#, "[1]", r#"{"a":{},"b":[[]]}"#] {
+        let document = format!("[{}]", vec![value; 1_000].join(","));
+        assert_eq!(check(document.as_bytes()), Ok(()), "{value}");
+        let mut reading = Scanner::new(document.as_bytes(), LIMITS).unwrap();
+        let read = reading.array(|scanner| match scanner.peek()? {
+            Kind::Object => scanner.object(|scanner, _| scanner.pass()),
+            _ => scanner.array(Scanner::pass),
+        });
+        assert_eq!(read, Ok::<_, JsonError>(()), "{value}, read");
+    }
+}
+
 #[test]
 fn wide_objects_find_duplicates_too() {
     for n in [15, 16, 17, 18, 1_000] {
@@ -149,12 +186,34 @@ fn wide_objects_find_duplicates_too() {
     }
 }
 
+/// A wide object inside of another has names of its own, and the outer one keeps its own.
+#[test]
+fn wide_objects_in_wide_objects_find_duplicates_too() {
+    let names =
+        |from: u32| -> String { (from..from + 20).map(|i| format!(r#""k{i}":1,"#)).collect() };
+    let nest = |inside: &str, last: &str| {
+        format!(r#"{{{}"in":{{{}{inside}}},"{last}":0}}"#, names(0), names(10))
+    };
+    let rows = [
+        (r#""x":0"#, "y", Ok(())),
+        (r#""x":0"#, "x", Ok(())),
+        (r#""k0":0"#, "k29", Ok(())),
+        (r#""x":0"#, "k0", Err(JsonError::Duplicate)),
+        (r#""x":0"#, "k19", Err(JsonError::Duplicate)),
+        (r#""x":0"#, "in", Err(JsonError::Duplicate)),
+        (r#""k29":0"#, "y", Err(JsonError::Duplicate)),
+    ];
+    for (inside, last, expected) in rows {
+        assert_eq!(check(nest(inside, last).as_bytes()), expected, "{inside} {last}");
+    }
+}
+
 /// Names beyond those that are kept near, at every level, before and after inner objects end.
 #[test]
 fn deep_objects_find_duplicates_too() {
-    /// An object of ten names at each of `levels`, with `k0` again at level `twice`.
+    /// An object of 15 names at each of `levels`, with `k0` again at level `twice`.
     fn nest(levels: usize, twice: Option<usize>) -> String {
-        let names: Vec<_> = (0..10).map(|i| format!(r#""k{i}":{i}"#)).collect();
+        let names: Vec<_> = (0..13).map(|i| format!(r#""k{i}":{i}"#)).collect();
         let inner = if levels == 0 {
             "0".to_owned()
         } else {

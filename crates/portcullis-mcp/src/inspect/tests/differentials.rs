@@ -28,6 +28,8 @@ fn ambiguous_bodies_are_refused() {
     let two_params = r#""method":"tools/call","params":{"name":"a"},"params":{"name":"b"}"#;
     let long_method = format!(r#""method":"{}""#, "m".repeat(257));
     let meta_variant = r#""name":"t","_meta":{"io.modelcontextprotocol/ProtocolVersion":"x"}"#;
+    let related_variant =
+        r#""name":"t","_meta":{"io.modelcontextprotocol/related-task":{"TaskId":"x"}}"#;
     let listen_snake = r#""name":"t","notifications":{"resource_subscriptions":["x"]}"#;
     let rows = [
         ("X-70", root(r#""method":"tools/list","method":"tools/call","params":{"name":"t"}"#), DUP),
@@ -55,6 +57,7 @@ fn ambiguous_bodies_are_refused() {
         ("X-75 in ref", call(r#""name":"t","ref":{"Type":"ref/prompt"}"#), DUP),
         ("X-75 in task", call(r#""name":"t","task":{"TTL":1}"#), DUP),
         ("X-75 in listen", call(r#""name":"t","notifications":{"taskids":[]}"#), DUP),
+        ("X-75 in related-task", call(related_variant), DUP),
         ("X-75 dotted I", call(r#""name":"t","ur\u0130":"x""#), DUP),
         ("X-75 snake case", call(r#""name":"t","task_id":"x""#), DUP),
         ("X-75 meta", call(r#""name":"t","meta":{}"#), DUP),
@@ -113,6 +116,9 @@ fn ambiguous_bodies_are_refused() {
     for (name, body, expected) in rows {
         assert_eq!(verdict(&run(&all(), &[], &body)), Err(expected), "{name}");
     }
+    let longest = root(&format!(r#""method":"{}""#, "m".repeat(256)));
+    let unknown = Err((200, -32601, Reason::UnknownMethod));
+    assert_eq!(verdict(&run(&all(), &[], &longest)), unknown, "a method of 256 bytes");
 }
 
 /// X-77.
