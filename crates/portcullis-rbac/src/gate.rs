@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, header};
 use portcullis_core::{
-    Acknowledgement, Buffered, Challenge, Clock, Decided, Denial, GateBody, McpMessage, Method,
-    Note, Permit, Receipt, RequestFacts as _, ResponseFacts as _, Text, View,
+    Buffered, Challenge, Clock, Denial, McpMessage, Method, Note, Permit, Receipt,
+    RequestFacts as _, Text, View,
 };
 
 use crate::batch::{self, Outcome};
@@ -15,6 +15,12 @@ use crate::seen::Seen;
 use crate::settle::{Circumstances, settle};
 use crate::view::Sight;
 use crate::{Authorizer, Together};
+
+mod record;
+mod refusal;
+
+use record::{Recorded, record};
+pub(crate) use refusal::Refusal;
 
 /// What a layer and its services share.
 #[derive(Debug)]
@@ -46,13 +52,6 @@ pub(crate) struct Recording {
     pub(crate) receipts: Vec<Receipt>,
     /// The answer should they not be recorded.
     pub(crate) otherwise: Denial,
-}
-
-/// An answer of our own.
-pub(crate) enum Refusal {
-    One(Denial),
-    /// The denials of a batch's requests, at least one.
-    Each(Vec<Denial>),
 }
 
 impl<A: Authorizer> Gate<A> {
@@ -281,55 +280,6 @@ fn reduce(
     Ok(Some(body))
 }
 
-/// What became of recording decisions.
-#[derive(Default)]
-struct Recorded {
-    refused: bool,
-    receipts: Vec<Receipt>,
-}
-
-impl Recorded {
-    fn add(&mut self, other: Self) {
-        self.refused |= other.refused;
-        self.receipts.extend(other.receipts);
-    }
-}
-
-/// Appends a decision to the trail, if there is one.
-fn record(request: &Request<Buffered>, at: usize, verdict: Result<&Permit, &Denial>) -> Recorded {
-    let mut recorded = Recorded::default();
-    let message = request.message().and_then(|message| element(message, at));
-    if let Some((trail, message)) = request.trail().zip(message) {
-        match trail.decided(&Decided { element: at, message, verdict }) {
-            Acknowledgement::Recorded => {}
-            Acknowledgement::Refused => recorded.refused = true,
-            Acknowledgement::Pending(receipt) => recorded.receipts.push(receipt),
-        }
-    }
-    recorded
-}
-
 fn refuse<L>(denial: Denial) -> Next<L> {
     Next::Refuse(Refusal::One(denial))
-}
-
-impl Refusal {
-    pub(crate) fn into_response<B>(self) -> Response<GateBody<B>> {
-        let denials = match self {
-            Self::One(denial) => return denial.into_response(),
-            Self::Each(denials) => denials,
-        };
-        let objects: Vec<_> = denials.iter().filter_map(Denial::rpc_object).collect();
-        let body = format!("[{}]", objects.join(","));
-        let length = HeaderValue::from(body.len());
-        let mut response = Response::new(GateBody::own(body.into()));
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CONTENT_LENGTH, length);
-        if let Some(first) = denials.into_iter().next() {
-            response.set_denial(first);
-        }
-        response
-    }
 }
