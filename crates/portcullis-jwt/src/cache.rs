@@ -1,7 +1,5 @@
 //! Fetched keys: kept fresh by one task per issuer, shared by all requests.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,13 +19,14 @@ use crate::keys::{Obstacle, Turn};
 use crate::status::KeyStatus;
 use crate::wait::{Wait, Waited};
 
+mod refresh;
+mod unknown;
+
+use refresh::refresh;
+use unknown::UnknownKids;
+
 /// The least time between two fetches that requests ask for.
 const ASK_FLOOR: Duration = Duration::from_secs(30);
-/// How long a key id that the issuer does not have is remembered as such, and how many are.
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
-const MAX_UNKNOWN: usize = 1024;
-/// Between attempts while the issuer fails: doubles from the first to the second.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// What clients are told while no keys can be had.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -110,48 +109,6 @@ impl RemoteKeys {
 impl Drop for RemoteKeys {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Fetches for ever: when keys are due, and when a request asks.
-async fn refresh<F: Fetch>(cache: Arc<Cache>, issuer: String, fetch: F, clock: Clock) {
-    let _closing = Closing(Arc::clone(&cache));
-    let mut backoff = BACKOFF.0;
-    loop {
-        cache.begin(clock.instant());
-        let delay = match fetch.fetch().await {
-            Ok(fetched) => {
-                backoff = BACKOFF.0;
-                tracing::debug!(issuer, keys = fetched.keys.len(), "fetched keys");
-                cache.replace(fetched.keys, fetched.lifetime, clock.instant());
-                fetched.lifetime
-            }
-            Err(error) => {
-                tracing::warn!(issuer, %error, "cannot fetch keys");
-                cache.fail(Some(error.to_string()));
-                let delay = backoff;
-                backoff = backoff.saturating_mul(2).min(BACKOFF.1);
-                delay
-            }
-        };
-        cache.asked_within(jittered(delay)).await;
-    }
-}
-
-/// Up to a tenth less than `delay`, so that replicas do not fetch in step.
-fn jittered(delay: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1_000;
-    let less = delay / 10_000 * u32::try_from(random).unwrap_or_default();
-    delay.saturating_sub(less)
-}
-
-/// Tells waiting requests that the task is gone, whatever ended it.
-struct Closing(Arc<Cache>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.state().closed = true;
-        self.0.fail(None);
     }
 }
 
@@ -322,31 +279,6 @@ impl Cache {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock, and any state is a safe one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Key ids that the issuer was found not to have; the oldest makes room.
-#[derive(Default)]
-struct UnknownKids {
-    seen: HashMap<String, Instant>,
-    order: VecDeque<String>,
-}
-
-impl UnknownKids {
-    fn contains(&self, kid: &str, now: Instant) -> bool {
-        self.seen.get(kid).is_some_and(|at| now.saturating_duration_since(*at) < UNKNOWN_FOR)
-    }
-
-    fn insert(&mut self, kid: &str, now: Instant) {
-        if self.seen.insert(kid.to_owned(), now).is_some() {
-            return;
-        }
-        self.order.push_back(kid.to_owned());
-        if self.order.len() > MAX_UNKNOWN
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
     }
 }
 

@@ -316,26 +316,6 @@ fn no_runtime_is_an_error_of_set_up() {
     assert!(RemoteKeys::start(ISSUER, IdpFetch(idp), Clock::system(), HOUR).is_err());
 }
 
-#[test]
-fn the_memory_of_unknown_kids_is_bounded() {
-    let mut unknown = UnknownKids::default();
-    let (clock, _hand) = Clock::manual(0);
-    for kid in 0..5_000 {
-        unknown.insert(&kid.to_string(), clock.instant());
-    }
-    assert_eq!((unknown.seen.len(), unknown.order.len()), (MAX_UNKNOWN, MAX_UNKNOWN));
-    assert!(unknown.contains("4999", clock.instant()));
-    assert!(!unknown.contains("0", clock.instant()));
-}
-
-#[test]
-fn jitter_takes_off_at_most_a_tenth() {
-    for _ in 0..1_000 {
-        let delay = jittered(TEN_MINUTES);
-        assert!(delay <= TEN_MINUTES && delay >= TEN_MINUTES.mul_f64(0.9), "{delay:?}");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn only_other_keys_are_a_change() {
     let idp = Idp::new(&Mint::es256(ISSUER));
