@@ -411,6 +411,12 @@ impl Reply {
         self.headers.get(name)?.first().map(String::as_str)
     }
 
+    /// The id of the last event that has one.
+    pub fn last_event(&self) -> String {
+        let ids = self.text().lines().filter_map(|line| line.strip_prefix("id: "));
+        ids.last().unwrap().to_owned()
+    }
+
     /// The messages of an event stream, or the one of a JSON body.
     pub fn messages(&self) -> Vec<Value> {
         if self.header("content-type") != Some("text/event-stream") {

@@ -379,6 +379,9 @@ async fn replayed_answers() {
             let text = json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string();
             return Answer::json(text).with("mcp-session-id", "up-1");
         }
+        if !seen.headers.contains_key("last-event-id") {
+            return Answer::sse(["id: 3\ndata:\n\n"]);
+        }
         let of = json!({ RELATED: { "taskId": ID } });
         let answers =
             [json!({"task": {"taskId": ID}, "_meta": of}), json!({"content": [], "_meta": of})];
@@ -391,12 +394,13 @@ async fn replayed_answers() {
     let begins = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}});
     let session = rig.ask(request("initialize", &begins)).await;
     let session = session.header("mcp-session-id").unwrap().to_owned();
-    let resume = Ask::get("/mcp")
+    let stream = Ask::get("/mcp")
         .header("accept", "text/event-stream")
         .header("mcp-protocol-version", "2025-11-25")
-        .header("mcp-session-id", &session)
-        .header("last-event-id", "3");
-    let messages = rig.ask(resume).await.messages();
+        .header("mcp-session-id", &session);
+    let last = rig.ask(stream.clone()).await.last_event();
+    let messages = rig.ask(stream.header("last-event-id", &last)).await.messages();
+    assert_eq!(rig.upstream.last().headers["last-event-id"], "3");
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["result"], json!({"content": [], "_meta": {}}));
 }

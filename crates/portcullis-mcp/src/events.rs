@@ -149,7 +149,10 @@ impl Events {
                 Ok(Some(Item::Comment)) => {
                     self.pass(Bytes::from_static(sse::KEEP_ALIVE));
                 }
-                Ok(Some(Item::Event(event))) => self.arrived(event),
+                Ok(Some(Item::Event(event))) => {
+                    let event = self.exchange.name_event(event);
+                    self.arrived(event);
+                }
                 Ok(None) => match body.as_mut().poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Ok(chunk) = frame.into_data() {

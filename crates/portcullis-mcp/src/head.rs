@@ -11,6 +11,7 @@ use crate::inspect::{Disposition, Inspected, Plan, SessionUse};
 use crate::lines::Lines;
 use crate::media::{self, EVENTS, JSON};
 use crate::mirror::Named;
+use crate::questions::Questions;
 use crate::session::Session;
 use crate::{inspect, mirror, respond, throttle};
 
@@ -103,17 +104,24 @@ fn stream(
     }
     let (version, session) = bodiless(config, caller, headers)?;
     let mut resumed = headers.get_all(&LAST_EVENT).iter();
-    if resumed.next().is_some() {
-        if session.is_none() {
+    let mut resumes = None;
+    if let Some(name) = resumed.next() {
+        let Some(session) = &session else {
             // Without a session nobody can say whose events these are.
             return Err(Denial::session_required(None));
-        }
+        };
         if resumed.next().is_some() {
             return Err(Denial::invalid_request(Reason::BadRpc));
         }
+        let questions = Questions { config, caller, session: &session.upstream_id };
+        let id = name.to_str().ok().and_then(|name| questions.event_id(name));
+        // An event of another stream is none of this client's.
+        let id = id.ok_or_else(|| throttle::missed(config, caller, Reason::SessionUnknown))?;
+        resumes = Some(id.into_boxed_str());
     }
     let session = inspect::session_use(session);
-    Ok(without_body(NoMessage::Stream(version), version, session))
+    let inspected = without_body(NoMessage::Stream(version), version, session);
+    Ok(Inspected { resumes, ..inspected })
 }
 
 /// A legacy `DELETE`: ends a session.
@@ -142,6 +150,7 @@ fn without_body(message: NoMessage, version: Version, session: SessionUse) -> In
         task: None,
         watched: None,
         head_fits: false,
+        resumes: None,
     }
 }
 
@@ -261,8 +270,11 @@ pub(crate) fn rewrite_head(inspected: &Inspected, headers: &mut HeaderMap) {
         }
     }
 
-    if resumes && !matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_))) {
-        headers.remove(LAST_EVENT);
+    let resumed = inspected.resumes.as_ref().and_then(|id| http::HeaderValue::from_str(id).ok());
+    match resumed {
+        Some(id) => _ = headers.insert(LAST_EVENT, id),
+        None if resumes => _ = headers.remove(LAST_EVENT),
+        None => {}
     }
     if is_chunked {
         headers.remove(header::TRANSFER_ENCODING);

@@ -51,6 +51,8 @@ pub(crate) struct Inspected {
     pub(crate) watched: Option<Box<[Task]>>,
     /// Whether [`rewrite_head`] would change nothing, and nothing in the head is about the transfer.
     pub(crate) head_fits: bool,
+    /// The event, as the service calls it, behind which its stream goes on.
+    pub(crate) resumes: Option<Box<str>>,
 }
 
 /// Whether a request goes on.
@@ -267,6 +269,7 @@ fn inspected(
         task: None,
         watched: None,
         head_fits: false,
+        resumes: None,
     }
 }
 

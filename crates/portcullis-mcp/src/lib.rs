@@ -153,6 +153,7 @@ mod rate;
 mod rate_store;
 mod read;
 mod respond;
+mod resume;
 mod rewrite;
 mod server;
 mod server_info;

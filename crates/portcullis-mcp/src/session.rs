@@ -36,7 +36,8 @@ const MAX_ID: usize = 256;
 /// somebody else, is answered like an unknown id. Sessions end after 24 hours.
 ///
 /// The ids of tasks are sealed with the same keys: each opens for its owner alone, as long as
-/// the key is known.
+/// the key is known. So are the ids of events, from which only the client they were sent to can resume, in the
+/// same session.
 ///
 /// With [`SessionKeys::random`], the default, sessions end with the process and cannot move to
 /// another replica.
@@ -172,6 +173,30 @@ impl SessionKeys {
         keys.any(|key| same(mark, &key.marking(session, id, caller, resource)))
     }
 
+    /// What proves that the server's event `id` was sent to this caller in `session`.
+    pub(crate) fn mark_event(
+        &self,
+        session: &str,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> [u8; BINDING] {
+        self.current.marking_event(session, id, caller, resource)
+    }
+
+    /// Whether `mark` proves it.
+    pub(crate) fn has_marked_event(
+        &self,
+        mark: &[u8],
+        session: &str,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> bool {
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        keys.any(|key| same(mark, &key.marking_event(session, id, caller, resource)))
+    }
+
     fn unseal(
         &self,
         id: &str,
@@ -246,6 +271,17 @@ impl Key {
     /// Which request of the server was sent in whose session.
     fn marking(&self, session: &str, id: &str, caller: &Caller, resource: &str) -> [u8; BINDING] {
         digest(&self.mark, caller, resource, &[session, id])
+    }
+
+    /// Which event of the server was sent in whose session. No request's mark is one: it has a field less.
+    fn marking_event(
+        &self,
+        session: &str,
+        id: &str,
+        caller: &Caller,
+        resource: &str,
+    ) -> [u8; BINDING] {
+        digest(&self.mark, caller, resource, &[session, "event", id])
     }
 }
 

@@ -244,7 +244,18 @@ impl Event {
 
     /// Whether it has an id, from which its stream can be resumed.
     pub(crate) fn is_named(&self) -> bool {
-        self.id.as_ref().is_some_and(|id| !id.is_empty())
+        self.id().is_some()
+    }
+
+    /// That id.
+    pub(crate) fn id(&self) -> Option<&str> {
+        let id = self.id.as_deref().filter(|id| !id.is_empty())?;
+        std::str::from_utf8(id).ok()
+    }
+
+    /// The event under another id, or under none.
+    pub(crate) fn renamed(self, id: Option<String>) -> Self {
+        Self { id: id.map(Bytes::from), plain: false, ..self }
     }
 
     /// Whether this is of the type that carries JSON-RPC messages.

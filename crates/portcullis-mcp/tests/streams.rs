@@ -283,7 +283,7 @@ async fn servers_are_told_what_was_declined() {
     ];
     for (method, params, expected) in rows {
         for id in [json!("s\"1"), json!(7)] {
-            for (name, request) in [("post", tools()), ("get", get(false))] {
+            for (name, request) in [("post", tools()), ("get", get())] {
                 let layer = all();
                 let asks =
                     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
@@ -381,7 +381,7 @@ async fn a_message_goes_to_one_stream() {
     let server = FakeMcp::new().script([stream(first), stream(second)]);
     let mut open = Vec::new();
     for _ in 0..2 {
-        let request = in_session(&layer, alice(), get(false)).await;
+        let request = in_session(&layer, alice(), get()).await;
         open.push(send(&layer, &server, request).await);
     }
     let note = |text: &str| {
@@ -396,14 +396,27 @@ async fn a_message_goes_to_one_stream() {
     }
 }
 
-fn get(resumed: bool) -> Request<Full<Bytes>> {
-    let mut request = Request::get("/mcp")
+fn get() -> Request<Full<Bytes>> {
+    Request::get("/mcp")
         .header("accept", "text/event-stream")
-        .header("mcp-protocol-version", "2025-06-18");
-    if resumed {
-        request = request.header("last-event-id", "7");
-    }
-    request.body(Full::default()).unwrap()
+        .header("mcp-protocol-version", "2025-06-18")
+        .body(Full::default())
+        .unwrap()
+}
+
+/// What alice, in her session, calls the event `id`.
+async fn event_name(layer: &InspectLayer, id: &str) -> String {
+    let server = streaming([format!("id: {id}\n{}", event(PROGRESS))]);
+    let request = in_session(layer, alice(), get()).await;
+    let got = whole(send(layer, &server, request).await).await;
+    got.text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
+}
+
+/// A stream of alice's session that goes on behind the event `name`.
+async fn resuming(layer: &InspectLayer, name: &str) -> Request<Full<Bytes>> {
+    let mut request = in_session(layer, alice(), get()).await;
+    request.headers_mut().insert("last-event-id", name.parse().unwrap());
+    request
 }
 
 /// Begins a session and names it on `request`.
@@ -442,8 +455,8 @@ async fn a_resumed_stream_is_filtered_too() {
     };
     let stream = [event(&list), event(&update("file:///secret")), event(&update("file:///a"))];
     let server = streaming(stream.clone());
-    let request = in_session(&layer, alice(), get(true)).await;
-    let got = whole(send(&layer, &server, request).await).await;
+    let name = event_name(&layer, "7").await;
+    let got = whole(send(&layer, &server, resuming(&layer, &name).await).await).await;
     assert_eq!(server.last().headers["mcp-session-id"], "up-1");
     assert_eq!(server.last().headers["last-event-id"], "7");
     let events = got.events();
@@ -452,19 +465,72 @@ async fn a_resumed_stream_is_filtered_too() {
     assert_eq!(events[1]["params"]["uri"], "file:///a");
 
     let read = json!({ "contents": [{ "uri": "file:///secret" }, { "uri": "file:///a" }] });
-    let request = in_session(&layer, alice(), get(true)).await;
+    let request = resuming(&layer, &name).await;
     let got = whole(send(&layer, &streaming([event(&result(read))]), request).await).await;
     assert_eq!(got.events()[0]["result"]["contents"], json!([{ "uri": "file:///a" }]));
 
     let server = streaming(stream);
-    let got = whole(send(&layer, &server, get(false)).await).await;
+    let got = whole(send(&layer, &server, get()).await).await;
     assert_eq!(got.events().len(), 1, "an answer belongs only on a resumed stream: {}", got.text);
+}
+
+/// R-083, X-140: the id of an event is good in the session that it was sent in, for whom it was sent to.
+#[tokio::test]
+async fn nobody_resumes_the_stream_of_another() {
+    let layer = layer();
+    let bob = || Caller::Verified(Principal::builder("https://id.example", "bob").build().into());
+    let name = event_name(&layer, "7").await;
+    assert!(name != "7" && name != event_name(&layer, "8").await, "{name}");
+    assert_eq!(name, event_name(&layer, "7").await, "a replayed event has the same");
+    let resumes = |mut request: Request<Full<Bytes>>, name: &str| {
+        request.headers_mut().insert("last-event-id", name.parse().unwrap());
+        request
+    };
+    let init = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {} });
+    let begins =
+        FakeMcp::new().script([Answer::json(result(init)).header("mcp-session-id", "up-2")]);
+    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
+    let began = send(&layer, &begins, ask("initialize", params)).await;
+    let mut other = get();
+    other.headers_mut().insert("mcp-session-id", began.headers()["mcp-session-id"].clone());
+    // The name of a question is none of an event.
+    let asks = json!({ "jsonrpc": "2.0", "id": 7, "method": "ping" }).to_string();
+    let request = in_session(&layer, alice(), get()).await;
+    let asked = whole(send(&layer, &streaming([event(&asks)]), request).await).await.events();
+    let own = || in_session(&layer, alice(), get());
+    let (mark, id) = name.split_once('.').unwrap();
+    let rows = [
+        ("the server's own", alice(), own().await, "7".to_owned()),
+        ("of another session", alice(), other, name.clone()),
+        ("of somebody else", bob(), in_session(&layer, bob(), get()).await, name.clone()),
+        ("another event", alice(), own().await, format!("{mark}.OA")),
+        ("no mark", alice(), own().await, format!(".{id}")),
+        ("a question", alice(), own().await, asked[0]["id"].as_str().unwrap().to_owned()),
+        ("empty", alice(), own().await, String::new()),
+    ];
+    for (what, caller, request, name) in rows {
+        let server = FakeMcp::new();
+        let got = send_as(caller, &layer, &server, resumes(request, &name)).await;
+        let got = whole(got).await;
+        let expected = (404, "Session not found", 0);
+        assert_eq!((got.status.as_u16(), &*got.text, server.count()), expected, "{what}");
+    }
+
+    // Outside sessions nothing is resumed, and what no header can say is no id.
+    let plain = format!("id: 7\n{}", event(PROGRESS));
+    let got = whole(send(&layer, &streaming([plain.clone()]), get()).await).await;
+    assert_eq!(got.text, plain);
+    for id in ["a\u{7}".to_owned(), "x".repeat(513)] {
+        let server = streaming([format!("id: {id}\n{}", event(PROGRESS))]);
+        let got = whole(send(&layer, &server, own().await).await).await;
+        assert_eq!(got.text, event(PROGRESS), "{id}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_without_a_stream_says_so() {
     let server = FakeMcp::new().script([Answer::status(405)]);
-    let response = send(&layer(), &server, get(false)).await;
+    let response = send(&layer(), &server, get()).await;
     assert_eq!(
         (response.status().as_u16(), &response.headers()["allow"]),
         (405, &"POST".parse().unwrap())
@@ -478,7 +544,7 @@ async fn a_server_without_a_stream_says_so() {
         (partial.body(ChunkedBody::new([event(PROGRESS)])), "UpstreamError"),
     ] {
         let server = FakeMcp::new().script([answer]);
-        let (response, notes) = soon(send_noted(&layer(), &server, get(false))).await;
+        let (response, notes) = soon(send_noted(&layer(), &server, get())).await;
         assert_eq!(response.status(), 502);
         assert!(notes.all().contains(&format!("Violation({noted})")), "{:?}", notes.all());
     }
@@ -488,7 +554,7 @@ async fn a_server_without_a_stream_says_so() {
 async fn streams_end_with_the_token() {
     // R-084, X-153.
     let (caller, layer) = until(60);
-    for request in [tools(), get(false), call()] {
+    for request in [tools(), get(), call()] {
         let (sender, server, probe) = live();
         let start = tokio::time::Instant::now();
         let response = send_as(caller.clone(), &layer, &server, request).await;
@@ -524,7 +590,7 @@ async fn silent_streams_show_life() {
     // R-076.
     let (_sender, server, _) = live();
     let start = tokio::time::Instant::now();
-    let mut response = send(&layer(), &server, get(false)).await;
+    let mut response = send(&layer(), &server, get()).await;
     for seconds in [15, 30, 45] {
         assert_eq!(next(&mut response).await.unwrap(), ":\n\n");
         assert_eq!(start.elapsed().as_secs(), seconds);
@@ -583,7 +649,7 @@ async fn lists_change_with_policy() {
     ] {
         let layer = layer();
         let request = match declares {
-            Some(capabilities) => begin(&layer, alice(), init(capabilities), get(false)).await,
+            Some(capabilities) => begin(&layer, alice(), init(capabilities), get()).await,
             None => listen(json!("s")),
         };
         let (sender, server, _) = live();

@@ -10,6 +10,7 @@ use crate::courier::{Address, Courier};
 use crate::lists::Lists;
 use crate::questions::Questions;
 use crate::server;
+use crate::sse::Event;
 
 impl Exchange {
     /// Says in which session this happens.
@@ -87,6 +88,17 @@ impl Exchange {
     pub(crate) fn address(&self) -> Option<Address> {
         let session = self.session.clone()?;
         Some(Address { caller: self.eyes.caller.clone(), version: self.eyes.version, session })
+    }
+
+    /// An event under the id from which this client alone can resume, where it happens in a session.
+    pub(crate) fn name_event(&self, event: Event) -> Event {
+        match (self.questions(), event.id()) {
+            (Some(questions), Some(id)) => {
+                let name = questions.event_name(id);
+                event.renamed(name)
+            }
+            _ => event,
+        }
     }
 
     /// What the service may ask the client here.

@@ -3,6 +3,7 @@ use portcullis_core::{Clock, Principal};
 
 use super::*;
 use crate::lists::Lists;
+use crate::questions::Questions;
 use crate::{Limits, SessionKeys};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
@@ -130,6 +131,12 @@ fn heads_of_posts() {
     }
 }
 
+/// What `subject` calls the event 7 of that session.
+fn event_of(subject: &str) -> String {
+    let (config, caller) = (config(), caller(subject));
+    Questions { config: &config, caller: &caller, session: "up-1" }.event_name("7").unwrap()
+}
+
 ///
 #[test]
 fn streams_and_ends() {
@@ -138,7 +145,9 @@ fn streams_and_ends() {
     let foreign = ("mcp-session-id", bob.as_str());
     let accept = ("accept", "text/event-stream");
     let version = |version| ("mcp-protocol-version", version);
-    let last = ("last-event-id", "7");
+    let (name, foreign_name) = (event_of("alice"), event_of("bob"));
+    let last = ("last-event-id", name.as_str());
+    let others = ("last-event-id", foreign_name.as_str());
     let required = Err((400, Reason::SessionRequired));
     let mismatch = Err((404, Reason::SessionPrincipalMismatch));
     let no_session = Err((404, Reason::SessionUnknown));
@@ -166,6 +175,13 @@ fn streams_and_ends() {
         ("two sessions", "GET", &[accept, own, own], no_session),
         ("resume", "GET", &[accept, own, last], Ok(false)),
         ("resume of nothing", "GET", &[accept, last], required),
+        ("resume of another stream", "GET", &[accept, own, others], no_session),
+        (
+            "resume from an id of the server's",
+            "GET",
+            &[accept, own, ("last-event-id", "7")],
+            no_session,
+        ),
         ("foreign resume", "GET", &[accept, foreign, last], mismatch),
         ("resume twice", "GET", &[accept, own, last, last], Err((400, Reason::BadRpc))),
         ("end", "DELETE", &[own], Ok(false)),
@@ -247,7 +263,8 @@ fn forwarded_heads() {
     assert!(!headers.contains_key("mcp-session-id") && !headers.contains_key("last-event-id"));
 
     let accept = ("accept", "text/event-stream");
-    let (_, headers) = plan("GET", &[accept, own, ("last-event-id", "7"), ("mcp-name", "x")]);
+    let name = event_of("alice");
+    let (_, headers) = plan("GET", &[accept, own, ("last-event-id", &name), ("mcp-name", "x")]);
     assert_eq!(headers["mcp-session-id"], "up-1");
     assert_eq!(headers["mcp-protocol-version"], "2025-06-18");
     assert_eq!(headers["last-event-id"], "7");
