@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use portcullis_core::{Clock, Method, Principal, TargetKind};
+use portcullis_core::{Clock, Method, Principal, TargetKind, TaskUse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -188,6 +188,37 @@ fn a_target_that_is_missing_or_wrong_is_refused() {
         let result = run(&all(), &fields, &body);
         assert_eq!(verdict(&result), Err((400, -32602, Reason::BadRpc)), "{name}");
         assert!(result.unwrap_err().rpc_object().unwrap().contains("\"id\":1"), "R-046: {name}");
+    }
+}
+
+#[test]
+fn subscriptions_name_a_thousand_resources_at_most() {
+    let listen = |count| json!({"notifications": {"resourceSubscriptions": vec!["a:b"; count]}});
+    assert_eq!(targets(run_modern("subscriptions/listen", listen(1000))).len(), 1000);
+    let refused = Err((400, -32602, Reason::BadRpc));
+    assert_eq!(verdict(&run_modern("subscriptions/listen", listen(1001))), refused);
+}
+
+/// what is no request for a task, but might be taken for one, is one.
+#[test]
+fn only_calls_that_say_so_run_as_tasks() {
+    let rows = [
+        ("nothing", json!({"name": "t"}), false),
+        ("null", json!({"name": "t", "task": null}), false),
+        ("an object", json!({"name": "t", "task": {}}), true),
+        ("a time to live", json!({"name": "t", "task": {"ttl": 1}}), true),
+        ("a flag", json!({"name": "t", "task": true}), true),
+        ("a list", json!({"name": "t", "task": []}), true),
+    ];
+    for (name, params, asked) in rows {
+        for (era, result) in [
+            ("legacy", legacy("tools/call", &params)),
+            ("modern", run_modern("tools/call", params.clone())),
+        ] {
+            let McpMessage::Request(request) = result.unwrap().message else { panic!() };
+            let expected = if asked && era == "legacy" { TaskUse::Asked } else { TaskUse::None };
+            assert_eq!(request.task_use(), &expected, "{name}, {era}");
+        }
     }
 }
 
