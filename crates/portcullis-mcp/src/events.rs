@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Body;
 use portcullis_core::{Denial, Note, Reason};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 use crate::exchange::{Asked, Exchange, Interception, Place, Question, Reading};
 use crate::hook::answer;
@@ -17,6 +17,7 @@ use crate::sse::{self, Event, Item, Parser};
 use crate::violation::Violation;
 
 mod stream;
+mod timer;
 
 pub(crate) use stream::Stream;
 
@@ -24,9 +25,6 @@ pub(crate) use stream::Stream;
 const STEPS_PER_POLL: usize = 64;
 /// After so many steps a stream that never pauses gets its timer all the same.
 const STEPS_UNTIMED: usize = 16;
-/// How often a silent long-lived stream says that it is alive, and looks whether policy has
-/// changed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What a token that was accepted after its expiry still gets: the leeway.
 const LEEWAY: Duration = Duration::from_secs(30);
 
@@ -267,42 +265,6 @@ impl Events {
                 self.ready.push_back(sse::event(object.as_bytes()));
             }
         }
-        self.over = true;
-    }
-
-    /// Ready when the timer did something: ended the stream, or said that it is alive.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let next_sign = |now: Instant| self.long_lived.then(|| now + KEEP_ALIVE);
-        let now = Instant::now();
-        if self.timer.is_none() {
-            let until = [self.ends_at, next_sign(now)].into_iter().flatten().min();
-            self.timer = until.map(|until| Box::pin(sleep_until(until)));
-        }
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        if timer.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        if self.ends_at.is_some_and(|ends_at| ends_at <= now) {
-            self.expire();
-            return Poll::Ready(());
-        }
-        self.timer = None;
-        for news in self.exchange.policy_news() {
-            self.pass(sse::event(news.as_bytes()));
-        }
-        if !std::mem::take(&mut self.spoke) {
-            self.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));
-        }
-        Poll::Ready(())
-    }
-
-    /// Ends the stream because the caller's proof has ended.
-    fn expire(&mut self) {
-        if let Some(listen) = self.exchange.listen() {
-            self.ready.push_back(sse::event(listen.closing().as_bytes()));
-        }
-        self.asking = None;
-        self.revising = None;
         self.over = true;
     }
 }
