@@ -182,7 +182,8 @@ mod tests {
             assert!(reduced.targets().map(Target::name).eq(["t"]));
         }
         let raw = with("{}");
-        for wrong in [0..1, 0..raw.len() + 1, 0..0] {
+        let start = raw.find("{}").unwrap();
+        for wrong in [0..1, 0..raw.len() + 1, 0..0, start..start + 3, start..start + 1] {
             assert!(without(&of(&raw, wrong.clone()), &[1]).is_none(), "{wrong:?}");
         }
     }

@@ -83,7 +83,11 @@ struct Ledger {
 impl Recorder for Ledger {
     fn caller(&self, _: &Caller) {}
     fn message(&self, _: &McpMessage) {}
-    fn note(&self, _: Note<'_>) {}
+    fn note(&self, note: Note<'_>) {
+        if let Note::Hidden { name, .. } = note {
+            self.log.lock().unwrap().push(format!("hidden {name}"));
+        }
+    }
 
     fn decided(&self, decided: &Decided<'_>) -> Acknowledgement {
         let verdict = match decided.verdict {
@@ -518,6 +522,17 @@ async fn step_up_ends() {
     assert_eq!(response.status(), 200);
     assert!(!response.headers().contains_key("www-authenticate"));
     assert_eq!(response.denial().unwrap().reason(), Reason::PolicyDenied);
+    // So it is not in lists either.
+    let says = || Says(Decision::needs_scopes("r", vec!["mcp:read".into()]));
+    for (caller, expected) in [
+        (verified(staff()), Glance::Hidden),
+        (verified(Principal::builder("i", "s")), Glance::Shown),
+        (anonymous(), Glance::Shown),
+    ] {
+        let permit = view(says(), caller.clone()).await;
+        let glance = permit.view().glance(&caller, MODERN, TargetKind::Tool, "x");
+        assert_eq!(glance, expected, "{caller:?}");
+    }
 }
 
 /// Whatever policy says, clients find out which era a server speaks (R-087), and a policy that
@@ -839,6 +854,23 @@ async fn subscriptions_are_reduced() {
         let uris = &body["params"]["notifications"]["resourceSubscriptions"];
         assert_eq!(*uris, serde_json::json!(left), "{name}");
     }
+}
+
+/// What is left out of a subscription is on record, before the decision about the rest.
+#[tokio::test]
+async fn what_a_subscription_lacks_is_told() {
+    let asked = ["file:///b", "note:///a", "file:///c"].map(|uri| (TargetKind::Resource, uri));
+    let message = message(MODERN, Method::SubscriptionsListen, "2", &asked);
+    let inner = Inner::default();
+    let mut request =
+        recorded(&inner, verified(staff()), message.clone(), || Acknowledgement::Recorded);
+    if let McpMessage::Request(message) = &message {
+        *request.body_mut() = Buffered::new(message.raw().clone());
+    }
+    gate(&inner).oneshot(request).await.unwrap();
+    let log = inner.log.lock().unwrap().clone();
+    assert_eq!(log[..2], ["hidden file:///b", "hidden file:///c"]);
+    assert!(log[2].starts_with("0 allow read@") && log[3..] == ["called"], "{log:?}");
 }
 
 /// R-163: one challenge for all that a message wants.

@@ -190,6 +190,18 @@ fn what_is_in_force_says_whether_it_wants_hints() {
     assert!(offers(TargetKind::Tool) && !offers(TargetKind::Prompt));
 }
 
+/// A file that could not be read when somebody asked for it is looked at anew, though it says what it said.
+#[test]
+fn what_was_asked_for_in_vain_is_looked_for() {
+    let rig = Rig::new("one");
+    fs::remove_file(rig.path()).unwrap();
+    assert!(rig.watched.reload().is_err());
+    assert!(rig.watched.status().failing.is_some());
+    assert_eq!(rig.look("one"), "one");
+    let status = rig.watched.status();
+    assert_eq!((status.failing, status.loads), (None, 1));
+}
+
 #[test]
 fn a_file_has_a_largest_size() {
     let folder = tempfile::tempdir().unwrap();

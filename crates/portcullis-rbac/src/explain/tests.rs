@@ -138,11 +138,12 @@ fn what_gives_a_role() {
 roles:
   any: { groups: [g], scopes: [s], roles: [r], clients: [c], subjects: [alice], claims: { unit: [1, 2] } }
   here: { from: { issuers: ['https://id.example'], tenants: [t] } }
+  room: { from: { tenants: [t] } }
   there: { subjects: [alice], from: { issuers: ['https://other.example'] } }
   tenant: { groups: [g], from: { tenants: [t] } }
   public: { anonymous: true }
 rules:
-  - { id: a, allow: { tools: [x] }, roles: [any, here, there, tenant, public] }
+  - { id: a, allow: { tools: [x] }, roles: [any, here, room, there, tenant, public] }
 ",
     )
     .unwrap();
@@ -165,7 +166,11 @@ rules:
         ("a client", verified(somebody().client_id("c")), vec![role("any", "client c")]),
         ("a claim", verified(somebody().claims(of(2))), vec![role("any", "claim unit 2")]),
         ("another claim", verified(somebody().claims(of(3))), vec![]),
-        ("from there", verified(somebody().tenant("t")), vec![role("here", "from there")]),
+        (
+            "from there",
+            verified(somebody().tenant("t")),
+            vec![role("here", "from there"), role("room", "from there")],
+        ),
         (
             "everything",
             verified(alice.client_id("c").claims(of(1)).tenant("t")),
@@ -175,6 +180,7 @@ rules:
                     "group g, scope s, role claim r, client c, subject alice, claim unit 1",
                 ),
                 role("here", "from there"),
+                role("room", "from there"),
                 role("tenant", "group g"),
             ],
         ),

@@ -301,6 +301,27 @@ fn what_is_denied_is_denied_however_it_is_spelled() {
     }
 }
 
+/// R-207: the right to a template is none to what it may expand to, and a URI with braces is no template.
+#[test]
+fn what_a_template_allows() {
+    let policy = Policy::builder()
+        .add_rule(Rule::allow("one").resources(["note:///{id}", "docs://a/**"]).everyone())
+        .build()
+        .unwrap();
+    let caller = verified(alice());
+    let rows = [
+        (TargetKind::ResourceTemplate, "note:///{id}", true),
+        (TargetKind::Resource, "note:///7", false),
+        (TargetKind::ResourceTemplate, "docs://a/{id}", true),
+        (TargetKind::Resource, "docs://a/7", true),
+        (TargetKind::Resource, "docs://a/{id}", false),
+    ];
+    for (kind, uri, allowed) in rows {
+        let answer = ask(&policy, &caller, kind, uri);
+        assert_eq!(answer.starts_with("allow"), allowed, "{kind:?} {uri}");
+    }
+}
+
 /// A rule that denies somebody what no pattern means gives nobody else the right to it.
 #[test]
 fn what_is_spelled_out_to_be_denied_is_not_allowed_to_others() {
@@ -479,6 +500,17 @@ fn policies_do_not_share_what_they_learned() {
         assert_eq!(ask(&first, &caller, TargetKind::Tool, "list_notes"), "allow read-notes");
         assert_eq!(ask(&second, &caller, TargetKind::Tool, "list_notes"), "deny - default_deny");
         assert_eq!(ask(&policy(), &caller, TargetKind::Tool, "list_notes"), "allow read-notes");
+    }
+    // The first role of one is the second of the other.
+    let of = |roles: [&str; 2]| {
+        let builder = roles
+            .into_iter()
+            .fold(Policy::builder(), |builder, role| builder.add_role(Role::new(role).group(role)));
+        builder.add_rule(Rule::allow("a").tools(["drop"]).roles(["admins"])).build().unwrap()
+    };
+    let (one, other) = (of(["staff", "admins"]), of(["admins", "staff"]));
+    for policy in [&one, &other, &one] {
+        assert_eq!(ask(policy, &caller, TargetKind::Tool, "drop"), "deny - default_deny");
     }
 }
 

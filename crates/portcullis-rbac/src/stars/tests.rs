@@ -18,6 +18,8 @@ fn stars_stand_for_any_text() {
         ("a*", "a", true),
         ("a*", "ab", true),
         ("a*", "ba", false),
+        ("a*", "Ab", false),
+        ("A*", "ab", false),
         ("*a", "ba", true),
         ("*a", "ab", false),
         ("a*a", "a", false),

@@ -158,6 +158,7 @@ fn limits_are_inclusive() {
     let a = Argument::new;
     let text = |length: usize| format!("\"{}\"", "a".repeat(length));
     assert_eq!(judge(&a().matches("a*"), Some(&text(MAX_SUBJECT))), Truth::Yes);
+    assert_eq!(judge(&a().matches("a*"), Some(&text(MAX_SUBJECT + 1))), Truth::Unknown);
     assert_eq!(judge(&a().min(5).max(5), Some("5.0")), Truth::Yes);
     assert_eq!(judge(&a().min_length(2).max_length(2), Some("[1,2]")), Truth::Yes);
     let nested = |depth: usize| (0..depth).fold(a().min(1), |inner, _| a().each(inner));
