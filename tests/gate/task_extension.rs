@@ -466,6 +466,11 @@ async fn without_tasks() {
         assert_eq!((said.status, said.code()), (status, -32601), "{name}: {}", said.text());
     }
     assert_eq!(upstream.count(), 0);
+    // The member of the one revision means nothing in the other.
+    let call = Ask::call("get_weather");
+    let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+    body["params"]["task"] = json!({});
+    assert_eq!(ask(call.body(body.to_string())).await.json()["result"]["content"], json!([]));
     let said = ask(legacy("tools/list", json!({}))).await.json();
     let shown = json!([
         {"name": "get_weather", "execution": {"taskSupport": "forbidden", "a": 1}},

@@ -96,6 +96,16 @@ fn files_that_cannot_be_used_are_told_from_cases_that_fail() {
         ("who: everyone\n    sees: [x]\n    expect: allow", "and has none"),
         ("who: everyone\n    request: tools/call\n    expect: deny", "needs a name"),
         ("who: everyone\n    message: none.json\n    expect: deny", "cannot be read"),
+        (
+            "who: everyone\n    request: ping\n    message: none.json\n    expect: deny",
+            "both request and message",
+        ),
+        ("who: everyone\n    sees: [x]\n    rule: a", "and has none"),
+        ("who: everyone\n    sees: [x]\n    arguments: {}", "and has none"),
+        ("who: everyone\n    sees: [x]\n    at: noon", "noon"),
+        ("who: everyone\n    sees: [x]\n    from: nowhere", "is not an address"),
+        ("who: { role: x }\n    sees: [x]", "has no role x"),
+        ("who: { anonymous: true, subject: x }\n    sees: [x]", "a caller is one of"),
     ];
     let policy = "rules: [{ id: a, allow: { tools: [x] }, everyone: true }]";
     for (case, message) in rows {

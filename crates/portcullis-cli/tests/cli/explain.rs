@@ -342,6 +342,39 @@ fn wrong_use_is_told_from_wrong_files() {
             "not a JSON object",
         ),
         ("time", &["--everyone", "tools/call", "x", "--at", "noon"], 2, "--at"),
+        (
+            "a setting without a value",
+            &["--everyone", "--set", "x", "tools/call", "x"],
+            3,
+            "is not SETTING=VALUE",
+        ),
+        ("a claim without a value", &["--claim", "x", "tools/call", "x"], 3, "is not CLAIM=VALUE"),
+        (
+            "names of claims, and no claims",
+            &["--groups-claim", "g", "tools/call", "x"],
+            3,
+            "no claims to read",
+        ),
+        (
+            "names of claims for somebody described",
+            &["--subject", "x", "--groups-claim", "g", "tools/call", "x"],
+            3,
+            "are for a token or its claims",
+        ),
+        ("a name that nothing asks for", &["--everyone", "ping", "x"], 3, "takes no name"),
+        (
+            "a prompt as a task",
+            &["--everyone", "prompts/get", "x", "--as-task"],
+            3,
+            "cannot run as a task",
+        ),
+        (
+            "a task before there were any",
+            &["--everyone", "tools/call", "x", "--as-task", "--mcp-version", "2025-06-18"],
+            3,
+            "has no tasks",
+        ),
+        ("a task of no tool", &["--everyone", "tasks/get"], 3, "the tool that the task runs"),
         ("flag", &["--everyone", "--verify"], 2, "--verify"),
     ];
     for (name, more, code, message) in rows {
