@@ -413,8 +413,8 @@ impl Reply {
 
     /// The id of the last event that has one.
     pub fn last_event(&self) -> String {
-        let ids = self.text().lines().filter_map(|line| line.strip_prefix("id: "));
-        ids.last().unwrap().to_owned()
+        let mut ids = self.text().lines().filter_map(|line| line.strip_prefix("id: "));
+        ids.next_back().unwrap().to_owned()
     }
 
     /// The messages of an event stream, or the one of a JSON body.
