@@ -790,7 +790,7 @@ fn calls_through_agents() {
         r#"
 agents:
   bot: { clients: [bot-client], actors: [agent-7] }
-  far: { issuer: "https://agents.example", actors: [agent-7] }
+  far: { issuer: "https://agents.example", actors: [agent-7], clients: [far-client] }
 rules:
   - { id: direct, allow: { tools: [direct] }, everyone: true, through: direct }
   - { id: agent, allow: { tools: [agent] }, everyone: true, through: agent }
@@ -806,6 +806,7 @@ rules:
         ("nobody in between", alice(), "direct any"),
         ("another client", alice().client_id("ide"), "direct any"),
         ("the bot's client", alice().client_id("bot-client"), "agent bot any"),
+        ("the far one's client, of another issuer", alice().client_id("far-client"), "direct any"),
         ("the bot as actor", alice().actors(vec![own()]), "agent bot any"),
         ("an unknown actor", alice().actors(vec![actor(None, "x")]), "agent any"),
         ("the bot behind another", alice().actors(vec![actor(None, "x"), own()]), "agent any"),
@@ -827,6 +828,37 @@ rules:
             .filter(|tool| ask(&policy, &caller, TargetKind::Tool, tool).starts_with("allow"))
             .collect();
         assert_eq!(allowed.join(" "), expected, "{name}");
+    }
+}
+
+/// A rule about one of several servers says nothing of the others.
+#[test]
+fn rules_are_about_their_servers() {
+    let policy = Policy::builder()
+        .add_server(crate::Server::new("a"))
+        .add_server(crate::Server::new("b"))
+        .add_rule(Rule::allow("one").tools(["x"]).servers(["a"]).everyone())
+        .add_rule(Rule::allow("all").tools(["y"]).everyone())
+        .add_rule(Rule::deny("not").tools(["y"]).servers(["b"]).everyone())
+        .build()
+        .unwrap();
+    let caller = verified(alice());
+    // Which server, whether `x` and `y` may be called there.
+    let rows = [
+        (Some("a"), true, true),
+        (Some("b"), false, false),
+        (Some("c"), false, true),
+        (None, false, false),
+    ];
+    for (server, x, y) in rows {
+        for (tool, expected) in [("x", x), ("y", y)] {
+            let mut query = Query::new(&caller, V, Method::ToolsCall).on(TargetKind::Tool, tool);
+            if let Some(server) = server {
+                query = query.of_server(server);
+            }
+            let allowed = matches!(policy.decide(&query), Decision::Allow { .. });
+            assert_eq!(allowed, expected, "{tool} of {server:?}");
+        }
     }
 }
 
