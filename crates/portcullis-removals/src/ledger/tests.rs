@@ -1,4 +1,32 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::*;
+
+/// The rows that inspection and authorization answer for, and the attacks on them.
+fn scope() -> impl Iterator<Item = String> {
+    let rows =
+        [1..=87, 200..=238, 430..=445].into_iter().flatten().map(|row| format!("R-{row:03}"));
+    let attacks = [40..=60, 70..=97, 100..=122, 130..=155, 160..=196]
+        .into_iter()
+        .flatten()
+        .map(|row| format!("X-{row}"));
+    rows.chain(attacks)
+}
+
+#[test]
+fn each_row_has_a_check() {
+    let ledger = Ledger::read(&crate::root()).unwrap();
+    let named: BTreeSet<_> = ledger
+        .check
+        .iter()
+        .map(|it| &it.rows)
+        .chain(ledger.exempt.iter().map(|it| &it.rows))
+        .flatten()
+        .collect();
+    let missing: Vec<_> = scope().filter(|row| !named.contains(row)).collect();
+    assert!(missing.is_empty(), "no page of tests/removals names {missing:?}");
+}
 
 #[test]
 fn each_check_stands_in_one_place() {
