@@ -344,7 +344,7 @@ fn wrong_use_is_told_from_wrong_files() {
         ("time", &["--everyone", "tools/call", "x", "--at", "noon"], 2, "--at"),
         (
             "a setting without a value",
-            &["--everyone", "--set", "x", "tools/call", "x"],
+            &["--everyone", "--profile", "entra-v2", "--set", "x", "tools/call", "x"],
             3,
             "is not SETTING=VALUE",
         ),
