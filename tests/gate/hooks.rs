@@ -603,6 +603,7 @@ async fn results_of_tasks() {
         ("2025-11-25", "tasks/get", json!({"status": "working"}), None),
         ("2026-07-28", "tasks/get", json!({"status": "completed", "result": content}), Some(false)),
         ("2026-07-28", "tasks/get", json!({"status": "failed", "error": error}), Some(true)),
+        ("2026-07-28", "tasks/get", json!({"result": content, "error": error}), None),
         ("2026-07-28", "tasks/get", json!({"status": "working"}), None),
         ("2026-07-28", "tasks/cancel", json!({}), None),
     ];
@@ -643,6 +644,11 @@ async fn results_of_tasks() {
         let said = rig.ask(ask(method, json!({"taskId": id.unwrap()}))).await;
         let expected = news.to_string().replace("4111", "****");
         let name = format!("{version} {method}");
+        if news.get("result").is_some() && news.get("error").is_some() {
+            // Hooks would see one of them.
+            assert_eq!((said.status, said.code(), seen.lock().unwrap().len()), (502, -32603, 0));
+            continue;
+        }
         assert_eq!(said.json()["result"], serde_json::from_str::<Value>(&expected).unwrap());
         let expected =
             heard.map(|is_error| (method.to_owned(), Some("get_weather".to_owned()), is_error));
