@@ -39,6 +39,8 @@ pub(crate) struct InspectConfig {
     pub(crate) clock: Clock,
     /// Which headers repeat which arguments.
     pub(crate) catalogue: Catalogue,
+    /// Whether what the specification leaves to the reader is refused.
+    pub(crate) strict: bool,
     /// Whether an answer without a permit is withheld.
     pub(crate) require_permit: bool,
     /// Whether a target that the service does not know looks like one that is hidden.
@@ -97,6 +99,7 @@ impl Default for InspectConfig {
             ttl_cap: Duration::from_secs(60),
             clock: Clock::system(),
             catalogue: Catalogue::default(),
+            strict: false,
             require_permit: true,
             hide_unknown: true,
             check_links: false,

@@ -79,7 +79,8 @@ fn post(config: &InspectConfig, headers: &HeaderMap, seen: &Seen<'_>) -> Result<
     if seen.is_coded {
         return Err(Denial::content_encoding());
     }
-    if !media::admits_both(seen.accept) && !media::accepts(headers, [JSON, EVENTS]) {
+    let admits = if config.strict { media::names } else { media::accepts };
+    if !media::admits_both(seen.accept) && !admits(headers, [JSON, EVENTS]) {
         return Err(Denial::not_acceptable());
     }
     if seen.length.are_several() {

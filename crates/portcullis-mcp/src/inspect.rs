@@ -209,6 +209,9 @@ fn rebuilt(
     message: &Message<'_>,
     task: Option<Task>,
 ) -> Result<Inspected, Denial> {
+    if config.strict && message.shape == Shape::Notification && !is_known(message) {
+        return Err(Denial::invalid_request(Reason::UnknownMethod));
+    }
     if matches!(session, SessionUse::None) && is_about_request(message) {
         return Ok(inspected(version, session, body.clone(), None));
     }
@@ -271,6 +274,11 @@ fn inspected(
         head_fits: false,
         resumes: None,
     }
+}
+
+/// Whether some revision has a notification of that name.
+fn is_known(message: &Message<'_>) -> bool {
+    Method::parse(&message.method).is_some_and(Method::is_notification)
 }
 
 /// Whether a notification means a request by the id, or the token, that one side gave it in their session. Outside

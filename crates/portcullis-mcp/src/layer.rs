@@ -149,6 +149,14 @@ impl InspectLayer {
         self.with(|config| config.require_permit = false)
     }
 
+    /// Refuses what passes or is dropped by default, although no client of MCP should send it: an `Accept` of a
+    /// `POST` that admits `application/json` or `text/event-stream` by a wildcard alone (406, R-016), and a
+    /// notification that no revision has, outside a batch (400, requirements 2.2; by default it is answered 202
+    /// and goes no further).
+    pub fn strict(self) -> Self {
+        self.with(|config| config.strict = true)
+    }
+
     /// Leaves out of tool results the links to resources, and embedded ones, that the caller may
     /// not read, and of prompts the messages with such. They pass by default, because a tool may be
     /// the only way to a resource (requirements 2.5).

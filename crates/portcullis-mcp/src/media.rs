@@ -33,6 +33,16 @@ pub(crate) fn is_identity(content_encoding: &HeaderValue) -> bool {
 /// Whether `Accept` admits every one of `wanted`. Wildcards count, `q=0` excludes, and the
 /// most specific range decides (RFC 9110 section 12.5.1). Without the field nothing is admitted.
 pub(crate) fn accepts<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str); N]) -> bool {
+    admits(headers, wanted, 0)
+}
+
+/// The same, where wildcards do not count.
+pub(crate) fn names<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str); N]) -> bool {
+    admits(headers, wanted, NAMED)
+}
+
+/// Whether every one of `wanted` is admitted by a range that is at least so specific.
+fn admits<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str); N], least: u8) -> bool {
     let mut best = [None; N];
     for range in headers.get_all(header::ACCEPT).iter().flat_map(ranges) {
         let Some((essence, zero)) = quality(range) else { continue };
@@ -42,7 +52,7 @@ pub(crate) fn accepts<const N: usize>(headers: &HeaderMap, wanted: [(&str, &str)
             *best = found.max(*best);
         }
     }
-    best.iter().all(|best| best.is_some_and(|(_, admits)| admits))
+    best.iter().all(|best| best.is_some_and(|(specific, admits)| admits && specific >= least))
 }
 
 /// Whether `Accept` is one line that says both types in the way that MCP clients write it. Others may
@@ -92,12 +102,15 @@ fn quality(range: &str) -> Option<(&str, bool)> {
     Some((essence, false))
 }
 
+/// The specificity of a range that is the type itself.
+const NAMED: u8 = 2;
+
 fn specificity(essence: &str, (kind, subtype): (&str, &str)) -> Option<u8> {
     let (range_kind, range_subtype) = essence.split_once('/')?;
     match (range_kind, range_subtype) {
         ("*", "*") => Some(0),
         (k, "*") if k.eq_ignore_ascii_case(kind) => Some(1),
-        (k, s) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => Some(2),
+        (k, s) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => Some(NAMED),
         _ => None,
     }
 }

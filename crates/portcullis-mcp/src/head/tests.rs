@@ -131,6 +131,27 @@ fn heads_of_posts() {
     }
 }
 
+/// R-016: where the deployment is strict, wildcards do not count.
+#[test]
+fn accept_where_strict() {
+    let strict = InspectConfig { strict: true, ..config() };
+    let refused = Err((406, Reason::BadMedia));
+    for (accept, expected) in [
+        ("application/json, text/event-stream", Ok(true)),
+        ("text/event-stream;q=0.5, application/json", Ok(true)),
+        ("*/*", refused),
+        ("application/json, text/*", refused),
+        ("application/*, text/event-stream, */*", refused),
+        ("application/json, text/event-stream;q=0", refused),
+    ] {
+        let fields = [TYPE, ("accept", accept)];
+        assert_eq!(verdict(head(&strict, "POST", &fields)), expected, "{accept}");
+        let by_default =
+            if accept.contains("q=0") && !accept.contains("q=0.") { refused } else { Ok(true) };
+        assert_eq!(verdict(head(&config(), "POST", &fields)), by_default, "{accept}");
+    }
+}
+
 /// What `subject` calls the event 7 of that session.
 fn event_of(subject: &str) -> String {
     let (config, caller) = (config(), caller(subject));

@@ -358,6 +358,26 @@ fn notifications() {
     }
 }
 
+/// Requirements 2.2: notifications that nobody knows are refused where the deployment is strict.
+#[test]
+fn unknown_notifications_where_strict() {
+    let strict = InspectConfig { strict: true, ..all() };
+    let refused = Err((400, -32600, Reason::UnknownMethod));
+    for (version, method, expected) in [
+        (None, "notifications/unheard", refused),
+        (None, "tools/call", refused),
+        (Some(MODERN), "notifications/unheard", refused),
+        (Some(MODERN), "notifications/cancelled", Ok(())),
+        (None, "notifications/initialized", Ok(())),
+        (Some("2025-11-25"), "notifications/tasks/status", Ok(())),
+    ] {
+        let body = json!({"jsonrpc": "2.0", "method": method}).to_string();
+        let fields: Vec<_> = version.iter().map(|v| ("mcp-protocol-version", *v)).collect();
+        assert_eq!(verdict(&run(&strict, &fields, &body)).map(drop), expected, "{method}");
+        assert_eq!(verdict(&run(&all(), &fields, &body)).map(drop), Ok(()), "{method}");
+    }
+}
+
 ///
 #[test]
 fn responses_of_clients() {
