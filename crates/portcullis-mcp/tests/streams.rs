@@ -260,7 +260,7 @@ async fn servers_ask_what_they_may() {
 }
 
 /// what is declined in the client's stead is said to the service, in its session.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn servers_are_told_what_was_declined() {
     let all = || layer().allow_sampling(false).allow_roots(false).allow_elicitation(false);
     let rows = [

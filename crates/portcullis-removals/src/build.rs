@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::Deserialize;
 
@@ -56,10 +56,10 @@ pub(crate) fn tests_of(root: &Path, copy: &Path, ledger: &Ledger) -> Result<Prog
     let built = cargo
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        .stderr(Stdio::inherit())
         .output()
         .map_err(|why| format!("cargo: {why}"))?;
     if !built.status.success() {
+        anstream::eprint!("{}", String::from_utf8_lossy(&built.stderr));
         return Err("the copy with switches does not compile".to_owned());
     }
     Ok(String::from_utf8_lossy(&built.stdout).lines().filter_map(program).collect())

@@ -66,6 +66,7 @@ fn run(only: &[String]) -> Result<bool> {
     let ledger = Ledger::read(&root)?;
     let chosen = chosen(&ledger, only)?;
     let copy = copy::with_switches(&root, &ledger)?;
+    anstream::println!("building the tests with a switch at each of {} checks", ledger.check.len());
     let programs = build::tests_of(&root, &copy, &ledger)?;
     trial::all(&programs, &chosen)
 }
