@@ -260,11 +260,16 @@ impl Events {
     /// Ends the stream with an error under each id that still waits.
     fn fail(&mut self, violation: Violation) {
         self.exchange.note(Note::Violation(violation.reason()));
+        self.answer_waiting(violation);
+        self.over = true;
+    }
+
+    /// Answers each request that still waits with an error.
+    fn answer_waiting(&mut self, violation: Violation) {
         for id in self.exchange.waiting() {
             if let Some(object) = violation.denial(Some(id)).rpc_object() {
                 self.ready.push_back(sse::event(object.as_bytes()));
             }
         }
-        self.over = true;
     }
 }

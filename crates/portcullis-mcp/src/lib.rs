@@ -80,6 +80,8 @@
 //! * Streams that end without an answer: the client gets an error in its place. Where it may take the stream
 //!   up again (in a session, after an event with an id), and where it waits for news (`GET`,
 //!   `subscriptions/listen`), the stream breaks off for it as it did here.
+//! * Streams of a session that has ended (`DELETE`, an answer of 404, one session too many). What still waited
+//!   for an answer there gets an error.
 //! * From clients outside sessions: cancellations and progress, which could mean anybody's request. They are
 //!   accepted and go no further.
 //! * From clients in sessions: answers to what they were not asked there. Names of sessions that
@@ -91,7 +93,9 @@
 //! It verifies no token and holds no policy. It shares nothing with other replicas: ids of sessions
 //! prove themselves, so that every replica with the same keys accepts them. When a session was used
 //! last and how many a caller has, each replica counts for itself, and a session that it has not seen
-//! before counts as used now. A session that was idle for too long is ended when it is named again. Ids of
+//! before counts as used now. A session that was idle for too long is ended when it is named again. Streams
+//! that this replica has open end with their session; of what ends elsewhere it learns nothing, and the
+//! service closes those. A JSON answer that is on its way comes all the same. Ids of
 //! tasks prove whose they are and which tool runs; the ids that the service assigns stay behind. Lists
 //! of tasks, and notices about them, show those that this replica has seen begin or be asked for; a
 //! subscription of 2026-07-28 names its tasks itself. What such a notice says a task has come to stays behind where

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portcullis_core::{Caller, Clock, Version};
@@ -15,6 +16,10 @@ use portcullis_core::{Caller, Clock, Version};
 use crate::config::InspectConfig;
 use crate::courier::Address;
 use crate::session::Session;
+
+mod end;
+
+use end::{End, Watch};
 
 const SHARDS: usize = 16;
 /// How many owners a shard remembers.
@@ -48,7 +53,7 @@ struct Entry {
     used: Duration,
     /// How many exchanges happen in it now.
     open: u32,
-    ended: bool,
+    end: Arc<End>,
 }
 
 /// An exchange that happens in a session, which is not idle meanwhile.
@@ -57,6 +62,7 @@ pub(crate) struct Visit {
     owner: Owner,
     session: Box<str>,
     clock: Clock,
+    watch: Watch,
 }
 
 impl SessionTable {
@@ -71,12 +77,12 @@ impl SessionTable {
         let (owner, now) = (owner(config, caller), config.clock.unix());
         let mut shard = self.shard(&owner);
         let Some(entry) = find(&mut shard, &owner, upstream_id) else { return true };
-        if !entry.ended && entry.is_idle(now, config.limits.session_idle) {
-            entry.ended = true;
+        if !entry.ended() && entry.is_idle(now, config.limits.session_idle) {
+            entry.end.come();
             let (caller, session) = (caller.clone(), upstream_id.clone());
             self.owe(Address { caller, version: *version, session });
         }
-        !entry.ended
+        !entry.ended()
     }
 
     /// Says that something happens in the session. Ends the one used least recently when there are
@@ -89,10 +95,11 @@ impl SessionTable {
     ) -> Visit {
         let (owner, now) = (owner(config, &address.caller), config.clock.unix());
         let mut shard = self.shard(&owner);
-        match find(&mut shard, &owner, &address.session) {
+        let watch = match find(&mut shard, &owner, &address.session) {
             Some(entry) => {
                 entry.open += 1;
                 entry.used = now;
+                Watch::new(&entry.end)
             }
             None => {
                 let each = if address.caller.principal().is_some() { 1 } else { ANONYMOUS };
@@ -101,30 +108,34 @@ impl SessionTable {
                     self.owe(Address { session, version, ..address.clone() });
                 }
                 make_place(&mut shard, &owner, config.limits.session_idle, now);
+                let end = Arc::default();
+                let watch = Watch::new(&end);
                 shard.entry(owner).or_default().push(Entry {
                     session: address.session.as_str().into(),
                     version: address.version,
                     issued,
                     used: now,
                     open: 1,
-                    ended: false,
+                    end,
                 });
+                watch
             }
-        }
+        };
         drop(shard);
         Visit {
             table: self.clone(),
             owner,
             session: address.session.as_str().into(),
             clock: config.clock.clone(),
+            watch,
         }
     }
 
-    /// Says that the session has ended.
+    /// Says that the session has ended, also to whatever happens in it.
     pub(crate) fn end(&self, config: &InspectConfig, address: &Address) {
         let owner = owner(config, &address.caller);
         if let Some(entry) = find(&mut self.shard(&owner), &owner, &address.session) {
-            entry.ended = true;
+            entry.end.come();
         }
     }
 
@@ -150,8 +161,19 @@ impl SessionTable {
 }
 
 impl Entry {
+    fn ended(&self) -> bool {
+        self.end.has_come()
+    }
+
     fn is_idle(&self, now: Duration, idle: Duration) -> bool {
         self.open == 0 && now.saturating_sub(self.used) >= idle
+    }
+}
+
+impl Visit {
+    /// Ready once the session has ended, as far as this process knows.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.watch.poll(cx)
     }
 }
 
@@ -185,17 +207,17 @@ fn make_room(
     // Past its end an id opens no more, and nothing need be known of it.
     let lifetime = crate::limits::MAX_SESSION;
     entries.retain(|entry| entry.open > 0 || now.saturating_sub(entry.issued) < lifetime);
-    while entries.iter().filter(|entry| !entry.ended).count() >= count.max(1) {
+    while entries.iter().filter(|entry| !entry.ended()).count() >= count.max(1) {
         let oldest = entries
             .iter_mut()
-            .filter(|entry| !entry.ended)
+            .filter(|entry| !entry.ended())
             .min_by_key(|entry| (entry.open > 0, entry.used));
         let Some(oldest) = oldest else { break };
-        oldest.ended = true;
+        oldest.end.come();
         ended.push((oldest.session.to_string(), oldest.version));
     }
-    while entries.iter().filter(|entry| entry.ended).count() > ENDED {
-        let Some(at) = entries.iter().position(|entry| entry.ended) else { break };
+    while entries.iter().filter(|entry| entry.ended()).count() > ENDED {
+        let Some(at) = entries.iter().position(|entry| entry.ended()) else { break };
         entries.remove(at);
     }
     ended
@@ -206,8 +228,9 @@ fn make_place(shard: &mut Shard, owner: &Owner, idle: Duration, now: Duration) {
     if shard.len() < OWNERS || shard.contains_key(owner) {
         return;
     }
-    shard
-        .retain(|_, entries| entries.iter().any(|entry| !entry.ended && !entry.is_idle(now, idle)));
+    shard.retain(|_, entries| {
+        entries.iter().any(|entry| !entry.ended() && !entry.is_idle(now, idle))
+    });
     if shard.len() >= OWNERS {
         let quiet = shard
             .iter()
@@ -238,7 +261,11 @@ mod tests {
 
     fn entry(name: &str, used: u64, ended: bool) -> Entry {
         let (issued, used) = (Duration::ZERO, Duration::from_secs(used));
-        Entry { session: name.into(), version: Version::V2025_06_18, issued, used, open: 0, ended }
+        let end = Arc::new(End::default());
+        if ended {
+            end.come();
+        }
+        Entry { session: name.into(), version: Version::V2025_06_18, issued, used, open: 0, end }
     }
 
     fn owner(number: usize) -> Owner {

@@ -18,7 +18,7 @@ use http::Request;
 use http_body_util::Full;
 use portcullis_core::{Caller, Clock, ManualClock, Principal, Version};
 use portcullis_mcp::{InspectLayer, Limits, SessionKeys};
-use portcullis_test::{Answer, FakeMcp};
+use portcullis_test::{Answer, DropProbe, FakeMcp};
 use serde_json::{Value, json};
 use support::*;
 
@@ -457,6 +457,87 @@ async fn what_the_client_ends_is_over() {
         send(&layer, &server, named(&id, "DELETE")).await;
         assert_eq!(status(&layer, &server, named(&id, "POST")).await, after, "{answer}");
     }
+}
+
+/// R-434: a stream ends with its session, and what it owes is answered with an error; of other sessions none
+/// ends.
+#[tokio::test(start_paused = true)]
+async fn what_happens_in_a_session_ends_with_it() {
+    const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    const LOST: &str =
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Upstream error"}}"#;
+    let get = |id: &str| {
+        let mut request = named(id, "GET");
+        request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+        request
+    };
+    let call = |id: &str| in_session(id, ask("tools/call", json!({ "name": "t" })));
+    for (answer, ends) in [(200, true), (204, true), (404, true), (405, false), (500, false)] {
+        for busy in [false, true] {
+            let (layer, _) = clocked();
+            let id = session_id(&layer, alice(), "up-1").await;
+            let other = session_id(&layer, alice(), "up-2").await;
+            let mut open = Vec::new();
+            for (request, owes) in [(get(&id), ""), (call(&id), LOST), (get(&other), "")] {
+                let (sender, body) = portcullis_test::ChunkedBody::live();
+                let probe = DropProbe::new();
+                let body = body.probed(&probe);
+                let said = Answer::status(200).header("content-type", "text/event-stream");
+                let server = FakeMcp::new().script([said.body(body)]);
+                let mut response = send(&layer, &server, request).await;
+                // An id from which it could be resumed, if the session went on.
+                sender.send(format!("id: 7\n{}", event(PROGRESS)).into()).unwrap();
+                assert!(next(&mut response).await.unwrap().ends_with(&event(PROGRESS)));
+                open.push((tokio::spawn(whole(response)), owes, sender, probe));
+            }
+            // They wait, each in a task of its own.
+            tokio::task::yield_now().await;
+            if busy {
+                let events = event(PROGRESS).repeat(100);
+                open.iter()
+                    .for_each(|(_, _, sender, _)| sender.send(events.clone().into()).unwrap());
+            }
+            let server = FakeMcp::new().script([Answer::status(answer)]);
+            send(&layer, &server, named(&id, "DELETE")).await;
+            let name = format!("{answer}, busy: {busy}");
+            let rest = open.pop().unwrap();
+            for (stream, owes, sender, probe) in open {
+                if !ends {
+                    sender.send(event(&result(json!({}))).into()).unwrap();
+                    drop(sender);
+                    let got = stream.await.unwrap().text;
+                    assert!(!got.contains(LOST), "{name}: {got}");
+                    continue;
+                }
+                let got = tokio::time::timeout(Duration::from_secs(1), stream).await;
+                let got = got.expect(&name).unwrap().text;
+                let owes = if owes.is_empty() { String::new() } else { event(owes) };
+                assert!(busy || got == owes, "{name}: {got}");
+                assert!(got.ends_with(&owes), "{name}: {got}");
+                soon(probe.dropped()).await;
+            }
+            let (stream, _, sender, _) = rest;
+            tokio::task::yield_now().await;
+            assert!(!stream.is_finished(), "{name}: another session");
+            drop(sender);
+            stream.await.unwrap();
+        }
+    }
+}
+
+/// R-435: nor does a stream outlive its session when that ends to make room.
+#[tokio::test(start_paused = true)]
+async fn streams_end_to_make_room() {
+    let (layer, _) = clocked();
+    let layer = layer.limits(Limits::new().sessions(1));
+    let id = session_id(&layer, alice(), "up-1").await;
+    let (_sender, body) = portcullis_test::ChunkedBody::live();
+    let answer = Answer::status(200).header("content-type", "text/event-stream").body(body);
+    let mut request = named(&id, "GET");
+    request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+    let mut stream = send(&layer, &FakeMcp::new().script([answer]), request).await;
+    session_id(&layer, alice(), "up-2").await;
+    assert_eq!(next(&mut stream).await, None);
 }
 
 /// R-442, X-163: who guesses is slowed down, and sessions that there are stay open.

@@ -1,5 +1,6 @@
 //! What an exchange has to do with the session in which it happens.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -42,6 +43,11 @@ impl Exchange {
     pub(crate) fn visit(&mut self, issued: Duration) {
         let table = &self.config.session_table;
         self.visit = self.address().map(|address| table.visit(&self.config, &address, issued));
+    }
+
+    /// Ready once the session in which this happens has ended.
+    pub(crate) fn poll_session_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.visit.as_mut().map_or(Poll::Pending, |visit| visit.poll_end(cx))
     }
 
     /// Says that a session has begun.
