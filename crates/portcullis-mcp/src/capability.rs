@@ -9,13 +9,58 @@ use crate::names::{META_CAPABILITIES as CAPABILITIES, TASKS};
 use crate::violation::{BAD_RPC, Violation};
 use crate::{server, task};
 
-/// What a modern request declared.
+/// What a client declared: with a modern request, or when its session began.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Declared {
-    form: bool,
-    url: bool,
-    sampling: bool,
-    roots: bool,
+pub(crate) struct Declared {
+    pub(crate) form: bool,
+    pub(crate) url: bool,
+    pub(crate) sampling: bool,
+    pub(crate) roots: bool,
+}
+
+impl Declared {
+    /// Where nobody saw what the client declared: what every client of 2025-06-18 may have. People are sent nowhere.
+    pub(crate) const UNSEEN: Self = Self { form: true, url: false, sampling: true, roots: true };
+
+    /// What the client says in `initialize` that it can give.
+    pub(crate) fn at_start(initialize: &[u8], limits: JsonLimits) -> Result<Self, Violation> {
+        let mut declared = Self::default();
+        let mut scanner = Scanner::new(initialize, limits)?;
+        read(&mut scanner, &mut declared, &["params", "capabilities"])?;
+        Ok(declared)
+    }
+
+    /// Whether a client with these can answer `message`, a request of `method` from the service.
+    pub(crate) fn can_answer(
+        self,
+        method: &str,
+        message: &[u8],
+        limits: JsonLimits,
+    ) -> Result<bool, Violation> {
+        Ok(match method {
+            "sampling/createMessage" => self.sampling,
+            "roots/list" => self.roots,
+            "elicitation/create" => {
+                let mode = task::find(message, &["params", "mode"], limits)?;
+                if mode.is_some_and(|(_, mode)| mode == "url") { self.url } else { self.form }
+            }
+            _ => true,
+        })
+    }
+
+    /// As a number below 16.
+    pub(crate) fn bits(self) -> u8 {
+        u8::from(self.form)
+            | u8::from(self.url) << 1
+            | u8::from(self.sampling) << 2
+            | u8::from(self.roots) << 3
+    }
+
+    /// What [`bits`](Self::bits) made.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        let has = |bit: u8| bits & 1 << bit != 0;
+        Self { form: has(0), url: has(1), sampling: has(2), roots: has(3) }
+    }
 }
 
 /// Refuses `input_requests`, a part of an answer, that go beyond what `request` declared, or beyond
@@ -117,13 +162,17 @@ fn read(
                 let mut modes = 0_usize;
                 scanner
                     .object(|scanner, mode| {
-                        modes += 1;
-                        declared.form |= mode.eq("form");
-                        declared.url |= mode.eq("url");
+                        // A setting is no mode, and neither is what is null.
+                        let (form, url) = (mode.eq("form"), mode.eq("url"));
+                        if (form || url) && scanner.peek()? == Kind::Object {
+                            modes += 1;
+                            declared.form |= form;
+                            declared.url |= url;
+                        }
                         scanner.skip().map(drop)
                     })
                     .map_err(Violation::from)?;
-                // Nothing inside means forms only.
+                // No mode inside means forms only.
                 declared.form |= modes == 0;
                 return Ok(());
             }

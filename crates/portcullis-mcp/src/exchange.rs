@@ -7,6 +7,7 @@ use portcullis_core::{
     Caller, Denial, McpMessage, McpRequest, Method, NoMessage, Note, Permit, Text, Trail, Version,
 };
 
+use crate::capability::Declared;
 use crate::completion::Completion;
 use crate::config::InspectConfig;
 use crate::courier::Courier;
@@ -14,7 +15,7 @@ use crate::json::{JsonLimits, Scanner};
 use crate::judge::Eyes;
 use crate::listen::Listen;
 use crate::lists::Lists;
-use crate::session::Task;
+use crate::session::{Task, Terms};
 use crate::session_table::Visit;
 use crate::violation::Violation;
 
@@ -86,7 +87,9 @@ pub(crate) struct Exchange {
     task: Option<Box<Task>>,
     /// Whether this is `initialize`, and what its answer settled on.
     begins: bool,
-    negotiated: Option<(Version, Lists)>,
+    negotiated: Option<Terms>,
+    /// What the client declared where its session began.
+    declared: Declared,
     /// The lists of which the client is told here when they change.
     lists: Lists,
     /// The version of the policy that it was last told of.
@@ -120,6 +123,7 @@ impl Exchange {
             task: None,
             begins: false,
             negotiated: None,
+            declared: Declared::UNSEEN,
             lists: Lists::default(),
             policy: None,
             tasks_withheld: false,
@@ -128,7 +132,13 @@ impl Exchange {
         match message {
             McpMessage::Request(request) => {
                 exchange.asked = Asked::Request;
-                exchange.begins = request.method() == Method::Initialize;
+                if request.method() == Method::Initialize {
+                    exchange.begins = true;
+                    // What cannot be read declares nothing.
+                    let limits = exchange.config.limits.json();
+                    exchange.declared =
+                        Declared::at_start(request.raw(), limits).unwrap_or_default();
+                }
                 if request.method() == Method::SubscriptionsListen {
                     let limits = exchange.config.limits.json();
                     let listen = Listen::new(request.id().clone(), request.raw(), limits);
@@ -199,7 +209,7 @@ impl Exchange {
     }
 
     /// What the answer to `initialize` settled on.
-    pub(crate) fn negotiated(&self) -> Option<(Version, Lists)> {
+    pub(crate) fn negotiated(&self) -> Option<Terms> {
         self.negotiated
     }
 

@@ -8,6 +8,7 @@ use portcullis_core::{
     Caller, Denial, Era, HiddenAs, McpMessage, Method, NoMessage, Reason, Text, Version,
 };
 
+use crate::capability::Declared;
 use crate::config::InspectConfig;
 use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
@@ -78,6 +79,8 @@ pub(crate) enum SessionUse {
         upstream_id: String,
         /// The lists of which the service said that it tells when they change.
         lists: Lists,
+        /// What the client said that it can give.
+        declared: Declared,
         /// When it began.
         issued: Duration,
     },
@@ -310,6 +313,7 @@ pub(crate) fn session_use(session: Option<Session>) -> SessionUse {
     session.map_or(SessionUse::None, |session| SessionUse::Open {
         upstream_id: session.upstream_id,
         lists: session.lists,
+        declared: session.declared,
         issued: session.issued,
     })
 }

@@ -92,7 +92,8 @@ impl InspectLayer {
     /// (`sampling/createMessage`); it may by default.
     ///
     /// What a service may not ask never reaches the client. In a legacy session the service is told
-    /// that it was declined; a modern one asks in its answer, in whose place the caller gets an error.
+    /// that it was declined; a modern one asks in its answer, in whose place the caller gets an error. The same
+    /// goes for whatever the client did not declare that it can answer.
     pub fn allow_sampling(self, allow: bool) -> Self {
         self.with(|config| config.server_requests.sampling = allow)
     }

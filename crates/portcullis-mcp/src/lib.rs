@@ -87,7 +87,9 @@
 //! * From clients in sessions: answers to what they were not asked there. Names of sessions that
 //!   are none, more often than 20 times a minute from one caller.
 //! * From the service: URLs to which it would send people, but to hosts that were allowed
-//!   ([`InspectLayer::allow_elicitation_at`]). In a session it is told that it was declined.
+//!   ([`InspectLayer::allow_elicitation_at`]); requests that the client did not declare it can answer, in `initialize`
+//!   or with the modern request. In a session the service is told that it was declined. Outside sessions nobody saw
+//!   what a legacy client declared: no URL passes there, the rest does.
 //!
 //! # What it does not do
 //! It verifies no token and holds no policy. It shares nothing with other replicas: ids of sessions

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::{Caller, Reason, Version};
 use portcullis_crypto::{MacKey, SealKey, fill_random, same};
 
+use crate::capability::Declared;
 use crate::lists::Lists;
 
 mod handle;
@@ -18,7 +19,9 @@ pub(crate) use task::Task;
 
 /// How far the clocks of two replicas may differ.
 const SKEW: Duration = Duration::from_secs(60);
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 4;
+/// Before ids said what the client had declared.
+const OLD_FORMAT: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
 const BINDING: usize = 16;
@@ -30,7 +33,7 @@ const MAX_ID: usize = 256;
 /// The keys that seal session ids.
 ///
 /// A client sees `Mcp-Session-Id` values that only this gate can make or read: inside is the id
-/// that the service behind assigned, the negotiated version and the time, bound to the caller
+/// that the service behind assigned, the negotiated version, what both sides declared and the time, bound to the caller
 /// (issuer, subject, client id) and the resource, and encrypted (AES-256-GCM-SIV). No store is
 /// needed: every replica with the same keys accepts the id, and any change to it, or its use by
 /// somebody else, is answered like an unknown id. Sessions end after 24 hours.
@@ -64,9 +67,14 @@ pub(crate) struct Session {
     pub(crate) version: Version,
     /// The lists of which the service said that it tells when they change.
     pub(crate) lists: Lists,
+    /// What the client said that it can give.
+    pub(crate) declared: Declared,
     /// When it began.
     pub(crate) issued: Duration,
 }
+
+/// What a session began with: its version, the lists of which the service tells, and what the client declared.
+pub(crate) type Terms = (Version, Lists, Declared);
 
 impl SessionKeys {
     /// A key that nobody else has.
@@ -99,7 +107,7 @@ impl SessionKeys {
     pub(crate) fn seal(
         &self,
         upstream_id: &str,
-        (version, lists): (Version, Lists),
+        (version, lists, declared): Terms,
         caller: &Caller,
         resource: &str,
         now: Duration,
@@ -118,6 +126,7 @@ impl SessionKeys {
         inside.extend(key.binding(caller, resource));
         inside.extend(now.as_secs().to_be_bytes());
         inside.push(code(version)? | lists.bits() << LISTS);
+        inside.push(declared.bits());
         inside.extend(upstream_id.as_bytes());
         key.seal.seal(nonce, &head, &mut inside)?;
         head.extend(nonce);
@@ -210,7 +219,7 @@ impl SessionKeys {
         let (head, rest) = bytes.split_at_mut_checked(1 + KEY_ID)?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE>()?;
         let (format, key_id) = head.split_first()?;
-        if *format != FORMAT {
+        if !matches!(*format, FORMAT | OLD_FORMAT) {
             return None;
         }
         let keys = std::iter::once(&self.current).chain(&self.previous);
@@ -219,7 +228,11 @@ impl SessionKeys {
 
         let (binding, inside) = inside.split_first_chunk::<BINDING>()?;
         let (issued, inside) = inside.split_first_chunk::<8>()?;
-        let (terms, upstream_id) = inside.split_first()?;
+        let (terms, inside) = inside.split_first()?;
+        let (declared, upstream_id) = match *format {
+            OLD_FORMAT => (Declared::UNSEEN, inside),
+            _ => inside.split_first().map(|(bits, id)| (Declared::from_bits(*bits), id))?,
+        };
         let issued = Duration::from_secs(u64::from_be_bytes(*issued));
         if issued > now.saturating_add(SKEW) || now >= issued.saturating_add(lifetime) {
             return None;
@@ -227,7 +240,7 @@ impl SessionKeys {
         let (version, lists) = (terms & !(!0 << LISTS), Lists::from_bits(terms >> LISTS));
         let version = Version::ALL.into_iter().find(|v| code(*v) == Some(version))?;
         let upstream_id = String::from_utf8(upstream_id.to_vec()).ok()?;
-        Some((key, *binding, Session { upstream_id, version, lists, issued }))
+        Some((key, *binding, Session { upstream_id, version, lists, declared, issued }))
     }
 }
 

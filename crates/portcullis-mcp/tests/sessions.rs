@@ -29,7 +29,9 @@ fn layer() -> InspectLayer {
 }
 
 fn initialize() -> Request<Full<Bytes>> {
-    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
+    let params = json!({
+        "protocolVersion": "2025-06-18", "capabilities": { "elicitation": {} }, "clientInfo": {},
+    });
     ask("initialize", params)
 }
 

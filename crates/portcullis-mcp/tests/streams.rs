@@ -313,6 +313,127 @@ async fn servers_are_told_what_was_declined() {
     }
 }
 
+/// R-080, table 2.3: in a session the service asks the client only for what that declared when it began, and is told
+/// at once where it did not.
+#[tokio::test(start_paused = true)]
+async fn clients_are_asked_only_for_what_they_declared() {
+    let asks = [
+        ("sampling/createMessage", json!({ "messages": [] })),
+        ("roots/list", json!({})),
+        ("elicitation/create", json!({ "message": "a form" })),
+        ("elicitation/create", json!({ "mode": "url", "url": "https://idp.example.com/" })),
+    ];
+    let asked = |place: usize| {
+        let (method, params) = &asks[place];
+        json!({ "jsonrpc": "2.0", "id": place, "method": method, "params": params })
+    };
+    let declined = [
+        json!({ "error": { "code": -1, "message": "User rejected sampling request" } }),
+        json!({ "error": { "code": -32601, "message": "Roots not supported" } }),
+        json!({ "result": { "action": "decline" } }),
+        json!({ "result": { "action": "decline" } }),
+    ];
+    let rows = [
+        ("nothing", json!({}), vec![]),
+        ("sampling", json!({ "sampling": {} }), vec![0]),
+        ("roots", json!({ "roots": { "listChanged": true } }), vec![1]),
+        ("forms, said by nothing", json!({ "elicitation": {} }), vec![2]),
+        ("forms", json!({ "elicitation": { "form": {} } }), vec![2]),
+        ("forms, with a setting", json!({ "elicitation": { "applyDefaults": true } }), vec![2]),
+        ("URLs", json!({ "elicitation": { "url": {} } }), vec![3]),
+        ("both", json!({ "elicitation": { "url": {}, "form": {} } }), vec![2, 3]),
+        ("modes that are null", json!({ "elicitation": { "url": null, "form": null } }), vec![2]),
+        ("nulls", json!({ "sampling": null, "roots": null, "elicitation": null }), vec![]),
+        ("no objects", json!({ "sampling": true, "roots": [], "elicitation": "url" }), vec![]),
+        ("elsewhere", json!({ "experimental": { "sampling": {}, "roots": {} } }), vec![]),
+        ("no capabilities", json!("all"), vec![]),
+    ];
+    let layer = layer().allow_elicitation_at(["idp.example.com"]).unwrap();
+    let list = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/list" });
+    let answer = json!({ "jsonrpc": "2.0", "id": 9, "result": { "tools": [] } });
+    for (name, capabilities, passes) in rows {
+        for (way, version) in
+            [("post", "2025-11-25"), ("get", "2025-11-25"), ("a batch", "2025-03-26")]
+        {
+            // 2025-03-26 has no elicitation.
+            let known = if way == "a batch" { 2 } else { 4 };
+            let said: Vec<_> = (0..known).map(asked).chain([answer.clone()]).collect();
+            let (request, stream) = match way {
+                "a batch" => {
+                    let batch = json!([list]).to_string();
+                    (legacy(None, batch), vec![event(&json!(said).to_string())])
+                }
+                _ => {
+                    let stream = said.iter().map(|message| event(&message.to_string())).collect();
+                    let mut request = get();
+                    if way == "post" {
+                        request = legacy(None, list.to_string());
+                    }
+                    request.headers_mut().remove("mcp-protocol-version");
+                    (request, stream)
+                }
+            };
+            let init = json!({ "protocolVersion": version, "capabilities": {}, "serverInfo": {} });
+            let begins = (&capabilities, init);
+            let request = begin_able(&layer, alice(), begins, request).await;
+            let server = streaming(stream);
+            let got = whole(send(&layer, &server, request).await).await.events();
+            let got = got.iter().flat_map(|event| match event {
+                Value::Array(messages) => messages.clone(),
+                one => vec![one.clone()],
+            });
+            let got: Vec<_> = got.filter(|message| message.get("method").is_some()).collect();
+            let passes: Vec<usize> =
+                passes.iter().copied().filter(|place| *place < known).collect();
+            let shown = |message: &Value| (message["method"].clone(), message["params"].clone());
+            let expected: Vec<_> = passes.iter().map(|place| shown(&asked(*place))).collect();
+            assert_eq!(got.iter().map(shown).collect::<Vec<_>>(), expected, "{name}, {way}");
+            soon(server.arrived(1 + known - passes.len())).await;
+            let mut told: Vec<_> = server.seen().iter().skip(1).map(|seen| seen.json()).collect();
+            told.sort_by_key(|told| told["id"].as_u64());
+            let expected = (0..known).filter(|place| !passes.contains(place)).map(|place| {
+                let mut told = declined[place].clone();
+                told["jsonrpc"] = json!("2.0");
+                told["id"] = json!(place);
+                told
+            });
+            assert_eq!(told, expected.collect::<Vec<_>>(), "{name}, {way}");
+        }
+    }
+}
+
+/// R-080: outside a session nobody knows what the client declared, and nobody is sent elsewhere. While one begins, what
+/// that declares counts.
+#[tokio::test]
+async fn outside_sessions_nobody_is_sent_elsewhere() {
+    let layer = layer().allow_elicitation_at(["idp.example.com"]).unwrap();
+    let asks = |params: Value| {
+        let asks = json!({ "jsonrpc": "2.0", "id": "s", "method": "elicitation/create", "params": params });
+        event(&asks.to_string())
+    };
+    let form = asks(json!({ "message": "a form" }));
+    let url = asks(json!({ "mode": "url", "url": "https://idp.example.com/" }));
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let begins = |capabilities: Value| {
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": capabilities });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }).to_string()
+    };
+    let init = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {} });
+    let (init, nothing) = (event(&result(init)), event(&result(json!({}))));
+    for (name, body, last, passes) in [
+        ("no session", list.to_owned(), &nothing, vec![&form]),
+        ("the beginning of one", begins(json!({})), &init, vec![]),
+        ("of one with forms", begins(json!({ "elicitation": {} })), &init, vec![&form]),
+        ("of one with URLs", begins(json!({ "elicitation": { "url": {} } })), &init, vec![&url]),
+    ] {
+        let server = streaming([form.clone(), url.clone(), last.clone()]);
+        let request = legacy(Some("2025-11-25"), body);
+        let got = whole(send(&layer, &server, request).await).await;
+        let expected: String = passes.into_iter().chain([last]).map(String::as_str).collect();
+        assert_eq!(got.text, expected, "{name}");
+    }
+}
+
 /// A service that asks and asks and reads no answers gets no more of them.
 #[tokio::test]
 async fn answers_that_nobody_reads_are_few() {
@@ -434,11 +555,23 @@ async fn begin(
     layer: &InspectLayer,
     caller: Caller,
     init: Value,
+    request: Request<Full<Bytes>>,
+) -> Request<Full<Bytes>> {
+    let all = json!({ "sampling": {}, "roots": {}, "elicitation": { "form": {}, "url": {} } });
+    begin_able(layer, caller, (&all, init), request).await
+}
+
+/// The same, where the client has `capabilities`.
+async fn begin_able(
+    layer: &InspectLayer,
+    caller: Caller,
+    (capabilities, init): (&Value, Value),
     mut request: Request<Full<Bytes>>,
 ) -> Request<Full<Bytes>> {
     let begins =
         FakeMcp::new().script([Answer::json(result(init)).header("mcp-session-id", "up-1")]);
-    let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {} });
+    let params =
+        json!({ "protocolVersion": "2025-06-18", "capabilities": capabilities, "clientInfo": {} });
     let response = send_as(caller, layer, &begins, ask("initialize", params)).await;
     let id = response.headers()["mcp-session-id"].clone();
     request.headers_mut().insert("mcp-session-id", id);

@@ -110,7 +110,7 @@ impl Exchange {
         if answer.error.is_none() && self.begins {
             let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
             let lists = Lists::declared(message, self.json())?;
-            self.negotiated = Some((self.negotiate(answer)?, lists));
+            self.negotiated = Some((self.negotiate(answer)?, lists, self.declared));
         }
         Ok(Fate::Kept(edited))
     }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use portcullis_core::Version;
 
 use super::{Asked, Exchange};
+use crate::capability::Declared;
 use crate::courier::{Address, Courier};
 use crate::lists::Lists;
 use crate::questions::Questions;
@@ -22,6 +23,11 @@ impl Exchange {
     /// Says of which lists the service tells this session.
     pub(crate) fn tells_of(&mut self, lists: Lists) {
         self.lists = lists;
+    }
+
+    /// Says what the client declared when the session began.
+    pub(crate) fn may_ask(&mut self, declared: Declared) {
+        self.declared = declared;
     }
 
     /// What the client is told when policy has changed since it was last told: its lists may be others

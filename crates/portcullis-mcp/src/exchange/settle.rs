@@ -45,7 +45,10 @@ impl Exchange {
                 let allowed = &self.config.server_requests;
                 let message = edited.as_deref().or(paper.source.get(range));
                 let asks = message.unwrap_or_default();
-                if server::may_request(allowed, self.eyes.version, &method, asks, limits)? {
+                let may_ask =
+                    server::may_request(allowed, self.eyes.version, &method, asks, limits)?
+                        && self.declared.can_answer(&method, asks, limits)?;
+                if may_ask {
                     let renamed = self.renamed(message, &["id"])?;
                     let message = renamed.as_deref().or(message).unwrap_or_default();
                     let related = self.aside_renamed(message)?;

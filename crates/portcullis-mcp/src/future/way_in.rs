@@ -109,9 +109,10 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         );
         match &inspected.session {
             SessionUse::None => {}
-            SessionUse::Open { upstream_id, lists, issued } => {
+            SessionUse::Open { upstream_id, lists, declared, issued } => {
                 exchange.in_session(upstream_id.clone());
                 exchange.tells_of(*lists);
+                exchange.may_ask(*declared);
                 exchange.visit(*issued);
                 route = Some(Route::new(service.clone(), &parts.uri, &parts.headers));
             }

@@ -2,6 +2,7 @@ use http::HeaderValue;
 use portcullis_core::{Clock, Principal};
 
 use super::*;
+use crate::capability::Declared;
 use crate::lists::Lists;
 use crate::questions::Questions;
 use crate::{Limits, SessionKeys};
@@ -31,7 +32,7 @@ fn session_of(subject: &str) -> String {
     let now = Duration::from_secs(NOW);
     config()
         .sessions
-        .seal("up-1", (LEGACY, Lists::default()), &caller(subject), RESOURCE, now)
+        .seal("up-1", (LEGACY, Lists::default(), Declared::UNSEEN), &caller(subject), RESOURCE, now)
         .unwrap()
 }
 
@@ -249,6 +250,7 @@ fn forwarded_heads() {
         SessionUse::Open {
             upstream_id: "up-1".into(),
             lists: Lists::default(),
+            declared: Declared::UNSEEN,
             issued: Duration::from_secs(NOW)
         }
     );

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::capability::Declared;
 use crate::lists::Lists;
 use crate::{Limits, SessionKeys};
 
@@ -47,7 +48,13 @@ fn session(config: &InspectConfig, version: Version, subject: &str) -> String {
     let now = Duration::from_secs(NOW);
     config
         .sessions
-        .seal("up-1", (version, Lists::default()), &caller(subject), RESOURCE, now)
+        .seal(
+            "up-1",
+            (version, Lists::default(), Declared::UNSEEN),
+            &caller(subject),
+            RESOURCE,
+            now,
+        )
         .unwrap()
 }
 
@@ -462,6 +469,7 @@ fn sessions() {
         SessionUse::Open {
             upstream_id: "up-1".into(),
             lists: Lists::default(),
+            declared: Declared::UNSEEN,
             issued: Duration::from_secs(NOW)
         }
     );

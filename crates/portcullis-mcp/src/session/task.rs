@@ -173,7 +173,13 @@ mod tests {
         let now = std::time::Duration::from_secs(1);
         let version = portcullis_core::Version::V2025_11_25;
         let session = keys
-            .seal("786512e2", (version, crate::lists::Lists::default()), &alice, RESOURCE, now)
+            .seal(
+                "786512e2",
+                (version, crate::lists::Lists::default(), crate::capability::Declared::UNSEEN),
+                &alice,
+                RESOURCE,
+                now,
+            )
             .unwrap();
         assert!(keys.open_task(&session, &alice, RESOURCE).is_err(), "a session is no task");
         assert!(

@@ -1,6 +1,7 @@
 use portcullis_core::{AnonymousReason, Principal};
 
 use super::*;
+use crate::capability::Declared;
 use crate::limits::MAX_SESSION as LIFETIME;
 use crate::lists::Lists;
 
@@ -22,7 +23,14 @@ fn alice() -> Caller {
 }
 
 fn sealed(keys: &SessionKeys) -> String {
-    keys.seal("upstream-1", (VERSION, Lists::from_bits(5)), &alice(), RESOURCE, NOW).unwrap()
+    keys.seal(
+        "upstream-1",
+        (VERSION, Lists::from_bits(5), Declared::UNSEEN),
+        &alice(),
+        RESOURCE,
+        NOW,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -34,6 +42,7 @@ fn opens_for_its_owner_only() {
         upstream_id: "upstream-1".into(),
         version: VERSION,
         lists: Lists::from_bits(5),
+        declared: Declared::UNSEEN,
         issued: NOW,
     };
     assert_eq!(keys.open(&id, &alice(), RESOURCE, TIMES), Ok(session));
@@ -53,6 +62,33 @@ fn opens_for_its_owner_only() {
         let opened = keys.open(&id, &caller, resource, TIMES);
         assert_eq!(opened, Err(Reason::SessionPrincipalMismatch), "{name}");
     }
+}
+
+/// ids keep what the client declared. To those of before, nobody may be sent elsewhere.
+#[test]
+fn what_was_declared_is_kept() {
+    let keys = SessionKeys::random();
+    let open = |id: &str| keys.open(id, &alice(), RESOURCE, TIMES).unwrap();
+    for bits in 0..16 {
+        let declared = Declared::from_bits(bits);
+        let terms = (VERSION, Lists::from_bits(5), declared);
+        let id = keys.seal("upstream-1", terms, &alice(), RESOURCE, NOW).unwrap();
+        assert_eq!(declared.bits(), bits);
+        assert_eq!(open(&id), Session { declared, ..open(&sealed(&keys)) }, "{bits}");
+    }
+    let (key, nonce) = (&keys.current, [7; NONCE]);
+    let mut id = [&[OLD_FORMAT][..], &key.id].concat();
+    let mut inside = key.binding(&alice(), RESOURCE).to_vec();
+    inside.extend(NOW.as_secs().to_be_bytes());
+    inside.push(2 | 5 << LISTS);
+    inside.extend(b"upstream-1");
+    key.seal.seal(nonce, &id, &mut inside).unwrap();
+    id.extend(nonce);
+    id.extend(inside);
+    let old = open(&URL_SAFE_NO_PAD.encode(id));
+    assert_eq!(old, open(&sealed(&keys)));
+    let Declared { form, url, sampling, roots } = old.declared;
+    assert_eq!((form, url, sampling, roots), (true, false, true, true));
 }
 
 #[test]
@@ -83,8 +119,9 @@ fn no_two_spellings_of_one_id() {
     let keys = SessionKeys::random();
     for length in 1..8 {
         let upstream = "u".repeat(length);
-        let id =
-            keys.seal(&upstream, (VERSION, Lists::default()), &alice(), RESOURCE, NOW).unwrap();
+        let id = keys
+            .seal(&upstream, (VERSION, Lists::default(), Declared::UNSEEN), &alice(), RESOURCE, NOW)
+            .unwrap();
         let (body, last) = id.split_at(id.len() - 1);
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/";
         for other in alphabet.iter().map(|b| char::from(*b).to_string()).filter(|c| c != last) {
@@ -136,8 +173,9 @@ fn ids_say_nothing_and_differ() {
 #[test]
 fn what_cannot_be_sealed_is_refused() {
     let keys = SessionKeys::random();
-    let seal =
-        |id: &str, version| keys.seal(id, (version, Lists::default()), &alice(), RESOURCE, NOW);
+    let seal = |id: &str, version| {
+        keys.seal(id, (version, Lists::default(), Declared::UNSEEN), &alice(), RESOURCE, NOW)
+    };
     for id in ["", "a b", "a\tb", "ä", "a\u{7f}"] {
         assert_eq!(seal(id, VERSION), None, "{id:?}");
     }
@@ -153,7 +191,13 @@ fn limits_are_as_documented() {
     assert_eq!(MAX_ID, 256);
     let keys = SessionKeys::random();
     let seal = |length| {
-        keys.seal(&"x".repeat(length), (VERSION, Lists::default()), &alice(), RESOURCE, NOW)
+        keys.seal(
+            &"x".repeat(length),
+            (VERSION, Lists::default(), Declared::UNSEEN),
+            &alice(),
+            RESOURCE,
+            NOW,
+        )
     };
     let longest = (1..MAX_ID).rev().find_map(seal).unwrap();
     assert_eq!(longest.len(), MAX_ID, "all 256 characters can be used");
