@@ -36,6 +36,7 @@ struct Watched {
     telemetry: Telemetry,
     mint: Mint,
     records: MemorySink,
+    audit: AuditLayer,
 }
 
 impl Watched {
@@ -52,10 +53,10 @@ impl Watched {
             .audit(records.clone())
             .build()
             .unwrap();
-        let telemetry = Telemetry::new();
+        let (telemetry, audit) = (Telemetry::new(), gate.audit().clone());
         let gate = watched(&gate, &telemetry, upstream).await;
         let health = health(&telemetry).await;
-        Self { gate, health, telemetry, mint, records }
+        Self { gate, health, telemetry, mint, records, audit }
     }
 
     fn token(&self) -> String {
@@ -197,6 +198,7 @@ async fn requests_are_told_apart_by_what_came_of_them() {
     let hits = r#"portcullis_token_cache_lookups_total{route="notes",result="hit"}"#;
     assert!(metrics.of(hits).is_some_and(|hits| hits >= 0.0));
     // The audit trail has the same to say.
+    assert!(world.audit.flush().await);
     let decisions = world.records.records().iter().filter(|r| r.kind() == "decision").count();
     assert_eq!(decisions, 10, "all but the public document");
 }
