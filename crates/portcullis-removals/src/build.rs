@@ -56,6 +56,10 @@ pub(crate) fn tests_of(root: &Path, copy: &Path, ledger: &Ledger) -> Result<Prog
     let built = cargo
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
+        // With a wrapper, even one that does nothing, Cargo keeps the copy's crates apart from those of the
+        // workspace. Else it takes them for the same, and builds go on with switches in them, and with
+        // sources that nobody edits; both still share all other crates.
+        .env("RUSTC_WORKSPACE_WRAPPER", "env")
         .output()
         .map_err(|why| format!("cargo: {why}"))?;
     if !built.status.success() {
