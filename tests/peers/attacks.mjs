@@ -2,6 +2,8 @@
 // what policy refused, and what it executes is what the audit trail says. Then to the servers themselves, to see which
 // attacks are real there.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,21 +27,24 @@ const SERVERS = [
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
 
-function start([program, ...args]) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+// Some write a page about each call that they do not like.
+const log = openSync(`${PEERS_RECORDS}/servers.log`, 'w');
+
+function start([program, ...args], errors) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', errors] });
   running.add(child);
   return child;
 }
 
 async function serve(command) {
-  const child = start(command);
+  const child = start(command, log);
   for await (const line of createInterface({ input: child.stdout })) {
     const url = line.match(/^listening on (.*)$/)?.[1];
     if (!url) continue;
     child.stdout.resume();
     return { url, stop: () => child.kill() };
   }
-  throw new Error(`${command.join(' ')} did not start`);
+  throw new Error(`${command.join(' ')} did not start: ${readFileSync(`${PEERS_RECORDS}/servers.log`, 'utf8')}`);
 }
 
 /** An issuer with one key, whose tokens outlive a slow machine. */
@@ -63,11 +68,14 @@ async function startIssuer() {
 /** Sends all attacks to `url`, behind which is the server at `server`. */
 async function attack(url, server, token, patience) {
   const outcomes = [];
-  const child = start([PROGRAM, 'attack', url, server, token, String(patience)]);
+  const child = start([PROGRAM, 'attack', url, server, token, String(patience)], 'inherit');
+  const ended = once(child, 'exit');
   for await (const line of createInterface({ input: child.stdout })) {
     const [sent, executed] = JSON.parse(line);
     outcomes.push({ ...sent, executed });
   }
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`the attacks ended with ${code} after ${outcomes.length}`);
   return outcomes;
 }
 
