@@ -293,6 +293,11 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "14:15: server notes: a limit of a command is zero",
     ),
     (
+        "http: { url: \"http://UPSTREAM/mcp\" }",
+        "stdio: { command: /bin/cat, start_seconds: 0 }",
+        "14:15: server notes: a limit of a command is zero",
+    ),
+    (
         "http: { url: \"http://UPSTREAM/mcp\" } }",
         "stdio: { command: /bin/cat } }\n    identity: { headers: { family: auth-request } }",
         "15:15: server notes: a command is told nothing: every caller has processes of their own",

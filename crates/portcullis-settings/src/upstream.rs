@@ -68,6 +68,9 @@ pub struct StdioServer {
     pub max_processes_per_caller: Option<usize>,
     /// Processes in all; 64 by default.
     pub max_processes: Option<usize>,
+    /// How long a process that has never answered may take to do so; 30 by default. Commands that fetch what they
+    /// run the first time want more.
+    pub start_seconds: Option<u64>,
     /// How long a process is kept that nobody uses; 1800 by default.
     pub idle_seconds: Option<u64>,
     /// Address space of a process; needs `prlimit`.
@@ -142,6 +145,9 @@ impl StdioServer {
         }
         if let Some(processes) = self.max_processes {
             builder = builder.max_children(processes);
+        }
+        if let Some(seconds) = self.start_seconds {
+            builder = builder.start_timeout(Duration::from_secs(seconds));
         }
         if let Some(seconds) = self.idle_seconds {
             builder = builder.idle_timeout(Duration::from_secs(seconds));
