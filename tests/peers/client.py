@@ -105,7 +105,7 @@ async def main():
         mode = "legacy"
         # It always offers its newest revision. It speaks the others, if the server chooses them.
         mcp.client.session.LATEST_HANDSHAKE_VERSION = VERSION
-    async with httpx2.AsyncClient(auth=auth, timeout=20) as http:
+    async with httpx2.AsyncClient(auth=auth, timeout=120) as http:
         async with Client(streamable_http_client(MCP, http_client=http), mode=mode) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
             read = text(await client.call_tool("read_note", {"title": "welcome"}))

@@ -33,7 +33,7 @@ export async function startGate(name, providers, more = []) {
 
 /** Runs a program that prints one JSON document. */
 export async function report(program, args) {
-  const { stdout } = await promisify(execFile)(program, args, { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(program, args, { timeout: 240_000 });
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
 

@@ -40,8 +40,10 @@ const CALLS = 'read_note allow, purge_notes deny, add_note challenge, add_note a
   + 'wait_for_notes allow, read_note allow';
 /** Programs at once. */
 const AT_ONCE = 3;
+/** How long a server on pipes may take to start, in seconds: a busy machine is no fault of the gateway. */
+const START = 90;
 /** How soon a server has heard that a call was cancelled, in milliseconds. */
-const SOON = 10_000;
+const SOON = 60_000;
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
@@ -84,7 +86,7 @@ async function rig(provider) {
       writeFileSync(file, '');
       const [program, ...args] = [...command, 'piped', file];
       const sessions_only = spoken === OLD;
-      servers[id].upstream = { stdio: { command: program, args, idle_seconds: 5, sessions_only } };
+      servers[id].upstream = { stdio: { command: program, args, start_seconds: START, idle_seconds: 5, sessions_only } };
       started[name] = { seen: async () => written(file), stop: () => {} };
       continue;
     }

@@ -50,7 +50,9 @@ async function connect() {
   const options = { capabilities: {} };
   if (sdk === 'v2') {
     const old = version < '2026';
-    options.versionNegotiation = { mode: old ? 'legacy' : version === 'auto' ? 'auto' : { pin: version } };
+    const mode = old ? 'legacy' : version === 'auto' ? 'auto' : { pin: version };
+    // As long as a server on pipes may take to start, and more.
+    options.versionNegotiation = { mode, probe: { timeoutMs: 120_000 } };
     if (old) options.supportedProtocolVersions = [version];
   }
   const client = new Client({ name: 'peers', version: '1' }, options);

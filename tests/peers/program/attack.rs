@@ -70,7 +70,7 @@ async fn executed(server: &str) -> Result<String> {
     let ask = format!("GET /executed HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
     stream.write_all(ask.as_bytes()).await?;
     let mut answer = String::new();
-    timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await??;
+    timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await??;
     let found = answer.find('[').zip(answer.rfind(']')).and_then(|(a, b)| answer.get(a..=b));
     Ok(found.ok_or("the server does not say what it executed")?.to_owned())
 }

@@ -31,7 +31,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const CALLBACK: &str = "http://127.0.0.1:8976/callback";
 
 /// Longer than any news takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whose client it is, and what it speaks.
 struct Client {
