@@ -18,6 +18,8 @@ use portcullis_rbac::{Agent, Argument, Decision, Policy, Query, Role, Rule, Serv
 use proptest::prelude::*;
 use serde_json::Value;
 
+mod wide;
+
 const ROLES: [&str; 3] = ["r0", "r1", "r2"];
 const SCOPES: [&str; 3] = ["s0", "s1", "s2"];
 const TOOLS: [&str; 5] = ["ab", "abc", "b", "ba", "zz"];
