@@ -130,8 +130,8 @@
 //! Servers read URIs in different ways, so a URI must be allowed both as sent and in normal form
 //! (RFC 3986 §6.2.2), and is denied if either is, or the normal form without query and trailing
 //! slash. Always denied: dot segments however they are written, backslashes, encoded
-//! separators and control characters, double and broken encoding. Denied unless spelled out: user
-//! information, fragments, empty segments, characters outside RFC 3986.
+//! separators and control characters, double and broken encoding, and a template in place of a URI. Denied
+//! unless spelled out: user information, fragments, empty segments, characters outside RFC 3986.
 //!
 //! A deny rule about a resource also denies what a server may take for it: with characters
 //! percent-encoded or not, with parameters in segments (`a;v=1`), on another host where the scheme is

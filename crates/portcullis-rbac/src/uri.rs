@@ -34,7 +34,10 @@ pub(crate) fn read(uri: &str, template: bool) -> Reading<'_> {
     // Expressions stand for text that is judged when it is there.
     let filled = if template { fill(uri) } else { Some(Cow::Borrowed(uri)) };
     let Some(filled) = filled else { return Reading::Odd };
-    let Some(parts) = Parts::of(&filled) else { return Reading::Odd };
+    let Some(parts) = Parts::of(&filled) else {
+        // What rules say of a template says nothing of a URI that looks like it.
+        return if is_template(uri) { Reading::Refused } else { Reading::Odd };
+    };
     if template && filled != uri {
         return Reading::Plain { normal: Cow::Borrowed(uri), bare: uri.len() };
     }
@@ -43,6 +46,11 @@ pub(crate) fn read(uri: &str, template: bool) -> Reading<'_> {
     let path = normal.get(..end).unwrap_or(&normal);
     let bare = without_slashes(path).len();
     Reading::Plain { normal, bare }
+}
+
+/// Whether `uri` is a template, and as such one that patterns can judge.
+fn is_template(uri: &str) -> bool {
+    fill(uri).is_some_and(|filled| Parts::of(&filled).is_some())
 }
 
 fn without_slashes(path: &str) -> &str {

@@ -305,7 +305,9 @@ fn what_is_denied_is_denied_however_it_is_spelled() {
 #[test]
 fn what_a_template_allows() {
     let policy = Policy::builder()
+        .add_role(Role::new("guest").group("guests"))
         .add_rule(Rule::allow("one").resources(["note:///{id}", "docs://a/**"]).everyone())
+        .add_rule(Rule::deny("two").resources(["docs://a/{name}"]).roles(["guest"]))
         .build()
         .unwrap();
     let caller = verified(alice());
@@ -315,6 +317,8 @@ fn what_a_template_allows() {
         (TargetKind::ResourceTemplate, "docs://a/{id}", true),
         (TargetKind::Resource, "docs://a/7", true),
         (TargetKind::Resource, "docs://a/{id}", false),
+        (TargetKind::Resource, "docs://a/{name}", false),
+        (TargetKind::Resource, "note:///{id}", false),
     ];
     for (kind, uri, allowed) in rows {
         let answer = ask(&policy, &caller, kind, uri);

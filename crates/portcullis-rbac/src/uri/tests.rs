@@ -57,11 +57,13 @@ fn what_a_pattern_cannot_judge_is_odd() {
         ("space", "note:///a b"),
         ("zero-width", "note:///a\u{200b}b"),
         ("line break", "note:///a\nb"),
-        ("braces", "note:///{id}"),
+        ("half a template", "note:///{id"),
+        ("a template with a fragment", "note:///{id}#x"),
     ];
     for (name, uri) in rows {
         assert_eq!(read(uri, false), Reading::Odd, "{name}");
     }
+    assert_eq!(read("note:///{id}", false), Reading::Refused, "a template");
 }
 
 #[test]

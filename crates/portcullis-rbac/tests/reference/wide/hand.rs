@@ -178,7 +178,9 @@ impl Hand<'_> {
     /// All that must be allowed: what was sent, and its normal form.
     fn allowed_forms(&self) -> Vec<&'static str> {
         match (self.question.target, self.question.uri.map(|uri| &URIS[uri])) {
-            (Some(_), Some(uri)) if uri.refused => vec!["refused:"],
+            (Some(_), Some(uri)) if uri.refused || uri.template && !self.is_template() => {
+                vec!["refused:"]
+            }
             (Some(_), Some(uri)) => match uri.normal.filter(|normal| *normal != uri.sent) {
                 Some(normal) => vec![uri.sent, normal],
                 None => vec![uri.sent],
@@ -191,7 +193,7 @@ impl Hand<'_> {
     /// All of which none may be denied.
     fn denied_forms(&self) -> Vec<&'static str> {
         let mut forms = self.allowed_forms();
-        if let Some(uri) = self.question.uri.filter(|uri| !URIS[*uri].refused) {
+        if let Some(uri) = self.question.uri.filter(|_| forms != ["refused:"]) {
             forms.extend(URIS[uri].as_read);
         }
         forms
