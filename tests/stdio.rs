@@ -257,6 +257,25 @@ async fn pretty_printed_and_streamed_answers_are_one_line_each() {
     assert_eq!((&broken["id"], &broken["error"]["code"]), (&json!(3), &json!(-32603)));
 }
 
+/// Clients that read lines with `readline` of Node.js end them at U+2028 and U+2029 too.
+#[tokio::test]
+async fn a_line_is_one_line_to_every_client() {
+    let upstream = FakeMcp::new();
+    let text = "\u{2028}{}\u{2029}\u{85}";
+    let content = json!([{"type": "text", "text": text}]);
+    let result = json!({"jsonrpc": "2.0", "id": 1, "result": {"content": content}}).to_string();
+    upstream.push(Answer::json(result.clone()));
+    upstream.push(Answer::sse([format!("data: {result}\n\n")]));
+    let mut client = start(upstream);
+    for _ in 0..2 {
+        client.send(&read_note(1)).await;
+        let line = client.lines.next_line().await.unwrap().unwrap();
+        assert!(line.contains(r#""\u2028{}\u2029\u0085""#), "{line}");
+        let read: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["result"]["content"], content);
+    }
+}
+
 #[tokio::test]
 async fn cancelling_drops_the_request() {
     let probe = DropProbe::new();

@@ -39,6 +39,7 @@ mod denial;
 mod facts;
 pub mod header_names;
 mod hints;
+mod line;
 mod message;
 mod method;
 mod network;
@@ -60,6 +61,7 @@ pub use clock::{Clock, ManualClock};
 pub use denial::{Denial, DenialKind, HiddenAs};
 pub use facts::{RequestFacts, ResponseFacts};
 pub use hints::ToolHints;
+pub use line::one_line;
 pub use message::{
     Arguments, McpMessage, McpNotification, McpRequest, McpRequestParts, McpResponse, NoMessage,
     Target, TargetKind, TaskUse, ValueKind,

@@ -3,8 +3,11 @@
 //! An event is never passed on before its last line is there, and never in a form that another
 //! parser could cut differently: what is not plainly one event is written anew.
 
+use std::borrow::Cow;
+
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
+use portcullis_core::one_line;
 
 const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -194,7 +197,7 @@ impl Event {
                     }
                 }
                 b"event" => event.set(value, |event| &mut event.name, is_text),
-                b"id" => event.set(value, |event| &mut event.id, is_text),
+                b"id" => event.set(value, |event| &mut event.id, is_id),
                 b"retry" => event.set(value, |event| &mut event.retry, is_number),
                 _ => event.plain = false, // Comments are here too: their name is empty.
             }
@@ -203,6 +206,7 @@ impl Event {
             event.data = several.freeze();
             event.plain = false;
         }
+        event.plain &= matches!(one_line(&event.data), Cow::Borrowed(_));
         event.has_data = data_lines > 0;
         event.raw = raw;
         event
@@ -308,21 +312,19 @@ pub(crate) fn event(data: &[u8]) -> Bytes {
 
 fn write_data(out: &mut BytesMut, data: &[u8]) {
     out.extend_from_slice(b"data: ");
-    let start = out.len();
-    out.extend_from_slice(data);
-    // Strict JSON has line ends only between tokens, where a space means the same.
-    let written = out.get_mut(start..).unwrap_or_default();
-    if memchr2(b'\n', b'\r', written).is_some() {
-        for byte in written.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            *byte = b' ';
-        }
-    }
+    out.extend_from_slice(&one_line(data));
     out.extend_from_slice(b"\n\n");
 }
 
-/// An id with NUL is ignored by rule; text that is not UTF-8 would be replaced.
+/// Text that is not UTF-8 would be replaced.
 fn is_text(value: &[u8]) -> bool {
     memchr(0, value).is_none() && simdutf8::basic::from_utf8(value).is_ok()
+}
+
+/// An id with NUL is ignored by rule; some clients would end the line at other characters.
+fn is_id(value: &[u8]) -> bool {
+    let is_odd = |c: char| c != '\t' && c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    simdutf8::basic::from_utf8(value).is_ok_and(|id| !id.contains(is_odd))
 }
 
 fn is_number(value: &[u8]) -> bool {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
-use portcullis_core::Buffered;
+use portcullis_core::{Buffered, one_line};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
@@ -66,7 +66,7 @@ async fn write(
     mut writer: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     while let Some(message) = messages.recv().await {
-        writer.write_all(&message).await?;
+        writer.write_all(&one_line(&message)).await?;
         writer.write_all(b"\n").await?;
         writer.flush().await?;
     }

@@ -85,7 +85,7 @@ where
     };
     let body = body.to_bytes();
     if let Some(message) = Message::read(&body) {
-        let named = message.name(id, &body).unwrap_or_else(|| one_line(&body));
+        let named = message.name(id, &body).unwrap_or_else(|| trimmed(&body));
         let _gone = out.send(named).await;
         return message.version;
     }
@@ -116,7 +116,7 @@ where
         let Some(message) = Message::read(data.as_bytes()) else { continue };
         answered |= message.answers.as_ref() == Some(id);
         version = message.version.or(version);
-        if out.send(one_line(data.as_bytes())).await.is_err() {
+        if out.send(trimmed(data.as_bytes())).await.is_err() {
             return version;
         }
     }
@@ -156,10 +156,8 @@ impl Message {
     }
 }
 
-/// The message without line breaks. JSON has them only between tokens, where a space does as well.
-fn one_line(message: &[u8]) -> Bytes {
-    let trimmed = message.trim_ascii();
-    trimmed.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).collect()
+fn trimmed(message: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(message.trim_ascii())
 }
 
 /// An error for a request; for anything else nobody waits.

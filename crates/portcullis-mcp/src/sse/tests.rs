@@ -220,6 +220,26 @@ fn text_cannot_make_an_event() {
     }
 }
 
+/// R-075: nor for clients that find the end of a line where the standard has none.
+#[test]
+fn text_cannot_make_an_event_for_lax_clients() {
+    for (name, stream, expected) in [
+        (
+            "in the data",
+            "data: {\"a\":\"\u{2028}\u{2028}data: {}\u{2029}\u{85}\"}\n\n",
+            r#"data: {"a":"\u2028\u2028data: {}\u2029\u0085"}"#,
+        ),
+        ("in an id", "id: 1\u{2028}data: x\ndata: {}\n\n", "data: {}"),
+        ("another in an id", "id: 1\u{b}data: x\ndata: {}\n\n", "data: {}"),
+        ("a tab in an id", "id: 1\t2\ndata: {}\n\n", "id: 1\t2\ndata: {}"),
+    ] {
+        let event = events(&[stream.as_bytes()]).pop().unwrap();
+        assert_eq!(event.unchanged(), format!("{expected}\n\n"), "{name}");
+    }
+    let own = event("\"\u{2028}\"".as_bytes());
+    assert_eq!(own, "data: \"\\u2028\"\n\n");
+}
+
 #[test]
 fn events_have_a_limit() {
     let mut long = b"data: ".to_vec();

@@ -1,8 +1,10 @@
 //! What is seen of a message, and where in its text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
+use portcullis_core::one_line;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -114,8 +116,7 @@ pub(super) fn batch(text: &str) -> Option<Vec<&str>> {
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
-/// The text with its parts at these places exchanged, without line breaks: strict JSON has them only
-/// between tokens, where a space does as well.
+/// The text with its parts at these places exchanged, as one line, to whoever reads it.
 pub(super) fn exchange(text: &str, parts: &mut [(Range<usize>, &str)]) -> Bytes {
     parts.sort_by_key(|(range, _)| range.start);
     let mut whole = Vec::with_capacity(text.len() + 32);
@@ -126,12 +127,10 @@ pub(super) fn exchange(text: &str, parts: &mut [(Range<usize>, &str)]) -> Bytes 
         from = range.end;
     }
     whole.extend_from_slice(text.get(from..).unwrap_or_default().as_bytes());
-    for byte in &mut whole {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
+    match one_line(&whole) {
+        Cow::Borrowed(_) => whole.into(),
+        Cow::Owned(line) => line.into(),
     }
-    whole.into()
 }
 
 /// Reads an object. An array of the same members would be taken for one otherwise.
@@ -238,6 +237,17 @@ mod tests {
         assert_eq!(
             exchange(text, &mut parts),
             "{\"id\": 17,   \"method\":\"a\\u0062\",\"params\":{\"n\":1.50e+1,\"_meta\":{\"progressToken\":17}}}"
+        );
+    }
+
+    /// Servers that read lines with `readline` of Node.js would find a second message in the first.
+    #[test]
+    fn there_is_no_message_in_a_message() {
+        let text = "{\"id\":1,\"method\":\"x\",\"params\":{\"a\":\"\u{2028}{}\u{2029}\u{85}\"}}";
+        let id = Envelope::read(text).unwrap().id.unwrap();
+        assert_eq!(
+            exchange(text, &mut [(id, "17")]),
+            r#"{"id":17,"method":"x","params":{"a":"\u2028{}\u2029\u0085"}}"#
         );
     }
 
