@@ -164,6 +164,18 @@ fn is_foreign(name: &str) -> bool {
             | "upgrade"
     ) || name.starts_with("access-control-")
         || name.starts_with("proxy-")
+        || is_order(name)
+}
+
+/// Whether a field tells a proxy or a cache on the way to the client what to do with the answer: to send a file or
+/// another answer in its place (nginx, Apache, lighttpd), or to keep it, whatever `Cache-Control` says (RFC 9213,
+/// Edge Architecture).
+fn is_order(name: &str) -> bool {
+    matches!(name, "expires" | "pragma" | "age" | "edge-control" | "x-sendfile" | "x-sendfile2")
+        || name.ends_with("-cache-control")
+        || ["x-accel-", "x-lighttpd-send-", "x-reproxy-", "surrogate-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 /// The fields of a JSON answer.
@@ -189,6 +201,9 @@ pub(crate) fn json_head(headers: &mut HeaderMap, length: usize) {
 /// The fields of a stream.
 pub(crate) fn events_head(headers: &mut HeaderMap) {
     clean(headers);
+    // Without parameters: clients decode by the charset that is named here (the Python SDK has codecs that make other
+    // JSON of ASCII), and what was inspected was UTF-8.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }

@@ -418,6 +418,15 @@ async fn foreign_fields_stay_behind() {
         ("etag", "\"1\""),
         ("content-digest", "x"),
         ("connection", "x-own"),
+        // Orders to proxies and caches in front of the gate.
+        ("x-accel-redirect", "/private/list"),
+        ("x-accel-expires", "3600"),
+        ("x-sendfile", "/etc/passwd"),
+        ("x-lighttpd-send-file", "/etc/passwd"),
+        ("x-reproxy-url", "http://127.0.0.1/"),
+        ("cdn-cache-control", "public, max-age=3600"),
+        ("surrogate-control", "max-age=3600"),
+        ("expires", "Fri, 01 Jan 2100 00:00:00 GMT"),
     ];
     let mut answer = Answer::json(result(json!({}))).header("x-own", "kept");
     for (name, value) in foreign {
@@ -430,6 +439,7 @@ async fn foreign_fields_stay_behind() {
         assert_eq!(got.header(name), None, "{name}");
     }
     assert_eq!(got.header("x-own"), Some("kept"));
+    assert_eq!(got.header("cache-control"), Some("no-store"));
 }
 
 #[tokio::test]
