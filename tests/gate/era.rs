@@ -234,3 +234,25 @@ async fn a_batch_is_decided_by_element() {
         seen.as_array().unwrap().iter().map(|m| m["params"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["get_weather", "ping_tool"], "the refused one is not forwarded");
 }
+
+/// also where inspection refuses some elements and policy all others.
+#[tokio::test]
+async fn every_element_of_a_refused_batch_is_answered() {
+    let rig = Rig::new(Upstream::new(legacy_server)).await;
+    let ask_of = |id: u8, method: &str| {
+        let params = json!({ "name": "delete_user" });
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    };
+    let methods = ["foo/bar", "tools/call", "server/discover", "prompts/get"];
+    let batch: Vec<_> = (1..).zip(methods).map(|(id, method)| ask_of(id, method)).collect();
+    let reply = rig.ask(ask(None, json!(batch).to_string())).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let answers = reply.json();
+    let mut codes: Vec<_> = answers.as_array().unwrap().iter().collect();
+    codes.sort_by_key(|answer| answer["id"].as_i64());
+    let codes: Vec<_> =
+        codes.iter().map(|answer| (&answer["id"], &answer["error"]["code"])).collect();
+    let expected = json!([[1, -32601], [2, -32602], [3, -32601], [4, -32602]]);
+    assert_eq!(json!(codes), expected, "{answers}");
+    assert_eq!(rig.upstream.count(), 0);
+}

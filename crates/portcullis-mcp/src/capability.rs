@@ -5,7 +5,7 @@ use portcullis_core::Reason;
 use crate::config::ServerRequests;
 use crate::filter::{expect, skip};
 use crate::json::{JsonLimits, Kind, Scanner};
-use crate::names::{META_CAPABILITIES as CAPABILITIES, TASKS};
+use crate::names::{INPUT, META_CAPABILITIES as CAPABILITIES, TASKS, is_unclear};
 use crate::violation::{BAD_RPC, Violation};
 use crate::{server, task};
 
@@ -104,6 +104,7 @@ pub(crate) fn check(
                         Ok::<_, Violation>(())
                     })?;
                 }
+                other if is_unclear(other, &INPUT) => return Err(Violation::new(Reason::DupKey)),
                 _ => skip(scanner)?,
             }
             Ok::<_, Violation>(())

@@ -50,6 +50,8 @@ pub(crate) struct Facets<'a> {
     pub(crate) no_tasks: bool,
     /// Values for a variable are checked as what they lead to.
     pub(crate) completion: Option<&'a Completion>,
+    /// Values are left out, since nobody knows for what they are.
+    pub(crate) no_completions: bool,
     /// The method asked for is one whose answers must carry them.
     pub(crate) cacheable: bool,
     /// The longest `ttlMs` allowed now.

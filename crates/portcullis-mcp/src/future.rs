@@ -62,6 +62,8 @@ pin_project! {
         Calling { #[pin] future: F, exchange: Option<Exchange>, route: Option<Route<S>> },
         /// A JSON answer is on its way. Its head waits, because the body may turn out bad.
         Buffering { #[pin] read: Read<ResBody>, held: Option<Held> },
+        /// All of a batch was refused inside, after some of it was refused here.
+        Merging { #[pin] read: Read<ResBody>, held: Option<Held> },
         /// Hooks say what becomes of the answer.
         Revising { run: answer::Run, held: Option<Held> },
         /// Somebody else decides about items of the answer.
@@ -221,6 +223,16 @@ where
                             };
                             State::refuse(held.exchange.refuse(Violation::new(reason)))
                         }
+                    }
+                }
+                StateProj::Merging { read, held } => {
+                    let body = ready!(read.poll(cx));
+                    let Some(held) = held.take() else { return Poll::Pending };
+                    match body {
+                        Ok(bytes) => State::merged(&bytes, held),
+                        Err(_) => State::refuse(
+                            held.exchange.refuse(Violation::new(Reason::UpstreamError)),
+                        ),
                     }
                 }
                 StateProj::Revising { run, held } => {

@@ -109,8 +109,19 @@ pub(crate) static NOTICE: Known = Known::new(&["uri", "taskId", "_meta", "notifi
 pub(crate) static WATCHED: Known =
     Known::new(&["uri", "taskId", "_meta", "notifications", "result", "error", "inputRequests"]);
 
+/// What says in a modern answer that it is none yet (2026-07-28, Multi Round-Trip Requests).
+pub(crate) static ROUND: Known = Known::new(&["resultType", "inputRequests"]);
+
 /// What an answer says about a task of 2026-07-28, and what counts of that.
-pub(crate) static TASK_NEWS: Known = Known::new(&["taskId", "result", "error", "inputRequests"]);
+pub(crate) static TASK_NEWS: Known =
+    Known::new(&["resultType", "taskId", "result", "error", "inputRequests"]);
+
+/// What a server asks of a client before it answers.
+pub(crate) static INPUT: Known = Known::new(&["method", "params"]);
+
+/// What counts in an error, and in its data where it sends people elsewhere.
+pub(crate) static ERROR: Known = Known::new(&["code", "data"]);
+pub(crate) static ELSEWHERE: Known = Known::new(&["elicitations"]);
 
 pub(crate) static TASK: Known = Known::new(&["ttl", "taskId"]);
 

@@ -5,7 +5,7 @@ use portcullis_core::{Era, Reason, Version};
 use crate::config::ServerRequests;
 use crate::filter::skip;
 use crate::json::{JsonLimits, Kind, Scanner};
-use crate::names::{Known, is_unclear};
+use crate::names::{ELSEWHERE, Known, is_unclear};
 use crate::task;
 use crate::violation::Violation;
 
@@ -77,6 +77,9 @@ pub(crate) fn may_go(
         }
         scanner.object(|scanner, name| {
             if !name.eq("elicitations") || scanner.peek()? != Kind::Array {
+                if is_unclear(&name.decoded(), &ELSEWHERE) {
+                    return Err(Violation::new(Reason::DupKey));
+                }
                 return skip(scanner);
             }
             scanner.array(|scanner| {

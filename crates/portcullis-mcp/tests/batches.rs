@@ -12,14 +12,14 @@
 mod support;
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
 use portcullis_core::{
-    Denial, HiddenAs, McpRequest, McpRequestParts, Method, Reason, RequestFacts as _, TargetKind,
-    Text, Version,
+    Denial, GateBody, HiddenAs, McpRequest, McpRequestParts, Method, Reason, RequestFacts as _,
+    ResponseFacts as _, TargetKind, Text, Version,
 };
 use portcullis_mcp::InspectLayer;
-use portcullis_test::{Answer, FakeMcp};
+use portcullis_test::{Answer, ChunkedBody, FakeMcp};
 use serde_json::{Value, json};
 use support::*;
 use tower::{Layer as _, ServiceExt as _};
@@ -139,6 +139,34 @@ async fn elements_that_inspection_refused_are_answered_too() {
     let got = answered(&server, Vec::new(), batch(&elements)).await;
     assert_eq!((got.status.as_u16(), server.count()), (200, 1), "nothing was left to forward");
     assert_eq!(got.json()[0]["id"], 2);
+}
+
+/// Also where policy refuses all that was left.
+#[tokio::test]
+async fn refusals_from_before_join_those_from_inside() {
+    let inner = tower::service_fn(|_: Request<portcullis_core::Buffered>| {
+        let refusal = refusal();
+        let body = format!("[{}]", refusal.rpc_object().unwrap());
+        let mut response = Response::new(GateBody::<ChunkedBody>::own(body.into()));
+        response.set_denial(refusal);
+        async move { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let unknown = request(1, "admin/reset", &json!({}));
+    let call = request(2, "tools/call", &json!({ "name": "danger" }));
+    for (elements, expected) in [
+        (json!([unknown, call]), json!([[2, -32602], [1, -32601]])),
+        (json!([call]), json!([[2, -32602]])),
+    ] {
+        let mut request = batch(&elements);
+        request.set_caller(alice());
+        let response = InspectLayer::new().layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(response.denial().unwrap().reason(), Reason::DefaultDeny, "still a refusal");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let answers: Value = serde_json::from_slice(&body).unwrap();
+        let told = answers.as_array().unwrap().iter();
+        let told: Vec<_> = told.map(|answer| (&answer["id"], &answer["error"]["code"])).collect();
+        assert_eq!(json!(told), expected, "{answers}");
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ impl Exchange {
             modern,
             no_tasks: !self.config.allow_tasks,
             completion: self.completion.as_deref(),
+            no_completions: self.config.check_completions
+                && self.asked == (Asked::Stream { resumed: true }),
             task: match method.filter(|_| modern) {
                 Some(Method::ToolsCall) => TaskNews::Begins,
                 Some(Method::TasksGet) => TaskNews::State,

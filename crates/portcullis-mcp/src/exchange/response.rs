@@ -13,6 +13,9 @@ use crate::server_info::ServerInfo;
 use crate::violation::Violation;
 use crate::{server, unknown};
 
+/// JSON-RPC's code of an internal error.
+const INTERNAL: i64 = -32603;
+
 impl Exchange {
     pub(super) fn response(
         &mut self,
@@ -38,7 +41,7 @@ impl Exchange {
         else {
             let resumed = self.asked == Asked::Stream { resumed: true };
             let fate = match place {
-                Place::Event if resumed => self.replayed(source, range, edited)?,
+                Place::Event if resumed => self.replayed(source, range, answer, edited)?,
                 Place::Event => self.drop(Reason::UnexpectedResponse),
                 Place::Json => return Err(Violation::new(Reason::UnexpectedResponse)),
             };
@@ -120,8 +123,20 @@ impl Exchange {
         &self,
         source: &[u8],
         range: Range<usize>,
+        answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
     ) -> Result<Fate, Violation> {
+        if let Some(error) = &answer.error
+            && error.code == server::GO_ELSEWHERE
+            && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
+        {
+            let dropped = self.drop(Reason::PolicyDenied);
+            let id = Text::from(&*answer.id.raw());
+            return Ok(match id.as_str() {
+                "" => dropped,
+                _ => Fate::Kept(Some(under_id(&id, b"", true, INTERNAL))),
+            });
+        }
         let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
         if self.begins_task(message)? {
             // Whose task that is, and which tool it runs, only the request could tell.

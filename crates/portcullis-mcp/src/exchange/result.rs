@@ -29,7 +29,8 @@ impl Exchange {
                 }
                 self.check_input(source, pending, answer)
             }
-            None | Some("complete") => Ok(()),
+            // What is asked for in an answer that needs nothing is looked at as well: some client might heed it.
+            None | Some("complete") => self.check_input(source, pending, answer),
             Some("input_required") if may_need_input(method) => {
                 self.check_input(source, pending, answer)
             }

@@ -48,7 +48,7 @@ impl<'a> Pass<'_, '_, 'a> {
 
     /// Leaves out of a completion the values that lead to what the caller may not read.
     pub(super) fn completion(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
-        let Some(completion) = self.facets.completion else { return skip(scanner) };
+        let completion = self.facets.completion;
         expect(scanner, Kind::Object)?;
         scanner.object(|scanner, name| {
             if known(&name.decoded(), &names::COMPLETION)?.is_none() {
@@ -58,7 +58,7 @@ impl<'a> Pass<'_, '_, 'a> {
             self.keep(scanner, |pass, scanner| {
                 expect(scanner, Kind::String)?;
                 let value = scanner.string()?;
-                Ok(match completion.with(&value.decoded()) {
+                Ok(match completion.and_then(|completion| completion.with(&value.decoded())) {
                     Some((kind, uri)) => pass.judge.shows_name(kind, &uri),
                     None => {
                         pass.judge.hide(TargetKind::Resource, None);

@@ -6,7 +6,7 @@ use portcullis_core::TargetKind;
 
 use super::list::LISTS;
 use super::pass::Pass;
-use super::{Answer, Id, TaskNews, expect, known, member, meta, skip};
+use super::{Id, TaskNews, expect, known, member, meta, skip};
 use crate::json::{Kind, Scanner, Str};
 use crate::listen::TASK_NEWS;
 use crate::names;
@@ -110,7 +110,7 @@ impl<'a> Pass<'_, '_, 'a> {
     fn come_to(&mut self, scanner: &mut Scanner<'a>, name: &str) -> Result<(), Violation> {
         let outer = std::mem::replace(&mut self.facets.task, TaskNews::State);
         let read = match name {
-            "result" => self.result(scanner, &mut Answer::default()),
+            "result" => self.outcome(scanner),
             "error" => self.error(scanner).map(drop),
             _ => self.input_requests(scanner),
         };

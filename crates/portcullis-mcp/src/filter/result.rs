@@ -76,12 +76,12 @@ impl<'a> Pass<'_, '_, 'a> {
                     "capabilities" if self.facets.no_idle_features => {
                         self.capabilities(scanner)?;
                     }
-                    // As the answer to the call that the task began with would be.
-                    "completion" if self.facets.completion.is_some() => self.completion(scanner)?,
-                    "result" if self.facets.task == TaskNews::State => {
-                        expect(scanner, Kind::Object)?;
-                        self.result(scanner, &mut Answer::default())?;
+                    "completion"
+                        if self.facets.completion.is_some() || self.facets.no_completions =>
+                    {
+                        self.completion(scanner)?;
                     }
+                    "result" if self.facets.task == TaskNews::State => self.outcome(scanner)?,
                     "error" if self.facets.task == TaskNews::State => {
                         expect(scanner, Kind::Object)?;
                         answer.inlined_error = Some(Box::new(self.error(scanner)?));
@@ -95,8 +95,9 @@ impl<'a> Pass<'_, '_, 'a> {
                         self.input_requests(scanner)?;
                         answer.input_requests = Some(start..scanner.at_end());
                     }
-                    other if self.facets.task != TaskNews::None => {
-                        known(other, &names::TASK_NEWS)?;
+                    other if self.facets.modern => {
+                        let task = self.facets.task != TaskNews::None;
+                        known(other, if task { &names::TASK_NEWS } else { &names::ROUND })?;
                         skip(scanner)?;
                     }
                     _ => skip(scanner)?,
@@ -119,6 +120,15 @@ impl<'a> Pass<'_, '_, 'a> {
         Ok(())
     }
 
+    /// The result of a task: the answer to the call that it began with, and the last word on it.
+    pub(super) fn outcome(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Violation> {
+        expect(scanner, Kind::Object)?;
+        let mut answer = Answer::default();
+        self.result(scanner, &mut answer)?;
+        let complete = matches!(answer.result_type.as_deref(), None | Some("complete"));
+        if complete && answer.input_requests.is_none() { Ok(()) } else { Err(BAD_RPC) }
+    }
+
     pub(super) fn error(&mut self, scanner: &mut Scanner<'a>) -> Result<RpcError<'a>, Violation> {
         let start = scanner.at();
         let mut code = None;
@@ -133,7 +143,10 @@ impl<'a> Pass<'_, '_, 'a> {
                 "message" if scanner.peek()? == Kind::String => said = Some(scanner.string()?),
                 // An error may list what there is instead of what was asked for.
                 "data" if scanner.peek()? == Kind::Object => self.lists_in(scanner)?,
-                _ => skip(scanner)?,
+                other => {
+                    known(other, &names::ERROR)?;
+                    skip(scanner)?;
+                }
             }
             end = scanner.at();
             Ok::<_, Violation>(())

@@ -14,6 +14,7 @@ const LEGACY: Facets<'_> = Facets {
     task: TaskNews::None,
     no_tasks: false,
     completion: None,
+    no_completions: false,
     limits: LIMITS,
     modern: false,
     cacheable: false,

@@ -11,7 +11,7 @@ use super::{Early, Head, Held, State};
 use crate::FilterBody;
 use crate::courier::Route;
 use crate::events::{Events, Stream};
-use crate::exchange::{Exchange, Place, Reading};
+use crate::exchange::{Asked, Exchange, Place, Reading};
 use crate::judge::Answers;
 use crate::read::Read;
 use crate::respond::{self, Treatment};
@@ -48,6 +48,17 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
                 }
             }
             // A refusal from inside is not the service's answer: it is ours already.
+            // Of a batch, what was refused before it got there is still to be answered.
+            None if response.denial().is_some()
+                && exchange.asked() == Asked::Batch
+                && response.status() == StatusCode::OK
+                && exchange.refusals().is_some() =>
+            {
+                let (parts, body) = response.into_parts();
+                let read = Read::new(body, exchange.config().limits.response, None);
+                let head = Head { parts, session_id: None };
+                return Self::Merging { read, held: Some(Held { head, exchange }) };
+            }
             None if response.denial().is_some() => {
                 return Self::done(response.map(|body| FilterBody::gate(GateBody::inner(body))));
             }
@@ -102,6 +113,18 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
                 }
             }
         }
+    }
+
+    /// Adds to the refusals from inside those from before.
+    pub(super) fn merged(bytes: &Bytes, held: Held) -> Self {
+        let Held { head: Head { mut parts, .. }, exchange } = held;
+        let array = |bytes: &Bytes| {
+            let inside = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
+            Some([b"[", inside, b",", exchange.refusals()?.as_bytes(), b"]"].concat())
+        };
+        let body = array(bytes).map_or_else(|| bytes.clone(), Bytes::from);
+        respond::json_head(&mut parts.headers, body.len());
+        Self::done(Response::from_parts(parts, FilterBody::own(body)))
     }
 
     /// Reads a JSON answer.

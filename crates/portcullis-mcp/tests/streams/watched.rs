@@ -176,12 +176,20 @@ async fn what_may_not_be_said_is_left_to_polling() {
         ("one that names the task", json!({ "error": { "code": -1, "message": OWN } }), false),
         ("a result", json!({ "result": { "content": [] } }), true),
         ("of another task", json!({ "result": { "_meta": other } }), false),
+        ("a result that is one", json!({ "result": { "resultType": "complete" } }), true),
     ] {
         let events = [acknowledged(json!([OWN])), news(OWN, more)];
         let (_, heard) = listened(&layer, &json!([own]), &events).await;
         assert_eq!(heard.len(), 1 + usize::from(passes), "{name}: {heard:?}");
     }
-    for odd in [json!({ "result": [] }), json!({ "Result": {} }), json!({ "inputRequests": 1 })] {
+    for odd in [
+        json!({ "result": [] }),
+        json!({ "Result": {} }),
+        json!({ "inputRequests": 1 }),
+        // The result of a task is its last word.
+        json!({ "result": { "inputRequests": {} } }),
+        json!({ "result": { "resultType": "input_required" } }),
+    ] {
         let events = [acknowledged(json!([OWN])), news(OWN, odd.clone())];
         let (_, heard) = listened(&layer, &json!([own]), &events).await;
         assert_eq!(heard[1]["error"]["code"], -32603, "{odd}: no MCP, and the stream ends");
