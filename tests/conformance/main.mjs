@@ -78,35 +78,52 @@ function committed(file) {
 
 const having = (checks, status) => [...checks].filter(([, check]) => check.status === status);
 
+/** Why the checks of a run, by whom it was against, are not as they must be, given those that are. */
+const WRONG = {
+  alone: (expected, checks) => [
+    ...having(checks, 'FAILURE').map(([name, { why }]) => `${name}: ${why}`),
+    ...differences(expected, checks),
+  ],
+  open: differences,
+  http: differences,
+  stdio: (expected, checks) => [
+    ...differences(expected, checks).filter((line) => !WHOLE.includes(line.split(' ')[0])),
+    ...having(checks, 'FAILURE').map(([name, { why }]) => `${name}: ${why}`),
+  ],
+  limited(expected, checks) {
+    const denied = differences(expected, checks);
+    const passed = DENIED.filter((scenario) => !denied.some((line) => line.startsWith(`${scenario} `)));
+    return [
+      ...denied.filter((line) => !DENIED.includes(line.split(' ')[0])),
+      ...passed.map((scenario) => `${scenario} passes although it is denied`),
+    ];
+  },
+};
+const WHERE = {
+  alone: 'alone', open: 'behind the gate', http: 'behind the gateway', stdio: 'behind it on pipes',
+  limited: 'behind the policy',
+};
+/** The suite waits 600 ms for some answers: what a busy machine makes late is asked for again, with nothing beside it. */
+const TIMES = 3;
+
 const urls = await startAll();
+const names = Object.keys(WRONG);
 for (const revision of REVISIONS) {
   const run = (name) => suite(urls[name], revision, `${CONFORMANCE_RESULTS}/${revision}-${name}`);
-  const [alone, open, limited, http, stdio] =
-    await Promise.all(['alone', 'open', 'limited', 'http', 'stdio'].map(run));
+  const found = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await run(name)])));
   const file = `${CONFORMANCE_EXPECTED}/${revision}.txt`;
-  if (process.argv[2] === 'write') writeFileSync(file, `${lines(alone).join('\n')}\n`);
-
-  const missed = having(alone, 'FAILURE').map(([name, { why }]) => `${name}: ${why}`);
-  if (missed.length) fail(`${revision}, alone`, missed);
-  const changed = differences(committed(file), alone);
-  if (changed.length) fail(`${revision}, alone, is not as expected`, changed);
-  const lost = differences(alone, open);
-  if (lost.length) fail(`${revision}, behind the gate, differs`, lost);
-  const through = differences(alone, http);
-  if (through.length) fail(`${revision}, behind the gateway, differs`, through);
-  const piped = differences(alone, stdio).filter((line) => !WHOLE.includes(line.split(' ')[0]));
-  const broken = having(stdio, 'FAILURE').map(([name, { why }]) => `${name}: ${why}`);
-  if (piped.length || broken.length) fail(`${revision}, on pipes behind the gateway, differs`, [...piped, ...broken]);
-
-  const denied = differences(open, limited);
-  const wrong = denied.filter((line) => !DENIED.includes(line.split(' ')[0]));
-  if (wrong.length) fail(`${revision}, behind the policy, loses what it allows`, wrong);
-  for (const scenario of DENIED) {
-    const said = denied.some((line) => line.startsWith(`${scenario} `));
-    if (!said) fail(`${revision}, behind the policy`, [`${scenario} passes although it is denied`]);
+  if (process.argv[2] === 'write') writeFileSync(file, `${lines(found.alone).join('\n')}\n`);
+  const expected = committed(file);
+  for (const name of names) {
+    let wrong = WRONG[name](expected, found[name]);
+    for (let time = 1; wrong.length && time < TIMES; time += 1) {
+      console.log(`${revision}, ${WHERE[name]}, is asked again, for ${wrong.length}: ${wrong[0]}`);
+      found[name] = await run(name);
+      wrong = WRONG[name](expected, found[name]);
+    }
+    if (wrong.length) fail(`${revision}, ${WHERE[name]}`, wrong);
   }
-  const passed = [alone, open, http, stdio, limited].map((checks) => having(checks, 'SUCCESS').length);
-  console.log(`${revision}: ${passed[0]} checks passed alone, ${passed[1]} behind the gate, ${passed[2]} behind the `
-    + `gateway, ${passed[3]} behind it on pipes, ${passed[4]} behind the policy`);
+  const passed = names.map((name) => `${having(found[name], 'SUCCESS').length} ${WHERE[name]}`);
+  console.log(`${revision}: checks passed: ${passed.join(', ')}`);
 }
 process.exit(failed ? 1 : 0);
