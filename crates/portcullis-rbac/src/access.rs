@@ -13,6 +13,8 @@ use crate::tables::Tables;
 use crate::who::{FIRST, Who};
 use crate::{Policy, describe};
 
+mod words;
+
 /// Of whom the access is.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]

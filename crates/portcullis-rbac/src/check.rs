@@ -68,6 +68,11 @@ pub(crate) fn law(rule: &Rule, names: &Names<'_>) -> Result<Law, ConfigError> {
             "rule {id} has arguments, so it must be about tools or prompts alone"
         ));
     }
+    if let Some(limit) = rule.emptied.first() {
+        return fail(format!(
+            "rule {id}: its {limit} name nothing: leave them out if there is to be no limit"
+        ));
+    }
     let explanation = explanation(rule)?;
     let mut scopes = Bits::new(names.wanted.len());
     let mut scope_names: Vec<String> = Vec::new();

@@ -10,6 +10,7 @@ use crate::{ConfigError, Policy, PolicyBuilder};
 
 mod at;
 mod document;
+mod filled;
 mod into;
 mod node;
 mod read;

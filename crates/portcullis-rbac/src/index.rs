@@ -109,6 +109,18 @@ impl Index {
         self.exact.get(name).and_then(|entry| self.entries.get(*entry))
     }
 
+    /// The rules about `name`, spelled out or not, in a few entries.
+    pub(crate) fn about<R>(
+        &self,
+        name: &str,
+        then: impl FnOnce(&mut dyn Iterator<Item = &Entry>) -> R,
+    ) -> R {
+        match self.exact(name) {
+            Some(entry) => then(&mut std::iter::once(entry)),
+            None => self.matching(name, |mut entries| then(&mut entries)),
+        }
+    }
+
     /// The rules about any other name, one entry for each pattern that matches.
     pub(crate) fn matching<R>(&self, name: &str, then: impl FnOnce(Matches<'_>) -> R) -> R {
         MATCHES.with(|matches| match matches.try_borrow_mut() {

@@ -22,7 +22,7 @@ pub(crate) struct Law {
 
 impl Law {
     /// Whether roles alone do not decide.
-    fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.conditions.is_some() || !self.scope_names.is_empty()
     }
 
@@ -113,9 +113,12 @@ impl Entry {
         &self.deny_if
     }
 
-    /// The roles that may not, whatever the conditions.
-    pub(crate) fn denied_roles(&self) -> &Bits {
-        &self.deny.roles
+    /// The roles that may, or may not, whatever the conditions and scopes.
+    pub(crate) fn roles(&self, effect: Effect) -> &Bits {
+        match effect {
+            Effect::Allow => &self.allow.roles,
+            Effect::Deny => &self.deny.roles,
+        }
     }
 }
 

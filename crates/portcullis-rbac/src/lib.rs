@@ -191,9 +191,9 @@
 //!
 //! Everything is checked when the policy is built, and an error names the line and column: unknown
 //! keys and names, rules about nothing or nobody, roles nobody can have, ids used twice, patterns
-//! that cannot match, conditions that nothing can meet, scopes that a challenge cannot name.
-//! [`Policy::warnings`] tells what is legal and probably not meant: a rule that another denies
-//! altogether, or whose time is over. [`Policy::version`](Authorizer::version) is the name and the
+//! that cannot match, conditions that nothing can meet, limits that name nothing (`networks: []`), scopes
+//! that a challenge cannot name. [`Policy::warnings`] tells what is legal and probably not meant: a rule that
+//! others deny altogether, whose limits another rule lifts, or whose time is over. [`Policy::version`](Authorizer::version) is the name and the
 //! start of [`Policy::digest`]: the same policy has the same version on every replica.
 //!
 //! # A policy that changes

@@ -33,6 +33,8 @@ pub struct Rule {
     pub(crate) denial: Option<DenialStyle>,
     pub(crate) explanation: Option<Word>,
     pub(crate) description: Option<String>,
+    /// Limits that were set and name nothing.
+    pub(crate) emptied: Vec<&'static str>,
 }
 
 /// Whether a call comes from a person's own client or through an agent.
@@ -98,6 +100,7 @@ impl Rule {
             denial: None,
             explanation: None,
             description: None,
+            emptied: Vec::new(),
         }
     }
 
@@ -125,14 +128,17 @@ impl Rule {
     /// which has no target.
     pub fn methods<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {
         self.methods.extend(methods.into_iter().map(Word::from));
+        self.must_name("methods", self.methods.is_empty());
         self
     }
 
     /// Limits the rule to these servers, which the policy must know
-    /// ([`add_server`](crate::PolicyBuilder::add_server)). Nobody can say it where the gate does
+    /// ([`add_server`](crate::PolicyBuilder::add_server)). To none of them is an error of the policy, not no limit;
+    /// so it is with [`methods`](Self::methods) and [`networks`](Self::networks). Nobody can say it where the gate does
     /// not name its server.
     pub fn servers<T: Into<String>>(mut self, servers: impl IntoIterator<Item = T>) -> Self {
         self.servers.extend(servers.into_iter().map(Word::from));
+        self.must_name("servers", self.servers.is_empty());
         self
     }
 
@@ -196,6 +202,7 @@ impl Rule {
     /// ([`RequestFacts::source_address`](portcullis_core::RequestFacts::source_address)).
     pub fn networks<T: Into<String>>(mut self, networks: impl IntoIterator<Item = T>) -> Self {
         self.networks.extend(networks.into_iter().map(Word::from));
+        self.must_name("networks", self.networks.is_empty());
         self
     }
 
@@ -234,5 +241,11 @@ impl Rule {
     pub fn denial(mut self, style: DenialStyle) -> Self {
         self.denial = Some(style);
         self
+    }
+
+    /// Notes that a limit names nothing. Taken for no limit, it would make the rule wider than it reads.
+    fn must_name(&mut self, limit: &'static str, is_empty: bool) {
+        self.emptied.retain(|other| *other != limit);
+        self.emptied.extend(is_empty.then_some(limit));
     }
 }

@@ -1,6 +1,6 @@
 //! What in a policy is probably not meant so.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use portcullis_core::{Method, ToolHints};
@@ -8,12 +8,19 @@ use portcullis_core::{Method, ToolHints};
 use crate::bits::Bits;
 use crate::condition::Right;
 use crate::error::{Place, one_line};
+use crate::index::Index;
 use crate::judge::{Entry, Law};
 use crate::kind::Kind;
 use crate::rule::{Effect, Through, Word};
 use crate::tables::Tables;
 use crate::who::{ANONYMOUS, SIGNED_IN};
 use crate::{Rule, describe};
+
+mod misread;
+
+/// The most rules about one thing that a rule with conditions is compared with. Policies with more are written by
+/// programs, and should load quickly.
+const MAX_COMPARED: usize = 1000;
 
 /// Something in a policy that is allowed, and probably not meant so.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,123 +63,175 @@ pub(crate) fn find(tables: &Tables) -> Vec<Warning> {
     let mut found = Vec::new();
     for (rule, law) in tables.source.rules.iter().zip(&tables.laws) {
         let warn = |message| Warning { message: one_line(message), place: rule.id.place };
-        if let Some(denier) = shadow(tables, rule, law) {
+        let id = &rule.id.text;
+        if let Some(deniers) = shadow(tables, rule, law) {
+            found.push(warn(format!("rule {id} never allows: {deniers} all of it")));
+        } else if let Some(denier) = contradicted(tables, rule, law) {
             found.push(warn(format!(
-                "rule {} never allows: rule {denier} denies all of it",
-                rule.id.text
+                "rule {id} never allows: rule {denier} denies it whenever its conditions hold"
             )));
-        }
-        if let Some(denier) = contradicted(tables, rule, law) {
+        } else if let Some(allower) = unlimited(tables, rule, law) {
             found.push(warn(format!(
-                "rule {} never allows: rule {denier} denies it whenever its conditions hold",
-                rule.id.text
+                "rule {id} limits nothing: {allower} the same people all of it without such limits"
             )));
         }
         found.extend(pointless(tables, rule, law).map(warn));
+        found.extend(misread::names(rule));
     }
     unused(tables, &mut found);
+    misread::groups(&tables.source.groups, &mut found);
     found
 }
 
-/// The deny rule that leaves nothing of an allow rule.
-fn shadow<'a>(tables: &'a Tables, rule: &Rule, law: &Law) -> Option<&'a str> {
+/// The rules about targets of a kind.
+fn index(tables: &Tables, kind: Kind) -> &Index {
+    match kind {
+        Kind::Tools => &tables.tools,
+        Kind::Prompts => &tables.prompts,
+        Kind::Resources => &tables.resources,
+    }
+}
+
+/// What stands for all that a rule is about.
+fn samples(rule: &Rule) -> impl Iterator<Item = (Kind, String)> {
+    let words = |kind: Kind| kind.words(rule).iter().map(move |word| (kind, word.text.as_str()));
+    let all = [Kind::Tools, Kind::Prompts, Kind::Resources].into_iter().flat_map(words);
+    all.flat_map(|(kind, text)| kind.samples(text).into_iter().map(move |sample| (kind, sample)))
+}
+
+/// The rules of this effect that together reach everybody and everything that a rule is about, without
+/// conditions and scopes. None if something is left.
+fn covering<'a>(tables: &'a Tables, rule: &Rule, law: &Law, effect: Effect) -> Vec<&'a str> {
+    let mut numbers = BTreeSet::new();
+    for (kind, sample) in samples(rule) {
+        let covered = index(tables, kind).about(&sample, |entries| {
+            let mut reached = law.roles.clone();
+            reached.clear();
+            for entry in entries {
+                reached.add_all(entry.roles(effect));
+                numbers.extend(law.roles.iter().filter_map(|role| {
+                    let mut one = law.roles.clone();
+                    one.clear();
+                    one.insert(role);
+                    entry.unconditional(effect, &one).or_else(|| {
+                        one.insert(SIGNED_IN);
+                        entry.unconditional(effect, &one)
+                    })
+                }));
+            }
+            covers(tables, rule, &reached, law)
+        });
+        if !covered {
+            return Vec::new();
+        }
+    }
+    let rules = numbers.into_iter().filter_map(|number: usize| tables.source.rules.get(number));
+    rules.map(|rule| rule.id.text.as_str()).collect()
+}
+
+/// The deny rules that leave nothing of an allow rule, and that they deny.
+fn shadow(tables: &Tables, rule: &Rule, law: &Law) -> Option<String> {
     if law.effect == Effect::Deny {
         return None;
     }
-    let mut denier = None;
-    for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
-        let index = match kind {
-            Kind::Tools => &tables.tools,
-            Kind::Prompts => &tables.prompts,
-            Kind::Resources => &tables.resources,
-        };
-        for Word { text, .. } in kind.words(rule) {
-            for sample in kind.samples(text) {
-                let denies = |entry: &Entry| covers(entry.denied_roles(), &law.roles);
-                let covered = match index.exact(&sample) {
-                    Some(entry) => denies(entry),
-                    None => index.matching(&sample, |mut entries| entries.any(denies)),
-                };
-                if !covered {
-                    return None;
-                }
-            }
-            denier = denier.or_else(|| {
-                let covering = |(_, law): &(&Rule, &Law)| law.effect == Effect::Deny;
-                let mut laws = tables.source.rules.iter().zip(&tables.laws).filter(covering);
-                laws.find(|(rule, deny)| {
-                    deny.conditions.is_none()
-                        && covers(&deny.roles, &law.roles)
-                        && kind.words(rule).iter().any(|word| overlaps(kind, &word.text, text))
-                })
-                .map(|(rule, _)| rule.id.text.as_str())
-            });
-        }
+    match covering(tables, rule, law, Effect::Deny).as_slice() {
+        [] => None,
+        [one] => Some(format!("rule {one} denies")),
+        several => Some(format!("rules {} together deny", several.join(", "))),
     }
-    denier
 }
 
 /// The deny rule that asks no more than an allow rule does, and so denies whatever that allows.
 fn contradicted<'a>(tables: &'a Tables, rule: &Rule, law: &Law) -> Option<&'a str> {
     let conditions = law.conditions.as_deref().filter(|_| law.effect == Effect::Allow)?;
     let asked: Vec<String> = conditions.parts().map(|part| describe::part(rule, part)).collect();
-    let denies = |number: &usize| {
-        let (Some(denying), Some(law_of)) =
-            (tables.source.rules.get(*number), tables.laws.get(*number))
-        else {
-            return false;
-        };
-        let mut parts = law_of.conditions.iter().flat_map(|conditions| conditions.parts());
-        covers(&law_of.roles, &law.roles)
-            && parts.all(|part| asked.contains(&describe::part(denying, part)))
+    let denies = |number: usize| {
+        asks_no_more(tables, number, &asked)
+            && tables.laws.get(number).is_some_and(|deny| covers(tables, rule, &deny.roles, law))
     };
-    let mut deniers: Option<Vec<usize>> = None;
-    for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
-        let index = match kind {
-            Kind::Tools => &tables.tools,
-            Kind::Prompts => &tables.prompts,
-            Kind::Resources => &tables.resources,
-        };
-        for sample in kind.words(rule).iter().flat_map(|word| kind.samples(&word.text)) {
-            let here: Vec<usize> = match index.exact(&sample) {
-                Some(entry) => entry.denying_if().to_vec(),
-                None => index.matching(&sample, |entries| {
-                    entries.flat_map(Entry::denying_if).copied().collect()
-                }),
-            };
-            let still = match deniers {
-                None => here.into_iter().filter(denies).collect(),
-                Some(before) => before.into_iter().filter(|number| here.contains(number)).collect(),
-            };
-            let still: Vec<usize> = still;
-            if still.is_empty() {
-                return None;
-            }
-            deniers = Some(still);
-        }
+    about_all(tables, rule, Entry::denying_if, denies)
+}
+
+/// The rules that allow whatever an allow rule does, and ask for less: what that rule asks for is then never of
+/// effect.
+fn unlimited(tables: &Tables, rule: &Rule, law: &Law) -> Option<String> {
+    let conditions = law.conditions.as_deref();
+    // Rules that name the right to call as a task are the only ones that give it.
+    let is_own = conditions.is_some_and(|conditions| conditions.names(Right::BeginTask));
+    if law.effect == Effect::Deny || !law.is_limited() || is_own {
+        return None;
     }
-    let first = deniers?.into_iter().min()?;
+    match covering(tables, rule, law, Effect::Allow).as_slice() {
+        [] => {}
+        [one] => return Some(format!("rule {one} allows")),
+        several => return Some(format!("rules {} together allow", several.join(", "))),
+    }
+    let asked: Vec<String> = conditions
+        .into_iter()
+        .flat_map(|conditions| conditions.parts())
+        .map(|part| describe::part(rule, part))
+        .collect();
+    let asks = |law: &Law| {
+        law.conditions.as_ref().map_or(0, |conditions| conditions.parts().count())
+            + law.scopes.iter().count()
+    };
+    let allows = |number: usize| {
+        tables.laws.get(number).is_some_and(|other| {
+            covers(tables, rule, &other.roles, law)
+                && law.scopes.contains_all(&other.scopes)
+                && asks(other) < asks(law)
+        }) && asks_no_more(tables, number, &asked)
+    };
+    about_all(tables, rule, Entry::allowing_if, allows).map(|one| format!("rule {one} allows"))
+}
+
+/// Whether the rule with this number asks nothing besides what is `asked`.
+fn asks_no_more(tables: &Tables, number: usize, asked: &[String]) -> bool {
+    let (Some(rule), Some(law)) = (tables.source.rules.get(number), tables.laws.get(number)) else {
+        return false;
+    };
+    let mut parts = law.conditions.iter().flat_map(|conditions| conditions.parts());
+    parts.all(|part| asked.contains(&describe::part(rule, part)))
+}
+
+/// The first of the rules that `listed` gives and `fits` takes which is about everything that `rule` is about.
+fn about_all<'a>(
+    tables: &'a Tables,
+    rule: &Rule,
+    listed: fn(&Entry) -> &[usize],
+    fits: impl Fn(usize) -> bool,
+) -> Option<&'a str> {
+    let mut left: Option<Vec<usize>> = None;
+    for (kind, sample) in samples(rule) {
+        let here: Vec<usize> = index(tables, kind)
+            .about(&sample, |entries| entries.flat_map(listed).copied().collect());
+        if here.len() > MAX_COMPARED {
+            return None;
+        }
+        let still: Vec<usize> = match left {
+            None => here.into_iter().filter(|number| fits(*number)).collect(),
+            Some(before) => before.into_iter().filter(|number| here.contains(number)).collect(),
+        };
+        if still.is_empty() {
+            return None;
+        }
+        left = Some(still);
+    }
+    let first = left?.into_iter().min()?;
     tables.source.rules.get(first).map(|rule| rule.id.text.as_str())
 }
 
-/// Whether a deny of `denied` reaches everybody who has one of `roles`.
-fn covers(denied: &Bits, roles: &Bits) -> bool {
-    // Everybody has signed in or has not.
-    denied.contains(SIGNED_IN) && (denied.contains(ANONYMOUS) || !roles.contains(ANONYMOUS))
-        || denied.contains_all(roles)
-}
-
-fn overlaps(kind: Kind, denied: &str, allowed: &str) -> bool {
-    let pattern = match kind {
-        Kind::Resources => crate::pattern::of_uris(denied, Effect::Deny),
-        _ => crate::pattern::of_names(denied),
+/// Whether what is for `reached` reaches everybody whom a rule is about.
+fn covers(tables: &Tables, rule: &Rule, reached: &Bits, law: &Law) -> bool {
+    let is_public = |word: &Word| {
+        let mut roles = tables.source.roles.iter();
+        roles.any(|role| role.anonymous && role.name == word.text)
     };
-    kind.samples(allowed).iter().all(|sample| match &pattern {
-        Ok(crate::pattern::Pattern::Exact(forms)) => forms.contains(sample),
-        Ok(crate::pattern::Pattern::Glob(glob)) => glob.compile_matcher().is_match(sample),
-        Ok(crate::pattern::Pattern::Stars(stars)) => stars.matches(sample),
-        Err(_) => false,
-    })
+    // Everybody has signed in or has not.
+    reached.contains(SIGNED_IN)
+        && (reached.contains(ANONYMOUS)
+            || !law.roles.contains(ANONYMOUS) && !rule.roles.iter().any(is_public))
+        || reached.contains_all(&law.roles)
 }
 
 /// Why a rule can have no effect, or more than it seems.

@@ -23,17 +23,20 @@ pub struct Window {
     pub(crate) time_zone: String,
     pub(crate) days: Vec<String>,
     pub(crate) hours: Option<String>,
+    /// Days were set, and none was named.
+    pub(crate) never: bool,
 }
 
 impl Window {
     /// Always, in `time_zone`: a name such as `Europe/Berlin` or `UTC`.
     pub fn new(time_zone: impl Into<String>) -> Self {
-        Self { time_zone: time_zone.into(), days: Vec::new(), hours: None }
+        Self { time_zone: time_zone.into(), days: Vec::new(), hours: None, never: false }
     }
 
     /// Only on these days: `mon` to `sun`, or spans of them such as `mon-fri`.
     pub fn days<T: Into<String>>(mut self, days: impl IntoIterator<Item = T>) -> Self {
         self.days.extend(days.into_iter().map(T::into));
+        self.never = self.days.is_empty();
         self
     }
 
@@ -60,7 +63,10 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Hours {
     pub(crate) fn new(window: &Window) -> Result<Self, String> {
-        let Window { time_zone, days, hours } = window;
+        let Window { time_zone, days, hours, never } = window;
+        if *never {
+            return Err("its days name nothing: leave them out if there is to be no limit".into());
+        }
         let zone = TimeZone::get(time_zone).map_err(|_| {
             format!("{time_zone:?} is not a time zone: write one such as Europe/Berlin or UTC")
         })?;
@@ -218,6 +224,7 @@ mod tests {
         for window in [
             Window::new("Mars/Olympus"),
             Window::new(""),
+            Window::new("UTC").days(Vec::<String>::new()),
             Window::new("UTC").days(["monday"]),
             Window::new("UTC").days(["mon-"]),
             Window::new("UTC").hours("8:00-18:00"),

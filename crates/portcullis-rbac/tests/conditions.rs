@@ -191,7 +191,7 @@ const BATCH: &str = "
 roles: { batch: { subjects: [alice] }, others: { subjects: [bob] } }
 rules:
   - { id: call, allow: { tools: [report] }, everyone: true }
-  - { id: long, allow: { tools: [report], methods: [tasks/create] }, roles: [ROLE], denial: STYLE, requires_scopes: [SCOPES] }
+  - { id: long, allow: { tools: [report], methods: [tasks/create] }, roles: [ROLE], denial: STYLE SCOPES }
 ";
 
 /// What reaches the service, the answer, and whether the permit withholds tasks.
@@ -260,7 +260,9 @@ async fn calls_as_tasks() {
     assert!(seen.is_none() && body.contains("Forbidden by policy"), "{body}");
     let (seen, body, _) = run_as_task(&policy("others", "tool_result", ""), legacy, asked).await;
     assert!(seen.is_none() && body.contains(r#""isError":true"#), "{body}");
-    let (seen, body, _) = run_as_task(&policy("batch", "hide", "tasks:run"), legacy, asked).await;
+    let (seen, body, _) =
+        run_as_task(&policy("batch", "hide", ", requires_scopes: [tasks:run]"), legacy, asked)
+            .await;
     assert!(seen.is_none() && body.contains("tasks:run"), "{body}");
     let (seen, _, _) = run_as_task(&may_not, legacy, |_| TaskUse::None).await;
     assert!(seen.is_some(), "a call that is none");
@@ -272,7 +274,10 @@ async fn calls_as_tasks() {
     let less = r#"{"id":7,"params":{"name":"report","x":{"a/b":{}}}}"#;
     for (name, policy) in [
         ("who may not", may_not),
-        ("who would have to ask for a scope", policy("batch", "hide", "tasks:run")),
+        (
+            "who would have to ask for a scope",
+            policy("batch", "hide", ", requires_scopes: [tasks:run]"),
+        ),
     ] {
         let (seen, _, withheld) = run_as_task(&policy, MODERN, offered).await;
         assert_eq!((seen.as_deref(), withheld), (Some(less), Some(true)), "{name}");

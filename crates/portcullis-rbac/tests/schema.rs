@@ -109,8 +109,67 @@ fn the_schema_and_the_reader_refuse_alike() {
             "a bound that is no number",
             r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true,"arguments":{"n":{"max":"1"}}}]}"#,
         ),
+        ("an empty list of rules", r#"{"rules":[]}"#),
+        ("neither allow nor deny", r#"{"rules":[{"id":"a","everyone":true}]}"#),
+        (
+            "both allow and deny",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"deny":{"tools":["y"]},"everyone":true}]}"#,
+        ),
+        (
+            "for nobody",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":false,"roles":[]}]}"#,
+        ),
+        ("an id of nothing", r#"{"rules":[{"id":"","allow":{"tools":["x"]},"everyone":true}]}"#),
+        (
+            "a method that is none",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"],"methods":["tools/cal"]},"everyone":true}]}"#,
+        ),
+        (
+            "hours in another notation",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true,"when":{"time_zone":"UTC","hours":"8-18"}}]}"#,
+        ),
+        (
+            "one of nothing",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true,"arguments":{"n":{"in":[]}}}]}"#,
+        ),
+        (
+            "a window of all times",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true,"when":{"time_zone":"UTC"}}]}"#,
+        ),
+        (
+            "a condition that asks nothing",
+            r#"{"rules":[{"id":"a","allow":{"tools":["x"]},"everyone":true,"arguments":{"n":{}}}]}"#,
+        ),
     ];
-    for (name, text) in rows {
+    let empty = [
+        r#""networks":[]"#,
+        r#""requires_scopes":[]"#,
+        r#""arguments":{}"#,
+        r#""when":[]"#,
+        r#""valid":{}"#,
+        r#""when":{"time_zone":"UTC","hours":"08:00-18:00","days":[]}"#,
+    ];
+    let empty = empty.map(|limit| {
+        let rule = format!(
+            r#"{{"rules":[{{"id":"a","allow":{{"tools":["x"]}},"everyone":true,{limit}}}]}}"#
+        );
+        (limit, rule)
+    });
+    let narrow = [r#""methods":[]"#, r#""servers":[]"#, r#""annotations":{}"#].map(|limit| {
+        let rule = format!(
+            r#"{{"rules":[{{"id":"a","allow":{{"tools":["x"],{limit}}},"everyone":true}}]}}"#
+        );
+        (limit, rule)
+    });
+    let from = ["{}", r#"{"issuers":[]}"#, r#"{"tenants":[],"issuers":["i"]}"#].map(|from| {
+        let role = format!(
+            r#"{{"roles":{{"r":{{"groups":["g"],"from":{from}}}}},"rules":[{{"id":"a","allow":{{"tools":["x"]}},"roles":["r"]}}]}}"#
+        );
+        (from, role)
+    });
+    let limits = empty.iter().chain(&narrow).chain(&from);
+    let limits = limits.map(|(name, text)| (*name, text.as_str()));
+    for (name, text) in rows.into_iter().chain(limits) {
         let json: Value = serde_json::from_str(text).unwrap();
         assert!(!validator.is_valid(&json), "schema: {name}");
         assert!(Policy::from_yaml(text).is_err(), "reader: {name}");

@@ -232,6 +232,52 @@ rules: [{ id: late, allow: { tools: [list] }, roles: [late] }]
     assert!(told(&role, &policy("")).contains(&"late Lost list".to_owned()));
 }
 
+/// As records have them.
+#[test]
+fn changes_in_one_line() {
+    let line = |old: &Policy, new: &Policy| old.changes_to(new).to_string();
+    let more = policy(
+        "  - { id: purge, allow: { tools: [purge] }, roles: [admin] }\n  \
+         - { id: all, allow: { prompts: ['*'] }, everyone: true, requires_scopes: [p] }\n",
+    );
+    assert_eq!(
+        line(&policy(""), &more),
+        "everyone gains prompt * (rule all); role admin gains tool purge (rule purge)"
+    );
+    assert_eq!(
+        line(&more, &policy("")),
+        "everyone loses prompt * (rule all); role admin loses tool purge (rule purge)"
+    );
+    assert_eq!(line(&more, &more), "nobody gains or loses access");
+    let one = Policy::from_yaml(
+        "roles: { r: { groups: [g] } }\nrules: [{ id: a, roles: [r], allow: { tools: [x] } }]",
+    )
+    .unwrap();
+    let other = Policy::from_yaml(
+        "roles: { r: { groups: [h] } }\nrules: [{ id: a, roles: [r], allow: { tools: [x] }, through: direct }]",
+    )
+    .unwrap();
+    assert_eq!(
+        line(&one, &other),
+        "role r loses some of tool x (rule a); new: role r: group h; gone: role r: group g"
+    );
+    assert_eq!(
+        line(&other, &one),
+        "role r gains more of tool x (rule a); new: role r: group g; gone: role r: group h"
+    );
+    let pay = |most: u8| {
+        policy(&format!(
+            "  - {{ id: pay, allow: {{ tools: [pay] }}, roles: [admin], arguments: {{ n: {{ max: {most} }} }} }}\n"
+        ))
+    };
+    assert_eq!(line(&pay(5), &pay(6)), "role admin has under other conditions tool pay (rule pay)");
+    let names: Vec<String> = (0..60).map(|number| format!("t{number}")).collect();
+    let many =
+        Policy::builder().add_rule(crate::Rule::allow("many\u{2028}").tools(names).everyone());
+    let text = line(&Policy::deny_all(), &many.build().unwrap());
+    assert!(text.ends_with("(rule many\\u{2028}); and 10 more"), "{text}");
+}
+
 #[test]
 fn too_many_changes_are_not_all_told() {
     let of = |roles: usize, tools: usize| {

@@ -109,7 +109,7 @@ impl Check {
             _ => {}
         }
         let check = Self(tests.into());
-        check.contradiction().map_or(Ok(check), Err)
+        check.contradiction().or_else(|| check.types_apart()).map_or(Ok(check), Err)
     }
 
     /// Why no value at all can pass, as far as the values spelled out tell.
@@ -127,6 +127,40 @@ impl Check {
         };
         (!listed.iter().any(possible)).then(|| {
             "its conditions contradict each other: none of the values named meets the others".into()
+        })
+    }
+
+    /// Why no value at all can pass, as far as the types tell that the conditions are about, and the lengths
+    /// of texts.
+    fn types_apart(&self) -> Option<String> {
+        // A number, a string, a list: what meets the condition is one of these.
+        let types = |test: &Test| match test {
+            Test::Min(_) | Test::Max(_) => 0b001,
+            Test::Prefix(_) | Test::Suffix(_) | Test::Under(_) | Test::Matches(_) => 0b010,
+            Test::MinLength(_) | Test::MaxLength(_) => 0b110,
+            Test::Each(_) => 0b100,
+            Test::Present(_) | Test::OneOf(_) => 0b111,
+        };
+        if self.0.iter().map(types).fold(0b111, |common, types| common & types) == 0 {
+            return Some(
+                "its conditions contradict each other: some are about numbers, strings or lists \
+                 that others are not about"
+                    .into(),
+            );
+        }
+        let most = self.0.iter().find_map(|test| match test {
+            Test::MaxLength(most) => Some(*most),
+            _ => None,
+        })?;
+        let longer = |test: &Test| match test {
+            Test::Prefix(text) | Test::Suffix(text) => {
+                u64::try_from(text.chars().count()).is_ok_and(|length| length > most)
+            }
+            _ => false,
+        };
+        self.0.iter().any(longer).then(|| {
+            "its conditions contradict each other: a prefix or suffix is longer than max_length"
+                .into()
         })
     }
 

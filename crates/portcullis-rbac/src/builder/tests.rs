@@ -37,6 +37,18 @@ fn what_cannot_be_meant_is_refused() {
             "rule r applies to nobody: give it roles or everyone",
         ),
         (
+            only(rule().networks(Vec::<String>::new())),
+            "rule r: its networks name nothing: leave them out if there is to be no limit",
+        ),
+        (
+            only(rule().servers(Vec::<String>::new()).requires_scopes(["a"])),
+            "rule r: its servers name nothing: leave them out if there is to be no limit",
+        ),
+        (
+            only(rule().methods(Vec::<String>::new()).networks(["10.0.0.0/8"])),
+            "rule r: its methods name nothing: leave them out if there is to be no limit",
+        ),
+        (
             only(Rule::allow("r").tools(["t"]).roles(["writer"])),
             "rule r names the unknown role writer",
         ),

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::At;
+use super::filled::Filled;
 
 /// Who may use which tools, prompts and resources. Nothing is allowed unless a rule allows it, and
 /// a deny rule beats every allow rule.
@@ -37,6 +38,7 @@ pub(crate) struct PolicyDoc {
     pub(crate) roles: BTreeMap<String, At<RoleDoc>>,
     /// What roles may and may not do. Their order decides nothing but which of several allowing
     /// rules is recorded, and which scopes are asked for first.
+    #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
     pub(crate) rules: Vec<At<RuleDoc>>,
 }
 
@@ -111,7 +113,7 @@ pub(crate) struct RoleDoc {
     pub(crate) claims: BTreeMap<String, OneOrMany<ScalarDoc>>,
     /// Only callers from here; all of them, when nothing else is named.
     #[serde(default)]
-    pub(crate) from: FromDoc,
+    pub(crate) from: Filled<FromDoc>,
     /// Callers who have not signed in, where they are let in at all.
     #[serde(default)]
     pub(crate) anonymous: bool,
@@ -124,19 +126,26 @@ pub(crate) struct RoleDoc {
 pub(crate) struct FromDoc {
     /// Issuers (`iss`).
     #[serde(default)]
-    pub(crate) issuers: Vec<String>,
+    pub(crate) issuers: Filled<Vec<String>>,
     /// Tenants of issuers that have several.
     #[serde(default)]
-    pub(crate) tenants: Vec<String>,
+    pub(crate) tenants: Filled<Vec<String>>,
 }
 
 /// Some roles may, or may not, use something. Give it either `allow` or `deny`, and `roles` or
 /// `everyone`.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Rule"))]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Rule", extend(
+    "oneOf" = [{ "required": ["allow"] }, { "required": ["deny"] }],
+    "anyOf" = [
+        { "required": ["roles"], "properties": { "roles": { "minItems": 1 } } },
+        { "required": ["everyone"], "properties": { "everyone": { "const": true } } },
+    ],
+)))]
 #[serde(deny_unknown_fields, expecting = "a mapping with an id")]
 pub(crate) struct RuleDoc {
     /// Recorded with every decision of the rule.
+    #[cfg_attr(feature = "schema", schemars(extend("minLength" = 1)))]
     pub(crate) id: At<String>,
     /// What the rule is for. It decides nothing.
     pub(crate) description: Option<String>,
@@ -157,17 +166,17 @@ pub(crate) struct RuleDoc {
     /// `2001:db8::/32`. The gate must be told where requests come from; where it is not, nobody can say
     /// it.
     #[serde(default)]
-    pub(crate) networks: Vec<At<String>>,
+    pub(crate) networks: Filled<Vec<At<String>>>,
     /// Scopes that the token must have, all of them. Who lacks only these is told to get them.
     #[serde(default)]
-    pub(crate) requires_scopes: Vec<At<String>>,
+    pub(crate) requires_scopes: Filled<Vec<At<String>>>,
     /// What arguments must be: their names, or JSON Pointers that start with a slash.
     #[serde(default)]
-    pub(crate) arguments: BTreeMap<String, At<ArgumentDoc>>,
+    pub(crate) arguments: Filled<BTreeMap<String, At<ArgumentDoc>>>,
     /// Only in this part of the week, or in one of these.
-    pub(crate) when: Option<OneOrMany<At<WindowDoc>>>,
+    pub(crate) when: Option<Filled<OneOrMany<At<WindowDoc>>>>,
     /// Only between these moments.
-    pub(crate) valid: Option<ValidDoc>,
+    pub(crate) valid: Option<Filled<ValidDoc>>,
     /// How a denial looks to a signed-in caller: `hide` (the default), `explain`, or `tool_result`.
     pub(crate) denial: Option<DenialDoc>,
     /// A text that the denial carries where it is not hidden.
@@ -192,19 +201,23 @@ pub(crate) struct TargetsDoc {
     /// Only these methods. `tasks/create` is the right to call a tool as a task: where an allow rule names it,
     /// calls run as tasks only by rules that name it.
     #[serde(default)]
-    pub(crate) methods: Vec<At<String>>,
+    #[cfg_attr(feature = "schema", schemars(extend("items" = { "enum": [
+        "tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe",
+        "subscriptions/listen", "completion/complete", "logging/setLevel", "tasks/create",
+    ] })))]
+    pub(crate) methods: Filled<Vec<At<String>>>,
     /// Only on these servers.
     #[serde(default)]
-    pub(crate) servers: Vec<At<String>>,
+    pub(crate) servers: Filled<Vec<At<String>>>,
     /// Only tools with these annotations.
     #[serde(default)]
-    pub(crate) annotations: HintsDoc,
+    pub(crate) annotations: Filled<HintsDoc>,
 }
 
 /// What an argument must be. All that is named must hold. Of a missing argument, or one of another
 /// type, nobody can say it: then an allow rule does not allow, and a deny rule denies.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Argument"))]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Argument", extend("minProperties" = 1)))]
 #[serde(deny_unknown_fields, expecting = "a mapping of conditions")]
 pub(crate) struct ArgumentDoc {
     /// It is there, or it is not.
@@ -213,6 +226,7 @@ pub(crate) struct ArgumentDoc {
     pub(crate) equals: Option<ScalarDoc>,
     /// It is one of these values, which have one type.
     #[serde(rename = "in")]
+    #[cfg_attr(feature = "schema", schemars(extend("minItems" = 1)))]
     pub(crate) one_of: Option<Vec<ScalarDoc>>,
     /// It is this number or a greater one.
     pub(crate) min: Option<NumberDoc>,
@@ -234,17 +248,20 @@ pub(crate) struct ArgumentDoc {
     pub(crate) each: Option<Box<ArgumentDoc>>,
 }
 
-/// A part of each week.
+/// A part of each week: give it days, hours or both.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Window"))]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "Window", extend("minProperties" = 2)))]
 #[serde(deny_unknown_fields, expecting = "a mapping with a time_zone")]
 pub(crate) struct WindowDoc {
     /// A name of the IANA database, such as `Europe/Berlin` or `UTC`.
     pub(crate) time_zone: String,
     /// `mon` to `sun`, or spans of them such as `mon-fri`. Every day by default.
     #[serde(default)]
-    pub(crate) days: OneOrMany<String>,
+    pub(crate) days: Filled<OneOrMany<String>>,
     /// A span such as `08:00-18:00`, the end not included. All day by default.
+    #[cfg_attr(feature = "schema", schemars(extend(
+        "pattern" = "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+    )))]
     pub(crate) hours: Option<String>,
 }
 

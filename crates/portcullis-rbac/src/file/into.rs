@@ -77,8 +77,8 @@ fn role((name, role): (String, At<RoleDoc>)) -> Role {
         clients: value.clients,
         subjects: value.subjects,
         claims: claims.collect(),
-        issuers: value.from.issuers,
-        tenants: value.from.tenants,
+        issuers: value.from.0.issuers.0,
+        tenants: value.from.0.tenants.0,
         anonymous: value.anonymous,
         place,
     }
@@ -101,24 +101,26 @@ fn rule(rule: At<RuleDoc>) -> Result<Rule, ConfigError> {
     };
     let arguments = rule
         .arguments
+        .0
         .into_iter()
         .map(|(text, asked)| (Word { text, place: asked.place }, argument(asked.value)));
-    let windows = rule.when.into_iter().flat_map(|windows| windows.0);
-    let (from, until) = rule.valid.map_or((None, None), |valid| (valid.from, valid.until));
+    let windows = rule.when.into_iter().flat_map(|windows| windows.0.0);
+    let windows = windows.map(|doc| window(&id.text, doc)).collect::<Result<_, _>>()?;
+    let (from, until) = rule.valid.map_or((None, None), |valid| (valid.0.from, valid.0.until));
     Ok(Rule {
         tools: words(targets.tools),
         prompts: words(targets.prompts),
         resources: words(targets.resources),
-        methods: words(targets.methods),
-        servers: words(targets.servers),
-        annotations: targets.annotations.into(),
+        methods: words(targets.methods.0),
+        servers: words(targets.servers.0),
+        annotations: targets.annotations.0.into(),
         roles: words(rule.roles),
         everyone: rule.everyone,
         through: rule.through.map(|through| self::through(through.value)),
-        networks: words(rule.networks),
-        requires_scopes: words(rule.requires_scopes),
+        networks: words(rule.networks.0),
+        requires_scopes: words(rule.requires_scopes.0),
         arguments: arguments.collect(),
-        windows: windows.map(window).collect(),
+        windows,
         from: from.map(Word::from),
         until: until.map(Word::from),
         denial: rule.denial.map(|style| match style {
@@ -158,9 +160,14 @@ fn argument(asked: ArgumentDoc) -> Argument {
     }
 }
 
-fn window(window: At<WindowDoc>) -> (Window, Option<Place>) {
+fn window(rule: &str, window: At<WindowDoc>) -> Result<(Window, Option<Place>), ConfigError> {
     let WindowDoc { time_zone, days, hours } = window.value;
-    (Window { time_zone, days: days.0, hours }, window.place)
+    let days = days.0.0;
+    if days.is_empty() && hours.is_none() {
+        let message = format!("rule {rule}: a time zone alone is always: give days, hours or both");
+        return Err(ConfigError::new(message).at(window.place));
+    }
+    Ok((Window { time_zone, days, hours, never: false }, window.place))
 }
 
 fn words(all: Vec<At<String>>) -> Vec<Word> {

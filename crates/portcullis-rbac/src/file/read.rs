@@ -69,7 +69,25 @@ impl de::Error for Fault {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format_args!("unknown key {field}, expected one of {}", expected.join(", ")))
+        // Keys of a rule and of what it is about are easily put one level too high or too low.
+        let hint = match field {
+            "tools" | "prompts" | "resources" | "methods" | "servers" | "annotations"
+                if expected.contains(&"allow") =>
+            {
+                ": it stands inside allow or deny"
+            }
+            "roles" | "everyone" | "through" | "networks" | "requires_scopes" | "arguments"
+            | "when" | "valid" | "denial" | "explanation"
+                if expected.contains(&"tools") =>
+            {
+                ": it stands beside allow or deny, not inside"
+            }
+            _ => "",
+        };
+        Self::custom(format_args!(
+            "unknown key {field}, expected one of {}{hint}",
+            expected.join(", ")
+        ))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::at::At;
 use super::document::{NumberDoc, OneOrMany, PolicyDoc, ScalarDoc};
+use super::filled::Filled;
 
 pub(crate) fn generate() -> Value {
     let mut schema = schemars::schema_for!(PolicyDoc).to_value();
@@ -64,6 +65,24 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
         json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Filled<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Filled_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<T>();
+        // Each keyword is about lists or mappings alone.
+        schema.insert("minItems".to_owned(), 1.into());
+        schema.insert("minProperties".to_owned(), 1.into());
+        schema
     }
 }
 

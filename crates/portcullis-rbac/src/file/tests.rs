@@ -95,6 +95,16 @@ fn errors_name_the_place() {
             "line 3, column 5: unknown key permit, expected one of id, description, allow, deny, roles, everyone, through, networks, requires_scopes, arguments, when, valid, denial, explanation",
         ),
         (
+            "keys of targets in a rule",
+            "rules:\n  - id: a\n    servers: [x]",
+            "line 3, column 5: unknown key servers, expected one of id, description, allow, deny, roles, everyone, through, networks, requires_scopes, arguments, when, valid, denial, explanation: it stands inside allow or deny",
+        ),
+        (
+            "keys of a rule in targets",
+            "rules:\n  - id: a\n    allow: { tools: [x], through: agent }",
+            "line 3, column 26: unknown key through, expected one of tools, prompts, resources, methods, servers, annotations: it stands beside allow or deny, not inside",
+        ),
+        (
             "unknown key in targets",
             "rules:\n  - id: a\n    allow: { tool: [x] }\n",
             "line 3, column 14: unknown key tool, expected one of tools, prompts, resources, methods, servers, annotations",
@@ -233,7 +243,7 @@ fn the_policies_of_the_manual() {
         assert!(policy.unwrap().warnings().is_empty(), "{block}");
         read += 1;
     }
-    assert_eq!(read, 5);
+    assert_eq!(read, 8);
 }
 
 #[test]
@@ -460,7 +470,7 @@ fn errors_in_conditions_name_the_place() {
             "line 5, column 31: expected a string, a number, a boolean or null, found a list",
         ),
         (
-            "when: { time_zone: Mars }",
+            "when: { time_zone: Mars, days: mon }",
             "line 5, column 11: rule a: \"Mars\" is not a time zone: write one such as Europe/Berlin or UTC",
         ),
         ("when: { days: [mon] }", "line 5, column 11: the key time_zone is missing"),
@@ -618,4 +628,52 @@ fn numbers_are_kept_as_they_are_written() {
         assert_eq!(toml(number).is_ok(), good, "TOML: {number}");
     }
     assert!(yaml("18446744073709551615").is_ok() && yaml("18446744073709551616").is_err());
+}
+
+/// A limit that names nothing, as an empty list in a template leaves it, must not be none.
+#[test]
+#[cfg(all(feature = "yaml", feature = "toml"))]
+fn limits_that_name_nothing_are_refused() {
+    let nothing = "this names nothing: leave the key out if there is to be no limit";
+    let zone = "rule a: a time zone alone is always: give days, hours or both";
+    for (limit, message) in [
+        ("networks: []", nothing),
+        ("requires_scopes: []", nothing),
+        ("arguments: {}", nothing),
+        ("when: []", nothing),
+        ("valid: {}", nothing),
+        ("when: { time_zone: UTC, days: [] }", nothing),
+        ("when: { time_zone: UTC }", zone),
+    ] {
+        let text = format!(
+            "rules:\n  - id: a\n    everyone: true\n    allow: {{ tools: [x] }}\n    {limit}"
+        );
+        let error = Policy::from_yaml(&text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 5, column ") && error.ends_with(message),
+            "{limit}: {error}"
+        );
+    }
+    for limit in ["methods: []", "servers: []", "annotations: {}"] {
+        let text =
+            format!("rules:\n  - id: a\n    everyone: true\n    deny: {{ tools: [x], {limit} }}");
+        let error = Policy::from_yaml(&text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 4, column ") && error.ends_with(nothing),
+            "{limit}: {error}"
+        );
+    }
+    for limit in ["from: {}", "from: { issuers: [] }", "from: { issuers: [i], tenants: [] }"] {
+        let text = format!(
+            "roles:\n  r: {{ groups: [g], {limit} }}\nrules:\n  - {{ id: a, roles: [r], allow: {{ tools: [x] }} }}"
+        );
+        let error = Policy::from_yaml(&text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 2, column ") && error.ends_with(nothing),
+            "{limit}: {error}"
+        );
+    }
+    let toml = "[[rules]]\nid = 'a'\neveryone = true\nallow = { tools = ['x'] }\nnetworks = []";
+    let error = Policy::from_toml(toml).unwrap_err().to_string();
+    assert!(error.ends_with(nothing), "{error}");
 }

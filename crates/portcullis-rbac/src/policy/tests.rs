@@ -954,17 +954,20 @@ rules:
 const CONTRADICTED: &str =
     "line 4, column 11: rule r never allows: rule d denies it whenever its conditions hold";
 
+#[cfg(feature = "yaml")]
+const VOID: &str = "line 4, column 11: rule r limits nothing: rule s allows the same people all of it without such limits";
+
 #[test]
 #[cfg(feature = "yaml")]
 fn what_is_probably_not_meant() {
     let warnings = |rules: &str| -> Vec<String> {
-        let roles = "roles: { a: { groups: [x] }, b: { groups: [y] } }";
-        let used = "  - { id: used, allow: { tools: [u] }, roles: [a, b] }";
+        let roles = "roles: { a: { groups: [x] }, b: { groups: [y] }, all: { anonymous: true } }";
+        let used = "  - { id: used, allow: { tools: [u] }, roles: [a, b, all] }";
         let policy = yaml(&format!("{roles}\nrules:\n{used}\n{rules}"));
         policy.warnings().iter().map(ToString::to_string).collect()
     };
     let shadowed = "line 4, column 11: rule r never allows: rule d denies all of it";
-    let rows: [(&str, &str, &[&str]); 20] = [
+    let rows: &[(&str, &str, &[&str])] = &[
         ("nothing", "", &[]),
         (
             "the same",
@@ -1065,10 +1068,106 @@ fn what_is_probably_not_meant() {
             "  - { id: r, allow: { tools: [x], methods: [prompts/get] }, roles: [a] }",
             &["line 4, column 11: rule r names targets that none of its methods use"],
         ),
+        (
+            "two that deny all of it together, tool by tool",
+            "  - { id: r, allow: { tools: [x, y] }, roles: [a] }\n  - { id: d, deny: { tools: [x] }, roles: [a] }\n  - { id: e, deny: { tools: ['y*'] }, everyone: true }",
+            &["line 4, column 11: rule r never allows: rules d, e together deny all of it"],
+        ),
+        (
+            "and role by role",
+            "  - { id: r, allow: { tools: ['x*'] }, roles: [a, b] }\n  - { id: d, deny: { tools: ['*'] }, roles: [a] }\n  - { id: e, deny: { tools: ['x*'] }, roles: [b] }",
+            &["line 4, column 11: rule r never allows: rules d, e together deny all of it"],
+        ),
+        (
+            "a limit that another rule does not set",
+            "  - { id: r, allow: { tools: [pay] }, roles: [a], arguments: { n: { max: 5 } } }\n  - { id: s, allow: { tools: ['*'] }, roles: [a, b] }",
+            &[VOID],
+        ),
+        (
+            "the other way about, to everyone, and by scopes",
+            "  - { id: r, allow: { tools: ['p*'] }, roles: [a], requires_scopes: [p] }\n  - { id: s, allow: { tools: ['p*'] }, everyone: true }",
+            &[VOID],
+        ),
+        (
+            "to everyone by two rules",
+            "  - { id: r, allow: { tools: [x, y] }, roles: [a], through: direct }\n  - { id: s, allow: { tools: [x] }, everyone: true }\n  - { id: t, allow: { tools: [y] }, roles: [a] }",
+            &[
+                "line 4, column 11: rule r limits nothing: rules s, t together allow the same people all of it without such limits",
+            ],
+        ),
+        (
+            "one limit of two",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], through: direct, requires_scopes: [p] }\n  - { id: s, allow: { tools: ['x*'] }, roles: [a], through: direct }",
+            &[VOID],
+        ),
+        (
+            "scopes of which one rule asks for fewer",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], requires_scopes: [p, q] }\n  - { id: s, allow: { tools: [x] }, roles: [a], requires_scopes: [q] }",
+            &[VOID],
+        ),
+        (
+            "limits of two kinds",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], arguments: { n: { max: 5 } } }\n  - { id: s, allow: { tools: [x] }, roles: [a], requires_scopes: [q] }",
+            &[],
+        ),
+        (
+            "the same limits",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], arguments: { n: { max: 5 } } }\n  - { id: s, allow: { tools: [x] }, roles: [a], arguments: { n: { max: 5 } } }",
+            &[],
+        ),
+        (
+            "a limit for some of them",
+            "  - { id: r, allow: { tools: [x] }, roles: [a, b], through: direct }\n  - { id: s, allow: { tools: [x] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "on some of it",
+            "  - { id: r, allow: { tools: [x, y] }, roles: [a], through: direct }\n  - { id: s, allow: { tools: [x] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "for those who have not signed in",
+            "  - { id: r, allow: { tools: [x] }, roles: [all], arguments: { n: { max: 5 } } }\n  - { id: s, allow: { tools: [x] }, everyone: true }",
+            &[],
+        ),
+        (
+            "the only ones to call it as a task",
+            "  - { id: r, allow: { tools: [x], methods: [tools/call, tasks/create] }, roles: [a] }\n  - { id: s, allow: { tools: [x] }, roles: [a] }",
+            &[],
+        ),
+        (
+            "patterns of another kind",
+            "  - { id: r, deny: { tools: ['get_?', 'a.*', ' x'], prompts: ['(a|b)'] }, roles: [a] }",
+            &[
+                "line 4, column 30: rule r: ? in the name \"get_?\" is only itself: * alone stands for other text",
+                "line 4, column 46: rule r: the name \" x\" has spaces around it",
+                "line 4, column 63: rule r: ( in the name \"(a|b)\" is only itself: * alone stands for other text",
+            ],
+        ),
+        (
+            "no URI",
+            "  - { id: r, deny: { resources: [notes, '**', 'n:///{id}'] }, roles: [a] }",
+            &["line 4, column 34: rule r: \"notes\" is no URI: it has no scheme"],
+        ),
+        (
+            "no pointer",
+            "  - { id: r, allow: { tools: [x] }, roles: [a], arguments: { to/iban: { prefix: DE }, /to/bic: { prefix: DE } } }",
+            &[
+                "line 4, column 71: rule r: \"to/iban\" is the name of one argument: to point into one, write \"/to/iban\"",
+            ],
+        ),
     ];
     for (name, rules, expected) in rows {
-        assert_eq!(warnings(rules), expected, "{name}");
+        assert_eq!(warnings(rules), *expected, "{name}");
     }
+    let groups = "{ staff: [1a, 1b], other: [1b], third: 1c }";
+    let policy = yaml(&format!(
+        "groups: {groups}\nroles: {{ r: {{ groups: [staff, other, third] }} }}\nrules:\n  \
+         - {{ id: r, allow: {{ tools: [x] }}, roles: [r] }}"
+    ));
+    let warnings: Vec<String> = policy.warnings().iter().map(ToString::to_string).collect();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(warning.ends_with("have the same id 1b"), "{warning}");
 }
 
 /// A rule's word goes along with what is not hidden, and to signed-in callers alone.

@@ -348,7 +348,9 @@ fn policy(models: &[Model]) -> Policy {
         if model.server {
             rule = rule.servers(["main"]);
         }
-        rule = rule.networks(model.networks.iter().map(|network| NETWORKS[*network].0));
+        if !model.networks.is_empty() {
+            rule = rule.networks(model.networks.iter().map(|network| NETWORKS[*network].0));
+        }
         if model.only_calls {
             rule = rule.methods(["tools/call"]);
         }

@@ -110,6 +110,9 @@ fn paths() {
     }
 }
 
+const APART: &str = "its conditions contradict each other: some are about numbers, strings or lists that \
+                     others are not about";
+
 #[test]
 fn what_cannot_be_meant() {
     let a = Argument::new;
@@ -134,6 +137,14 @@ fn what_cannot_be_meant() {
             a().one_of([1, 2]).min(3),
             "its conditions contradict each other: none of the values named meets the others",
         ),
+        (a().prefix("x").max(3), APART),
+        (a().each(a().min(1)).matches("x"), APART),
+        (a().each(a().min(1).suffix("x")), APART),
+        (a().min(1).max_length(3), APART),
+        (
+            a().suffix("äöü").max_length(2),
+            "its conditions contradict each other: a prefix or suffix is longer than max_length",
+        ),
         (a().under("/a/../b"), "\"/a/../b\" is not a plain path"),
         (a().matches("("), "the pattern \"(\" is not a regular expression"),
         (a().matches("a)|(b"), "the pattern \"a)|(b\" is not a regular expression"),
@@ -151,6 +162,13 @@ fn what_cannot_be_meant() {
         assert_eq!(Check::new(&argument).unwrap_err(), expected);
     }
     assert!(Check::new(&a().matches("a".repeat(MAX_PATTERN + 1))).is_err());
+    for possible in [
+        a().suffix("äö").max_length(2),
+        a().each(a().min(1)).max_length(2),
+        a().prefix("a").suffix("b").under("/a").matches("x").min_length(1),
+    ] {
+        assert!(Check::new(&possible).is_ok(), "{possible:?}");
+    }
 }
 
 #[test]

@@ -400,8 +400,10 @@ impl Role {
         if !claims.is_empty() {
             role["claims"] = claims.into();
         }
-        if !self.issuers.is_empty() || !self.tenants.is_empty() {
-            role["from"] = json!({ "issuers": self.issuers, "tenants": self.tenants });
+        for (key, names) in [("issuers", &self.issuers), ("tenants", &self.tenants)] {
+            if !names.is_empty() {
+                role["from"][key] = json!(names);
+            }
         }
         role
     }
