@@ -159,10 +159,12 @@ impl Events {
                     }
                     Poll::Ready(Some(Err(error))) => {
                         self.over = true;
-                        if self.peeking || !self.owes_answers() {
+                        if self.peeking || self.must_be_seen_to_break() {
                             return Poll::Ready(Some(Err(error)));
                         }
-                        self.fail(Violation::new(Reason::UpstreamError));
+                        if self.owes_answers() {
+                            self.fail(Violation::new(Reason::UpstreamError));
+                        }
                     }
                     // An event without its blank line is discarded.
                     Poll::Ready(None) => {
@@ -188,6 +190,13 @@ impl Events {
     fn owes_answers(&self) -> bool {
         let can_resume = self.named && self.exchange.is_in_session();
         !self.long_lived && !can_resume && self.exchange.waiting().next().is_some()
+    }
+
+    /// Whether a client that waits for more must see that the service broke off. To one that has all its answers it is
+    /// an end like any other: an error would take with it what is not written yet.
+    fn must_be_seen_to_break(&self) -> bool {
+        let waits = self.long_lived || self.exchange.waiting().next().is_some();
+        waits && !self.owes_answers()
     }
 
     /// Ends the stream, of which a part has passed already, because the service broke off.

@@ -1086,7 +1086,7 @@ async fn what_breaks_off_is_answered_once() {
             Answered,
         ),
         ("without a session", &stateless, tools(), vec![with_id.clone()], Answered, Answered),
-        ("after the answer", &layer, call(), vec![plain.clone(), answer], Broken, Quietly),
+        ("after the answer", &layer, call(), vec![plain.clone(), answer], Quietly, Quietly),
         ("a subscription", &layer, listen(json!(1)), vec![listening], Broken, Quietly),
     ];
     for (name, layer, request, events, broken, ended) in rows {
