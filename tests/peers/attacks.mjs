@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as jose from 'jose';
 import { group } from './check.mjs';
 import { PROGRAM, startGate } from './gate.mjs';
@@ -143,9 +142,7 @@ async function run(start, before, [name, command, foreign = /^$/], same) {
   await group(`attacks, ${before}${name}`, async (check) => {
     const token = await issuer.token(gate.url);
     const gated = await attack(gate.url, server.url, token, 5000);
-    // The last records are written when nobody waits for them.
-    await sleep(500);
-    const records = gate.records();
+    const records = await gate.records();
     check('all were sent', gated.length, (count) => count > 1000);
     const missing = gated.filter(({ name, runs, executed }) => runs && none(executed) && !foreign.test(name));
     check('what is allowed runs', missing.map((o) => o.name), none);

@@ -1,4 +1,5 @@
 // One line for each check, and the sum.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
 const counts = { passed: 0, failed: 0 };
@@ -22,6 +23,24 @@ export async function group(name, run) {
     counts.failed += 1;
     console.log(`FAIL ${name}: ${error.stack}`);
   }
+}
+
+/** What `read` finds once nobody writes any more: records may come after the answers that they are of. */
+export async function settled(read) {
+  let before;
+  for (let time = 0; time < 40; time += 1) {
+    const now = read();
+    if (now === before && now.endsWith('\n')) break;
+    before = now;
+    await sleep(250);
+  }
+  return before;
+}
+
+/** What `read` finds once that is `good`, or at last. */
+export async function eventually(read, good) {
+  for (let time = 0; time < 200 && !good(read()); time += 1) await sleep(100);
+  return read();
 }
 
 /** Prints the sum; returns the exit code. */

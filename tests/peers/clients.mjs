@@ -36,12 +36,13 @@ async function run(name, version, [program, ...args]) {
     check('keeps what it had', saw.more?.scope, (scope) => words(scope).includes('notes:read'));
     check('then the call goes through', saw.added, 'added "lunch" by rita');
 
-    const decisions = gate.records().filter((record) => record.record === 'decision');
+    const records = await gate.records();
+    const decisions = records.filter((record) => record.record === 'decision');
     const calls = decisions.filter((record) => record.method === 'tools/call');
     check('spoke its revision', [...new Set(calls.map((record) => record.mcp_version))], [version]);
     check('left a record of each call', calls.map(({ target, decision }) => `${target} ${decision}`).join(', '),
       'read_note allow, purge_notes deny, add_note challenge, add_note allow');
-    check('met no fault of the gate', gate.records().every((record) => !(record.http_status >= 500)));
+    check('met no fault of the gate', records.every((record) => !(record.http_status >= 500)));
   });
   gate.stop();
   provider.stop();

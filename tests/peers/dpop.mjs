@@ -75,7 +75,7 @@ async function run(version) {
     const stolen = application.kept.access_token;
     check('which would not do', (await list(gate.url, bearer(stolen))).status, 401);
     check('nor would DPoP without a proof', (await list(gate.url, { authorization: `DPoP ${stolen}` })).status, 401);
-    const reasons = gate.records().map(({ reason }) => reason);
+    const reasons = (await gate.records()).map(({ reason }) => reason);
     check('the nonce is on record', reasons.includes('dpop_nonce'));
     await client.close();
   });

@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { settled } from './check.mjs';
 
 export const PROGRAM = process.env.PEERS_PROGRAM;
 const POLICY = process.env.PEERS_POLICY;
@@ -25,7 +26,7 @@ export async function startGate(name, providers, more = []) {
     const url = line.match(/^listening on (.*)$/)?.[1];
     if (!url) continue;
     const text = () => readFileSync(audit, 'utf8');
-    const records = () => text().trim().split('\n').map((record) => JSON.parse(record));
+    const records = async () => (await settled(text)).trim().split('\n').map((record) => JSON.parse(record));
     return { url, records, text, stop: () => child.kill() };
   }
   throw new Error('the gate did not start');

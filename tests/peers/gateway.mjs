@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
+import { settled } from './check.mjs';
 
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill()));
@@ -29,8 +30,9 @@ export async function startGateway(program, folder, settings, files = {}) {
     child.stdout.resume();
     const text = () => readFileSync(path('audit.jsonl'), 'utf8');
     // What comes after the last line end is being written.
-    const records = () => text().split('\n').slice(0, -1).map((record) => JSON.parse(record));
-    return { url, text, records, log: () => readFileSync(path('log.txt'), 'utf8'), stop: () => child.kill() };
+    const parse = (text) => text.split('\n').slice(0, -1).map((record) => JSON.parse(record));
+    const records = async () => parse(await settled(text));
+    return { url, text, records, recorded: () => parse(text()), log: () => readFileSync(path('log.txt'), 'utf8'), stop: () => child.kill() };
   }
   throw new Error(`the gateway did not start: ${readFileSync(path('log.txt'), 'utf8')}`);
 }

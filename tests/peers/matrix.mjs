@@ -6,7 +6,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check, group } from './check.mjs';
+import { check, eventually, group } from './check.mjs';
 import { PROGRAM, report } from './gate.mjs';
 import { freeAddress, startGateway } from './gateway.mjs';
 import { startProvider } from './provider.mjs';
@@ -143,11 +143,14 @@ async function cell({ gateway, origin, started }, [client, [program, ...args]], 
     expect('which the server hears', await heard(server, saw.key));
     expect('goes on', saw.after, 'The text of welcome.');
 
-    const records = gateway.records().filter(({ principal }) => principal?.sub === person);
-    const calls = records.filter(({ record, method }) => record === 'decision' && method === 'tools/call');
+    const hers = () => gateway.recorded().filter(({ principal }) => principal?.sub === person);
+    const called = (records) => records.filter(({ record, method }) => record === 'decision' && method === 'tools/call');
+    const said = (calls) => calls.map(({ target, decision }) => `${target} ${decision}`).join(', ');
+    const records = await eventually(hers, (records) => said(called(records)) === CALLS);
+    const calls = called(records);
     const agreed = version === 'auto' ? spoken.at(-1) : version;
     expect('spoke the revision', [...new Set(calls.map((record) => record.mcp_version))], [agreed]);
-    expect('left a record of each call', calls.map(({ target, decision }) => `${target} ${decision}`).join(', '), CALLS);
+    expect('left a record of each call', said(calls), CALLS);
     expect('met no fault', records.filter((record) => record.http_status >= 500), []);
   });
   return failed;

@@ -52,7 +52,7 @@ async function run(method) {
     const down = await list(gate.url, bearer(last));
     check('while the provider is away, the answer is 503', down.status, 503);
     check('without a challenge', down.challenge, '');
-    const subjects = gate.records().map((record) => record.principal?.sub).filter(Boolean);
+    const subjects = (await gate.records()).map((record) => record.principal?.sub).filter(Boolean);
     check('the record names the client', [...new Set(subjects)], ['service']);
     check('and holds no token', !gate.text().includes(token) && !gate.text().includes(last));
   });

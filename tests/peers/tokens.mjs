@@ -76,7 +76,7 @@ async function grants(algorithm) {
     check('with a challenge that names the metadata', foreign.challenge, /^Bearer .*resource_metadata="/);
     check('a changed token is refused', (await list(gate.url, bearer(`${token.slice(0, -8)}AAAAAAAA`))).status, 401);
 
-    const subjects = gate.records().map((record) => record.principal?.sub);
+    const subjects = (await gate.records()).map((record) => record.principal?.sub);
     check('the records name each caller', ['service', 'rita', 'ada'].every((sub) => subjects.includes(sub)));
     // By their parts: three letters alone may stand in any digest.
     const parts = [token, ritas, adas, elsewhere].flatMap((token) => token.split('.').slice(1));

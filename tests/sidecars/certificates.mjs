@@ -45,7 +45,7 @@ export async function certificates({ url: { CERTIFICATES }, gates, issuer, read 
     check('policy is as ever', await list(CERTIFICATES, { tls: mine, more: [bearer(bound)] }), ['release', 'wait', 'whoami']);
     check('another certificate does not do', await whoami(CERTIFICATES, { tls: other, more: [bearer(bound)] }), 401);
     check('nor none', await whoami(CERTIFICATES, { more: [bearer(bound)] }), 401);
-    check('the record says why', gate.reason(), 'cnf_mismatch');
+    check('the record says why', await gate.reason(), 'cnf_mismatch');
     check('a token that is bound to none needs none', (await whoami(CERTIFICATES, { more: [bearer(free)] })).subject, 'rita');
 
     for (const header of ['Client-Cert', 'client-cert', 'X-Client-Cert', 'X-SSL-Client-Cert', 'X-Forwarded-Client-Cert', 'Client_Cert', 'client.cert']) {

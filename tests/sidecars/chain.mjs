@@ -13,7 +13,7 @@ export async function chain({ url: { NGINX, OPENIDC }, gates, signIn, gateSecret
     check('she sees what staff may use', await list(NGINX, { cookies: rita }), ['release', 'wait', 'whoami']);
     const ada = await signIn(OPENIDC, 'ada');
     check('an admin may use more', (await call(NGINX, 'purge', { cookies: ada })).result?.content[0].text, 'purged');
-    const record = gate.records().find(({ target, decision }) => target === 'purge' && decision === 'allow');
+    const record = (await gate.records()).find(({ target, decision }) => target === 'purge' && decision === 'allow');
     check('the record names the person and the sidecar', [record?.principal.sub, record?.principal.iss], ['ada', NGINX]);
 
     for (const header of [

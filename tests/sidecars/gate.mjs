@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { settled } from './check.mjs';
 import { startGateway } from './gateway.mjs';
 import { startRecorder } from './recorder.mjs';
 
@@ -27,14 +28,14 @@ async function start(args) {
 
 /** What tests ask of a gate. */
 function gate({ address, resource, text, arrivals }) {
-  const records = () => text().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const records = async () => (await settled(text)).split('\n').filter(Boolean).map((line) => JSON.parse(line));
   return {
     address,
     resource,
     /** All audit records. */
     records,
     /** Why the last request that was refused was refused. */
-    reason: () => records().findLast(({ reason }) => reason).reason,
+    reason: async () => (await records()).findLast(({ reason }) => reason).reason,
     text,
     /** The headers of each request as they reached the gate. */
     arrivals,

@@ -26,7 +26,7 @@ export async function mellon({ url: { MELLON, MELLON_OFF }, ports, gates, people
     check('several groups are joined with a semicolon', [(await whoami(MELLON, { cookies: ada })).groups, gate.arrived('mellon_groups')], [['staff', 'admins'], ['staff;admins']]);
     const purged = await call(MELLON, 'purge', { cookies: ada });
     check('an admin may use them', purged.result?.content[0].text, 'purged');
-    const record = gate.records().find(({ target, decision }) => target === 'purge' && decision === 'allow');
+    const record = (await gate.records()).find(({ target, decision }) => target === 'purge' && decision === 'allow');
     check('the record names the person and the sidecar', [record?.principal.sub, record?.principal.iss], ['ada', MELLON]);
 
     people.next = 'rita';

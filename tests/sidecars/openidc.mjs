@@ -35,10 +35,10 @@ export async function openidc({ url: { OPENIDC, OPENIDC_PASS, OPENIDC_OFF }, por
     const purged = await call(OPENIDC, 'purge', { cookies: ada });
     check('an admin may use them', purged.result?.content[0].text, 'purged');
 
-    const record = gate.records().find(({ target, decision }) => target === 'purge' && decision === 'deny');
+    const record = (await gate.records()).find(({ target, decision }) => target === 'purge' && decision === 'deny');
     check('the record of her denial names the person', record?.principal.sub, 'rita');
     check('and the sidecar', record?.principal.iss, OPENIDC);
-    const allowed = gate.records().find(({ target, decision }) => target === 'purge' && decision === 'allow');
+    const allowed = (await gate.records()).find(({ target, decision }) => target === 'purge' && decision === 'allow');
     check('the record of a permit as well', [allowed?.principal.sub, allowed?.rule_id], ['ada', 'admins-purge']);
     check('no record holds a token', !/eyJ|oidc_/i.test(gate.text()));
 
@@ -58,7 +58,7 @@ export async function openidc({ url: { OPENIDC, OPENIDC_PASS, OPENIDC_OFF }, por
     const spaced = await signIn(OPENIDC, 'spaced');
     check('a group with a space before it is refused', await whoami(OPENIDC, { cookies: spaced }), 400);
     check('which came like this', gate.arrived('oidc_claim_groups'), ['staff, admins']);
-    check('the record says why', gate.reason(), 'bad_identity');
+    check('the record says why', await gate.reason(), 'bad_identity');
 
     // Documented: joined with a delimiter, a group that holds it cannot be told from two.
     const comma = await signIn(OPENIDC, 'comma');
