@@ -1,6 +1,8 @@
 //! `portcullis diff`: who gains and who loses what.
 
-use portcullis_rbac::{AccessChange, Audience, Direction};
+use std::collections::BTreeSet;
+
+use portcullis_rbac::{AccessChange, Audience, Direction, Policy, RoleOutline};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -99,8 +101,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Said, Problem> {
             after: change.after.as_ref().map(AccessReport::new),
         })
         .collect();
-    let added = found.defined.iter().map(|line| definition(line, true));
-    let removed = found.undefined.iter().map(|line| definition(line, false));
+    let denials = Denials::of(&[&old.policy, &new.policy]);
+    let added = found.defined.iter().map(|line| denials.definition(line, true));
+    let removed = found.undefined.iter().map(|line| denials.definition(line, false));
     let definitions: Vec<Definition> = added.chain(removed).collect();
     let some = |direction: &str| {
         found.incomplete
@@ -128,18 +131,54 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Said, Problem> {
     Ok(Said::new(page, &report, complaint))
 }
 
-/// What may follow from a definition that is new, or gone.
-fn definition(line: &str, added: bool) -> Definition {
-    // Limits of roles, agents and servers may be in allow rules and in deny rules, or the first of
-    // their sort: whether they widen or narrow is for people to see.
-    let either =
-        line.contains(": only from ") || line.starts_with("agent ") || line.starts_with("server ");
-    let narrows = line == "only some scopes can be had";
-    Definition {
-        change: if added { "added" } else { "removed" },
-        definition: line.to_owned(),
-        gained: either || added != narrows,
-        lost: either || added == narrows,
+/// What rules that deny rest on: who comes to have a role may lose by it.
+#[derive(Default)]
+struct Denials {
+    /// How lines about it begin.
+    lines: BTreeSet<String>,
+}
+
+impl Denials {
+    fn of(policies: &[&Policy]) -> Self {
+        let mut lines = BTreeSet::new();
+        for outline in policies.iter().map(|policy| policy.outline()) {
+            let denied = |role: &&RoleOutline| {
+                outline.rules.iter().any(|rule| !rule.allows && rule.roles.contains(&role.name))
+            };
+            for role in outline.roles.iter().filter(denied) {
+                lines.insert(format!("role {}: ", role.name));
+                for source in &role.sources {
+                    match source.split_once(' ') {
+                        Some(("group", name)) => lines.insert(format!("group {name}: ")),
+                        // Any scope may stand for this one by way of others.
+                        Some(("scope", _)) => lines.insert("scope ".to_owned()),
+                        _ => false,
+                    };
+                }
+            }
+        }
+        Self { lines }
+    }
+
+    /// What may follow from a definition that is new, or gone.
+    fn definition(&self, line: &str, added: bool) -> Definition {
+        // Limits of roles, agents and servers may be in allow rules and in deny rules, or the first of
+        // their sort: whether they widen or narrow is for people to see.
+        let either = line.contains(": only from ")
+            || line.starts_with("agent ")
+            || line.starts_with("server ")
+            || line.starts_with("logging/setLevel is ")
+            || line.starts_with("tasks/create is ")
+            || self.lines.iter().any(|start| line.starts_with(start));
+        // All others lose what a rule gives to some.
+        let narrows =
+            line == "only some scopes can be had" || line.starts_with("calls run as tasks only ");
+        Definition {
+            change: if added { "added" } else { "removed" },
+            definition: line.to_owned(),
+            gained: either || added != narrows,
+            lost: either || added == narrows,
+        }
     }
 }
 
@@ -228,21 +267,40 @@ mod tests {
 
     #[test]
     fn definitions_give_and_take() {
+        let rules = "
+groups: { temps: [t1], staff: [s1] }
+roles: { temp: { groups: [temps] }, reader: { groups: [staff] }, far: { scopes: [remote] } }
+rules:
+  - { id: read, allow: { tools: [get] }, roles: [reader] }
+  - { id: not-temps, deny: { tools: [get] }, roles: [temp] }
+";
+        let far = format!("{rules}  - {{ id: far, deny: {{ tools: [x] }}, roles: [far] }}\n");
+        let [policy, far] = [rules, &far].map(|text| Policy::from_yaml(text).unwrap());
+        let (denials, of_scopes) = (Denials::of(&[&policy]), Denials::of(&[&policy, &far]));
         let rows = [
             ("role reader: group staff", true, (true, false)),
             ("role reader: group staff", false, (false, true)),
+            ("role temp: group temps", true, (true, true)),
+            ("role temp: group temps", false, (true, true)),
             ("role reader: only from issuer https://a", true, (true, true)),
             ("group staff: 1", true, (true, false)),
+            ("group temps: 1", true, (true, true)),
             ("agent bot: client c", false, (true, true)),
             ("server crm: annotations are trusted", true, (true, true)),
             ("scope a implies b", true, (true, false)),
             ("only some scopes can be had", true, (false, true)),
             ("only some scopes can be had", false, (true, false)),
             ("scope a can be had", true, (true, false)),
+            ("calls run as tasks only where a rule allows tasks/create", true, (false, true)),
+            ("calls run as tasks only where a rule allows tasks/create", false, (true, false)),
+            ("logging/setLevel is allowed to admin", true, (true, true)),
+            ("tasks/create is allowed to admin, on get", false, (true, true)),
         ];
         for (line, added, expected) in rows {
-            let definition = definition(line, added);
+            let definition = denials.definition(line, added);
             assert_eq!((definition.gained, definition.lost), expected, "{line} {added}");
         }
+        let definition = of_scopes.definition("scope a implies b", true);
+        assert!(definition.gained && definition.lost, "a scope that gives a role of a denial");
     }
 }

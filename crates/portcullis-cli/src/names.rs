@@ -41,6 +41,7 @@ pub(crate) fn audience(audience: &Audience) -> String {
         Audience::Anonymous => "anonymous".to_owned(),
         Audience::Everyone => "everyone".to_owned(),
         Audience::Role(role) => format!("role {role}"),
+        Audience::Both(one, other) => format!("roles {one} and {other}"),
         _ => "others".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use crate::tables::Tables;
 use crate::who::{FIRST, Who};
 use crate::{Policy, describe};
 
+mod both;
 mod words;
 
 /// Of whom the access is.
@@ -25,6 +26,8 @@ pub enum Audience {
     Everyone,
     /// Who has this role, and no other.
     Role(String),
+    /// Who has these two roles, in order, and no other.
+    Both(String, String),
 }
 
 /// That somebody may use something.
@@ -151,23 +154,18 @@ impl Policy {
             changes.incomplete = true;
             return changes;
         }
-        for audience in audiences {
-            // Who had a role that is not there had what everyone has.
-            let who = |tables: &Tables| {
-                tables.audience(&audience).or_else(|| tables.audience(&Audience::Everyone))
-            };
-            let (Some(had), Some(has)) = (who(old), who(new)) else { continue };
+        for audience in &audiences {
+            let who = (old.in_place_of(audience), new.in_place_of(audience));
             for target in &targets {
-                let (before, after) = (old.access(&had, target), new.access(&has, target));
-                let Some(direction) = direction(before.as_ref(), after.as_ref()) else { continue };
+                let Some(change) = old.change_to(new, audience, &who, target) else { continue };
                 if changes.access.len() == MAX_TOLD {
                     changes.incomplete = true;
                     return changes;
                 }
-                let audience = audience.clone();
-                changes.access.push(AccessChange { audience, direction, before, after });
+                changes.access.push(change);
             }
         }
+        old.changes_of_both(new, &audiences, &targets, &mut changes);
         changes
     }
 }
@@ -183,11 +181,12 @@ impl Changes {
     }
 }
 
+/// What rules give or take, whichever rules these are.
+fn what(grants: &[Grant]) -> BTreeSet<(Vec<String>, Vec<String>)> {
+    grants.iter().map(|grant| (grant.scopes.clone(), grant.conditions.clone())).collect()
+}
+
 fn direction(before: Option<&Access>, after: Option<&Access>) -> Option<Direction> {
-    // By what is given, not by which rule.
-    let what = |grants: &[Grant]| -> BTreeSet<(Vec<String>, Vec<String>)> {
-        grants.iter().map(|grant| (grant.scopes.clone(), grant.conditions.clone())).collect()
-    };
     match (before, after) {
         (None, None) => None,
         (None, Some(_)) => Some(Direction::Gained),
@@ -219,11 +218,39 @@ impl Tables {
         Some(match audience {
             Audience::Anonymous => self.roles.anonymous().clone(),
             Audience::Everyone => self.roles.somebody([]),
-            Audience::Role(name) => {
-                let number = self.source.roles.iter().position(|role| role.name == *name)?;
-                self.roles.somebody([FIRST + number])
-            }
+            Audience::Role(name) => self.roles.somebody([self.role(name)?]),
+            Audience::Both(one, other) => self.roles.somebody([self.role(one)?, self.role(other)?]),
         })
+    }
+
+    /// The number of a role.
+    pub(crate) fn role(&self, name: &str) -> Option<usize> {
+        self.source.roles.iter().position(|role| role.name == name).map(|number| FIRST + number)
+    }
+
+    /// The same, where who had a role that is not there had what everyone has.
+    fn in_place_of(&self, audience: &Audience) -> Who {
+        match audience {
+            Audience::Anonymous => self.roles.anonymous().clone(),
+            Audience::Everyone => self.roles.somebody([]),
+            Audience::Role(name) => self.roles.somebody(self.role(name)),
+            Audience::Both(one, other) => {
+                self.roles.somebody([one, other].into_iter().filter_map(|name| self.role(name)))
+            }
+        }
+    }
+
+    /// What `newer` changes for an audience, as both see it, at a target.
+    fn change_to(
+        &self,
+        newer: &Self,
+        audience: &Audience,
+        (had, has): &(Who, Who),
+        target: &Target,
+    ) -> Option<AccessChange> {
+        let (before, after) = (self.access(had, target), newer.access(has, target));
+        let direction = direction(before.as_ref(), after.as_ref())?;
+        Some(AccessChange { audience: audience.clone(), direction, before, after })
     }
 
     /// Every name and pattern that rules spell out.
@@ -241,47 +268,50 @@ impl Tables {
     }
 
     fn access(&self, who: &Who, (number, target): &Target) -> Option<Access> {
-        let (kind, list, index): (TargetKind, Kind, &Index) = match number {
+        let (kind, list, index) = self.kind(*number);
+        let sample = list.sample(target);
+        let except = self.denials(who, index, &sample)?;
+        let unconditional = match index.exact(&sample) {
+            Some(entry) => entry.unconditional(Effect::Allow, &who.roles),
+            None => index.matching(&sample, |mut entries| {
+                entries.find_map(|entry| entry.unconditional(Effect::Allow, &who.roles))
+            }),
+        };
+        let grants = match unconditional {
+            Some(number) => vec![self.grant(number)],
+            None => self.grants(who, numbers(index, &sample, Entry::allowing_if)),
+        };
+        (!grants.is_empty()).then(|| Access { kind, target: target.clone(), grants, except })
+    }
+
+    fn kind(&self, number: u8) -> (TargetKind, Kind, &Index) {
+        match number {
             0 => (TargetKind::Tool, Kind::Tools, &self.tools),
             1 => (TargetKind::Prompt, Kind::Prompts, &self.prompts),
             _ => (TargetKind::Resource, Kind::Resources, &self.resources),
-        };
-        let sample = list.sample(target);
-        let numbers = |of: fn(&Entry) -> &[usize]| match index.exact(&sample) {
-            Some(entry) => of(entry).to_vec(),
-            None => index.matching(&sample, |entries| entries.flat_map(of).copied().collect()),
-        };
-        let unconditional = |effect: Effect| match index.exact(&sample) {
-            Some(entry) => entry.unconditional(effect, &who.roles),
-            None => index.matching(&sample, |mut entries| {
-                entries.find_map(|entry| entry.unconditional(effect, &who.roles))
+        }
+    }
+
+    /// The rules that deny under conditions; `None` where one denies without.
+    fn denials(&self, who: &Who, index: &Index, sample: &str) -> Option<Vec<Grant>> {
+        let unconditional = match index.exact(sample) {
+            Some(entry) => entry.unconditional(Effect::Deny, &who.roles),
+            None => index.matching(sample, |mut entries| {
+                entries.find_map(|entry| entry.unconditional(Effect::Deny, &who.roles))
             }),
         };
-        if unconditional(Effect::Deny).is_some() {
-            return None;
+        match unconditional {
+            Some(_) => None,
+            None => Some(self.grants(who, numbers(index, sample, Entry::denying_if))),
         }
-        let grants = |numbers: Vec<usize>| {
-            let numbers: BTreeSet<usize> = numbers.into_iter().collect();
-            let laws =
-                numbers.into_iter().filter_map(|number| Some((number, self.laws.get(number)?)));
-            let meant = laws.filter(|(_, law)| law.roles.meets(&who.roles));
-            meant.map(|(number, _)| self.grant(number)).collect::<Vec<_>>()
-        };
-        let grants = match unconditional(Effect::Allow) {
-            Some(number) => vec![self.grant(number)],
-            None => grants(numbers(Entry::allowing_if)),
-        };
-        if grants.is_empty() {
-            return None;
-        }
-        let except = {
-            let numbers: BTreeSet<usize> = numbers(Entry::denying_if).into_iter().collect();
-            let meant = numbers.into_iter().filter(|number| {
-                self.laws.get(*number).is_some_and(|law| law.roles.meets(&who.roles))
-            });
-            meant.map(|number| self.grant(number)).collect()
-        };
-        Some(Access { kind, target: target.clone(), grants, except })
+    }
+
+    /// Those of the rules that are about somebody.
+    fn grants(&self, who: &Who, numbers: BTreeSet<usize>) -> Vec<Grant> {
+        let meant = numbers
+            .into_iter()
+            .filter(|number| self.laws.get(*number).is_some_and(|law| law.roles.meets(&who.roles)));
+        meant.map(|number| self.grant(number)).collect()
     }
 
     fn grant(&self, number: usize) -> Grant {
@@ -294,6 +324,14 @@ impl Tables {
             conditions: parts.map(|part| describe::part(rule, part)).collect(),
             rule: rule.id.text.clone(),
         }
+    }
+}
+
+/// Rules about a target, one entry for each pattern that means it.
+fn numbers(index: &Index, sample: &str, of: fn(&Entry) -> &[usize]) -> BTreeSet<usize> {
+    match index.exact(sample) {
+        Some(entry) => of(entry).iter().copied().collect(),
+        None => index.matching(sample, |entries| entries.flat_map(of).copied().collect()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Says in words what a policy says.
 
-use portcullis_core::ToolHints;
+use portcullis_core::{Method, ToolHints};
 
 use crate::condition::{Part, TASKS_CREATE};
 use crate::rule::{Effect, Through, Word};
@@ -108,7 +108,40 @@ pub(crate) fn sources(role: &Role) -> Vec<String> {
     lines
 }
 
-/// Everything but the rules, a line each.
+/// A rule that changes what is allowed without being seen at any target: about the log level, which has none,
+/// or about calls as tasks.
+fn untold(rule: &Rule) -> Option<String> {
+    let names = |right: &str| rule.methods.iter().any(|word| word.text == right);
+    let allows = rule.effect == Effect::Allow;
+    let right = match names(Method::LoggingSetLevel.as_str()) {
+        true => Method::LoggingSetLevel.as_str(),
+        false if allows && names(TASKS_CREATE) => TASKS_CREATE,
+        false => return None,
+    };
+    let everyone = rule.everyone.then_some("everyone").into_iter();
+    let to = everyone.chain(rule.roles.iter().map(|role| role.text.as_str()));
+    let to = to.collect::<Vec<_>>().join(", ");
+    let mut parts =
+        vec![format!("{right} is {} to {to}", if allows { "allowed" } else { "denied" })];
+    let mut add = |start: &str, text: String| {
+        if !text.is_empty() {
+            parts.push(format!("{start}{text}"));
+        }
+    };
+    add("on ", list(&rule.tools));
+    add("server ", list(&rule.servers));
+    add("annotations ", hints(rule.annotations));
+    add("", part(rule, Part::Through));
+    add("from ", list(&rule.networks));
+    add("", time(rule));
+    for number in 0..rule.arguments.len() {
+        add("", part(rule, Part::Argument(number)));
+    }
+    add("scope ", list(&rule.requires_scopes));
+    Some(parts.join(", "))
+}
+
+/// Everything but the rules, and of these what no target tells: a line each.
 pub(crate) fn definitions(policy: &PolicyBuilder) -> Vec<String> {
     let mut lines = Vec::new();
     for role in &policy.roles {
@@ -146,6 +179,7 @@ pub(crate) fn definitions(policy: &PolicyBuilder) -> Vec<String> {
     if policy.rules.iter().any(grants_tasks) {
         lines.push(format!("calls run as tasks only where a rule allows {TASKS_CREATE}"));
     }
+    lines.extend(policy.rules.iter().filter_map(untold));
     if let Some(scopes) = &policy.grantable {
         lines.push("only some scopes can be had".into());
         lines.extend(scopes.iter().map(|scope| format!("scope {} can be had", scope.text)));

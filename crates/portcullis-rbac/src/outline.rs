@@ -5,7 +5,6 @@ use portcullis_core::{AnonymousReason, Caller, Principal};
 use crate::policy::Rules;
 use crate::rule::{Effect, Word};
 use crate::tables::Tables;
-use crate::who::FIRST;
 use crate::{Audience, DenialStyle, Policy, Rule, describe};
 
 /// What a policy says, in words; made by [`Policy::outline`]. Names are as the policy's author wrote
@@ -103,23 +102,19 @@ impl Policy {
     /// the [`Principal`] inside starts anew). It is nobody: it has no scopes, groups or claims.
     #[must_use]
     pub fn stand_in(&self, audience: &Audience) -> Option<Caller> {
-        let roles = match audience {
+        let names = match audience {
             Audience::Anonymous => return Some(Caller::Anonymous(AnonymousReason::NoCredentials)),
-            Audience::Everyone => None,
-            Audience::Role(name) => Some(name),
+            Audience::Everyone => Vec::new(),
+            Audience::Role(name) => vec![name],
+            Audience::Both(one, other) => vec![one, other],
         };
         let Rules::Tables(tables) = &self.rules else {
-            return roles.is_none().then(|| Caller::Verified(nobody().into()));
+            return names.is_empty().then(|| Caller::Verified(nobody().into()));
         };
-        let position =
-            |name: &String| tables.source.roles.iter().position(|role| role.name == *name);
-        let role = match roles.map(position) {
-            Some(None) => return None,
-            Some(Some(number)) => Some(FIRST + number),
-            None => None,
-        };
+        let roles: Vec<_> =
+            names.into_iter().map(|name| tables.role(name)).collect::<Option<_>>()?;
         let principal = nobody();
-        principal.memo(self.id, || tables.roles.somebody(role))?;
+        principal.memo(self.id, || tables.roles.somebody(roles))?;
         Some(Caller::Verified(principal.into()))
     }
 }

@@ -48,6 +48,49 @@ fn who_gains_and_who_loses() {
     }
 }
 
+/// What follows for who has two roles, or none that a rule names.
+#[test]
+fn gains_and_losses_that_no_role_has_alone() {
+    let start = "
+roles: { staff: { groups: [s] }, temp: { groups: [t] } }
+rules:
+  - { id: read, allow: { tools: [get] }, roles: [staff] }
+";
+    let rows = [
+        (
+            "a denial for who has another role as well",
+            "  - { id: x, deny: { tools: [get] }, roles: [temp] }\n",
+            (false, true),
+            "Who has the roles staff and temp",
+        ),
+        (
+            "tasks for some",
+            "  - { id: x, allow: { tools: [get], methods: [tasks/create] }, roles: [staff] }\n",
+            (true, true),
+            "tasks/create is allowed to staff, on get",
+        ),
+        (
+            "the log level for some",
+            "  - { id: x, allow: { methods: [logging/setLevel] }, roles: [temp] }\n",
+            (true, true),
+            "logging/setLevel is allowed to temp",
+        ),
+    ];
+    for (name, rule, (gained, lost), part) in rows {
+        let new = format!("{start}{rule}");
+        let folder = Folder::new(&[("old.yaml", start), ("new.yaml", &new)]);
+        let (old, new) = (folder.file("old.yaml"), folder.file("new.yaml"));
+        for (old, new, gained, lost) in [(&old, &new, gained, lost), (&new, &old, lost, gained)] {
+            let ran = run(&["diff", old, new]);
+            assert!(ran.out.contains(part), "{name}: {part:?} is not in\n{}", ran.out);
+            for (kind, fails) in [("gained", gained), ("lost", lost)] {
+                let ran = run(&["diff", old, new, "--fail-on", kind]);
+                assert_eq!(ran.code == 1, fails, "{name}, {kind}: {ran:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_old_policy_may_come_from_elsewhere() {
     let text = std::fs::read_to_string(sample("policy.yaml")).unwrap();

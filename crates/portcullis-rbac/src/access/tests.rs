@@ -25,6 +25,7 @@ fn told(old: &Policy, new: &Policy) -> Vec<String> {
         let target = change.after.as_ref().or(change.before.as_ref()).unwrap();
         let audience = match &change.audience {
             Audience::Role(role) => role,
+            Audience::Both(one, other) => &format!("{one}+{other}"),
             Audience::Everyone => "everyone",
             Audience::Anonymous => "anonymous",
         };
@@ -105,6 +106,16 @@ fn changes_are_told_as_access() {
                 "  - { id: x, deny: { tools: [list] }, roles: [reader], when: { time_zone: UTC, days: sun } }\n",
             ),
             vec!["reader Lost list"],
+        ),
+        (
+            "a deny for a role that has nothing there",
+            rule("  - { id: x, deny: { tools: [list] }, roles: [public] }\n"),
+            vec!["admin+public Lost list", "public+reader Lost list"],
+        ),
+        (
+            "a deny for one who has it alone",
+            rule("  - { id: x, deny: { tools: [list] }, roles: [admin] }\n"),
+            vec!["admin Lost list"],
         ),
         (
             "another rule for the same",

@@ -26,6 +26,7 @@ impl fmt::Display for Changes {
                 Audience::Anonymous => "who has not signed in".to_owned(),
                 Audience::Everyone => "everyone".to_owned(),
                 Audience::Role(role) => format!("role {role}"),
+                Audience::Both(one, other) => format!("who has the roles {one} and {other}"),
             };
             let both = change.before.is_some() && change.after.is_some();
             let what = match (change.direction, both) {

@@ -175,7 +175,10 @@ fn it_can_be_asked_why() {
 "
     ));
     let changes = old.changes_to(&new);
-    let expected = ["calls run as tasks only where a rule allows tasks/create"];
+    let expected = [
+        "calls run as tasks only where a rule allows tasks/create",
+        "tasks/create is allowed to batch, on report",
+    ];
     assert_eq!(changes.defined, expected);
     assert!(changes.access.iter().any(|change| {
         change.after.as_ref().is_some_and(|after| {
