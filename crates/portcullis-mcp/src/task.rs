@@ -13,7 +13,7 @@ pub(crate) use crate::session::Task;
 
 mod named;
 
-pub(crate) use named::{find, members, object, relate, related_object, replace, reworded};
+pub(crate) use named::{MIN_ID, find, members, object, relate, related_object, replace, reworded};
 
 /// What a client declares that knows the tasks of 2026-07-28.
 const DECLARED: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;

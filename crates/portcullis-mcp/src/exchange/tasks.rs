@@ -85,6 +85,10 @@ impl Exchange {
             (Some(task), _) => {
                 let name = |id: &str| (id == task.upstream_id).then(|| task.client_id.clone());
                 let mut renamed = task::replace(message, &["result", "taskId"], limits, name)?;
+                if let Some(error) = &answer.inlined_error {
+                    let message = renamed.as_deref().unwrap_or(message);
+                    renamed = unnamed(task, message, error.code, limits)?.or(renamed);
+                }
                 for path in [OF_RESULT, OF_INLINED] {
                     let message = renamed.as_deref().unwrap_or(message);
                     renamed = of_own(task, message, path, limits)?.or(renamed);
@@ -218,6 +222,23 @@ impl Exchange {
 /// Whether `id` stands somewhere in what is said.
 fn holds(said: &[u8], id: &str) -> bool {
     memchr::memmem::find(said, id.as_bytes()).is_some()
+}
+
+/// `message` without the words of the error that ended the task, where they name it by the id that only the service
+/// knows.
+fn unnamed(
+    task: &Task,
+    message: &[u8],
+    code: i64,
+    limits: JsonLimits,
+) -> Result<Option<Vec<u8>>, Violation> {
+    let Some(range) = task::object(message, &["result", "error"], limits)? else { return Ok(None) };
+    let said = message.get(range.clone()).unwrap_or_default();
+    if task.upstream_id.len() < task::MIN_ID || !holds(said, &task.upstream_id) {
+        return Ok(None);
+    }
+    let said = format!(r#"{{"code":{code},"message":"Upstream error"}}"#);
+    Ok(spliced(message, (range, said)))
 }
 
 /// Another task has no business in what is said about this one.

@@ -54,7 +54,7 @@ fn may_relate(message: &[u8]) -> bool {
 }
 
 /// The shortest id that is looked for in texts: shorter ones may be anything.
-const MIN_ID: usize = 8;
+pub(crate) const MIN_ID: usize = 8;
 
 /// A text of the service's, between its quotes, with the id that the client knows wherever the task's own
 /// stands as a word. `None` when it stands nowhere. A text with escapes in it goes as a whole.

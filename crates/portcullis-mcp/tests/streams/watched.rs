@@ -238,6 +238,30 @@ async fn status_messages_name_the_task_as_its_owner_does() {
     }
 }
 
+/// Nor does the error that ended a task name it by the server's own id.
+#[tokio::test]
+async fn errors_of_tasks_name_nothing_that_only_the_server_knows() {
+    let layer = InspectLayer::new();
+    let own = begun(&layer, alice(), "t", OWN).await;
+    let short = begun_short(&layer).await;
+    let gone = json!({ "code": -1, "message": "Upstream error" });
+    for (name, id, known, said, told) in [
+        ("by its id", OWN, &own, json!({ "code": -1, "message": OWN, "data": {} }), gone),
+        ("by no id", OWN, &own, json!({ "code": -1, "message": "no" }), Value::Null),
+        ("too short to tell", "7", &short, json!({ "code": -7, "message": "7" }), Value::Null),
+    ] {
+        let state = json!({ "resultType": "complete", "taskId": id, "status": "failed",
+                            "error": said });
+        let server = FakeMcp::new().script([Answer::json(result(state))]);
+        let mut request = knowing("tasks/get", json!({ "taskId": known }));
+        request.headers_mut().insert("mcp-name", known.parse().unwrap());
+        let got = whole(send(&layer, &server, request).await).await.json();
+        assert_eq!(got["result"]["taskId"], known.as_str(), "{name}: {got}");
+        let told = if told.is_null() { said } else { told };
+        assert_eq!(got["result"]["error"], told, "{name}");
+    }
+}
+
 async fn begun_short(layer: &InspectLayer) -> String {
     let server = FakeMcp::json(result(json!({ "resultType": "task", "taskId": "7" })));
     let got =
