@@ -131,6 +131,9 @@ pub(crate) struct ValidateArgs {
     /// Complain about warnings as well
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// Warn of tools and prompts that are not in this answer to tools/list; may be given for several servers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Vec<PathBuf>,
     /// Show problems only, not what is enforced
     #[arg(long, short)]
     pub(crate) quiet: bool,

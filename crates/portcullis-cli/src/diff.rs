@@ -224,14 +224,16 @@ fn show(report: &DiffReport, page: &mut Page) {
         page.line(0, &[span(CARE, "There was too much to compare all of it.")]);
     }
     page.blank();
-    let yes = |some: bool| if some { "yes" } else { "no" };
-    page.line(
-        0,
-        &[span(
-            PLAIN,
-            format!("Access gained: {}. Access lost: {}.", yes(report.gained), yes(report.lost)),
-        )],
-    );
+    let word = |direction: &str, some: bool| match (
+        report.changes.iter().any(|change| change.change == direction),
+        some,
+    ) {
+        (true, _) => "yes",
+        (false, true) => "perhaps",
+        (false, false) => "no",
+    };
+    let (gained, lost) = (word("gained", report.gained), word("lost", report.lost));
+    page.line(0, &[span(PLAIN, format!("Access gained: {gained}. Access lost: {lost}."))]);
 }
 
 fn show_change(change: &Change, page: &mut Page) {

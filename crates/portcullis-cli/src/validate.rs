@@ -10,6 +10,7 @@ use crate::names;
 use crate::page::{BAD, BOLD, DIM, GOOD, NAME, PLAIN, Page, span};
 use crate::problem::{Problem, Severity};
 use crate::source::{PolicyName, Source};
+use crate::tools::Lists;
 
 /// What `portcullis validate --json` writes.
 #[derive(JsonSchema, Serialize)]
@@ -95,6 +96,8 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Said, Problem> {
     let mut page = Page::new();
     let mut policies = Vec::new();
     let mut ok = true;
+    let lists: Vec<Lists> =
+        args.tools.iter().map(|path| Lists::read(path)).collect::<Result<_, _>>()?;
     for (number, path) in args.policies.iter().enumerate() {
         if number > 0 && !args.quiet {
             page.blank();
@@ -102,7 +105,8 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Said, Problem> {
         let file = crate::input::name(path);
         match Source::read(path) {
             Ok(source) => {
-                let problems = source.warnings();
+                let mut problems = source.warnings();
+                problems.extend(source.strange_names(&lists));
                 ok &= problems.is_empty() || !args.deny_warnings;
                 problems.iter().for_each(|problem| problem.show(&mut page));
                 let outline = source.policy.outline();

@@ -71,6 +71,9 @@ struct Seen {
     scopes: Vec<String>,
     /// What must hold of the arguments.
     conditions: Vec<String>,
+    /// Other rules that allow it as well, for these or other arguments, each with the scopes that the token
+    /// must get for it.
+    or: Vec<GrantReport>,
     /// Rules that deny it for some arguments.
     except: Vec<GrantReport>,
 }
@@ -181,12 +184,29 @@ fn seen(gate: &Gate, caller: &Caller, kind: TargetKind, name: &str) -> Seen {
     let target = TargetReport::new(None, Some((kind, name)), &explanation);
     let deciding = target.rules.iter().find(|rule| Some(&rule.id) == target.rule.as_ref());
     let except = target.rules.iter().filter(|rule| denies_some(rule));
+    // A rule without terms leaves nothing to others.
+    let limited = deciding.is_some_and(|rule| {
+        rule.conditions.iter().any(|said| said.condition.starts_with("argument "))
+            || rule.outcome == "needs_scopes"
+    });
+    let others = target.rules.iter().filter(|rule| {
+        limited
+            && matches!(rule.outcome, "allows" | "needs_scopes")
+            && Some(&rule.id) != target.rule.as_ref()
+    });
     Seen {
         kind: kind.as_str(),
         name: name.to_owned(),
         visible: is_visible(&explanation.decision),
         decision: target.decision,
         conditions: deciding.map(arguments).unwrap_or_default(),
+        or: others
+            .map(|rule| GrantReport {
+                rule: rule.id.clone(),
+                scopes: rule.missing_scopes.clone(),
+                conditions: arguments(rule),
+            })
+            .collect(),
         except: except
             .map(|rule| GrantReport {
                 rule: rule.id.clone(),

@@ -231,6 +231,14 @@ impl Runner<'_> {
         };
         for (names, expected) in [(&case.sees, true), (&case.hides, false)] {
             for name in names {
+                // A slip of the pen is hidden from everybody.
+                let mut known = gate.lists.items.iter().filter(|item| item.kind == kind).peekable();
+                if known.peek().is_some() && !known.any(|item| item.name == *name) {
+                    let file = self.file.tools.as_ref().map(|file| file.display().to_string());
+                    let file = file.unwrap_or_default();
+                    failures.push(format!("{file} has no {} {name}", crate::names::kind(kind)));
+                    continue;
+                }
                 let explanation = listed(gate, caller, kind, name);
                 let rule = crate::names::rule(&explanation.decision);
                 self.used.extend(rule.map(str::to_owned));

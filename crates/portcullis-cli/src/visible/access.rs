@@ -71,7 +71,7 @@ impl GrantReport {
         }
     }
 
-    fn terms(&self) -> String {
+    pub(super) fn terms(&self) -> String {
         let mut terms = self.conditions.clone();
         if !self.scopes.is_empty() {
             terms.push(format!("with scopes {}", self.scopes.join(" ")));

@@ -51,6 +51,10 @@ pub(super) fn show_items(items: &[Seen], spelled: bool, page: &mut Page) {
                 terms.push(format!("with scopes {}", item.scopes.join(" ")));
             }
             let mut terms = terms.join(" and ");
+            for other in &item.or {
+                terms.push_str("; or ");
+                terms.push_str(&other.terms());
+            }
             for except in &item.except {
                 if !terms.is_empty() {
                     terms.push_str("; ");
@@ -61,7 +65,7 @@ pub(super) fn show_items(items: &[Seen], spelled: bool, page: &mut Page) {
                 span(style, word),
                 span(PLAIN, item.kind.replace('_', " ")),
                 span(NAME, &*item.name),
-                span(PLAIN, item.rule.as_deref().unwrap_or("-")),
+                span(PLAIN, rules(item)),
                 span(PLAIN, terms),
             ]
         })
@@ -77,4 +81,11 @@ pub(super) fn show_items(items: &[Seen], spelled: bool, page: &mut Page) {
         format!("{visible} of {} are in this caller's lists.", items.len())
     };
     page.line(0, &[span(PLAIN, summary)]);
+}
+
+/// The rules that allow it, or the one that denies it.
+fn rules(item: &Seen) -> String {
+    let deciding = item.rule.as_deref().unwrap_or("-");
+    let others = item.or.iter().map(|other| other.rule.as_str());
+    std::iter::once(deciding).chain(others).collect::<Vec<_>>().join(", ")
 }

@@ -140,6 +140,25 @@ fn a_test_of_nothing_is_an_error() {
     }
 }
 
+/// What nobody has is hidden from everybody: that says nothing about the policy.
+#[test]
+fn lists_are_of_what_there_is() {
+    let policy = "rules:\n  - { id: a, everyone: true, allow: { tools: [x] } }\n";
+    let cases = "policy: p.yaml\ntools: tools.json\ncases:\n  \
+         - { name: one, who: everyone, sees: [x], hides: [y] }\n  \
+         - { name: two, who: everyone, hides: [z] }\n  \
+         - { name: three, who: everyone, list: prompts, hides: [z] }\n";
+    let folder = Folder::new(&[
+        ("p.yaml", policy),
+        ("cases.yaml", cases),
+        ("tools.json", r#"{"tools":[{"name":"x"},{"name":"y"}]}"#),
+    ]);
+    let ran = run(&["test", &folder.file("cases.yaml")]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("tools.json has no tool z"), "{ran:?}");
+    assert!(ran.out.contains("2 passed, 1 failed"), "{ran:?}");
+}
+
 #[test]
 fn idle_rules_junit_and_filter() {
     let policy = "rules:

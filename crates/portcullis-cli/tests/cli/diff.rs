@@ -41,6 +41,19 @@ fn who_gains_and_who_loses() {
             (&(*gained).into(), &(*lost).into()),
             "{name}: {report}"
         );
+        let changes = report["changes"].as_array().unwrap();
+        for (direction, some) in [("gained", *gained), ("lost", *lost)] {
+            let sure = changes.iter().any(|change| change["change"] == direction);
+            let word = if sure {
+                "yes"
+            } else if some {
+                "perhaps"
+            } else {
+                "no"
+            };
+            let line = format!("ccess {direction}: {word}.");
+            assert!(ran.out.contains(&line) || report["same"] == true, "{name}: {}", ran.out);
+        }
         for (kind, fails) in [("gained", *gained), ("lost", *lost), ("any", *gained || *lost)] {
             let ran = run(&["diff", &before, &after, "--fail-on", kind]);
             assert_eq!(ran.code == 1, fails, "{name}, {kind}: {ran:?}");

@@ -91,3 +91,42 @@ fn warnings_are_told_and_can_fail() {
     assert_eq!(ran.code, 1);
     assert_eq!(ran.json()["policies"][0]["problems"][0]["severity"], "warning");
 }
+
+/// A denial of a misspelled name denies nothing; a list of what there is shows it.
+#[test]
+fn names_that_no_server_has_are_told() {
+    let folder = Folder::new(&[
+        (
+            "policy.yaml",
+            "roles: { r: { groups: [x] } }\nrules:\n  \
+             - { id: all, roles: [r], allow: { tools: [\"*\"], prompts: [tell] } }\n  \
+             - { id: never, everyone: true, deny: { tools: [delet_note, \"purge_*\", \"x_*_y\"], prompts: [tel] } }\n",
+        ),
+        ("notes.json", r#"{"tools":[{"name":"delete_note"},{"name":"x_1_y"}]}"#),
+        ("others.json", r#"{"tools":[{"name":"purge_all"}]}"#),
+        ("prompts.json", r#"{"prompts":[{"name":"tell"}]}"#),
+    ]);
+    let (policy, notes) = (folder.file("policy.yaml"), folder.file("notes.json"));
+    let others = folder.file("others.json");
+    let ran = run(&["validate", "-q", &policy]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+    let messages = |args: &[&str]| -> Vec<String> {
+        let report = run(&[&["--json", "validate", &policy], args].concat()).json();
+        let problems = report["policies"][0]["problems"].as_array().unwrap().clone();
+        problems.iter().map(|problem| problem["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let misspelled = "rule never: no server has the tool delet_note";
+    assert_eq!(messages(&["--tools", &notes, "--tools", &others]), [misspelled]);
+    assert_eq!(
+        messages(&["--tools", &notes]),
+        [misspelled, "rule never: no server has the tool purge_*"]
+    );
+    assert_eq!(
+        messages(&["--tools", &folder.file("prompts.json")]),
+        ["rule never: no server has the prompt tel"]
+    );
+    let ran = run(&["validate", "-q", "--deny-warnings", &policy, "--tools", &notes]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("policy.yaml:4:11: warning: rule never"), "{ran:?}");
+    assert_eq!(run(&["validate", &policy, "--tools", &policy]).code, 3);
+}

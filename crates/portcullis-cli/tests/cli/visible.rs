@@ -1,4 +1,4 @@
-use crate::common::{run, sample};
+use crate::common::{Folder, run, sample};
 
 #[test]
 fn what_each_audience_may_use() {
@@ -54,4 +54,31 @@ fn what_a_caller_may_use_of_the_policy() {
     let items = report["items"].as_array().unwrap();
     let names: Vec<_> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["get_*", "list_notes", "search", "summarize", "note:///**"], "{report}");
+}
+
+/// Who may call something by several rules, each for other arguments, reads all of them.
+#[test]
+fn all_rules_that_allow_it_are_named() {
+    let folder = Folder::new(&[(
+        "policy.yaml",
+        "roles: { staff: { groups: [staff] } }\nrules:\n  \
+         - { id: small, roles: [staff], allow: { tools: [pay] }, arguments: { n: { max: 100 } } }\n  \
+         - { id: large, roles: [staff], allow: { tools: [pay] }, requires_scopes: [large], arguments: { n: { max: 900 } } }\n  \
+         - { id: other, roles: [staff], allow: { tools: [pay] }, through: agent, arguments: { n: { max: 9000 } } }\n  \
+         - { id: read, roles: [staff], allow: { tools: [read] } }\n  \
+         - { id: again, everyone: true, allow: { tools: [read] } }\n",
+    )]);
+    let policy = folder.file("policy.yaml");
+    let ran = run(&["visible", &policy, "--subject", "x", "--group", "staff"]);
+    assert!(ran.out.contains("small, large"), "{}", ran.out);
+    let report = run(&["--json", "visible", &policy, "--subject", "x", "--group", "staff"]).json();
+    let or = |name: &str| {
+        let items = report["items"].as_array().unwrap();
+        items.iter().find(|item| item["name"] == name).unwrap()["or"].clone()
+    };
+    let large = serde_json::json!([
+        { "rule": "large", "scopes": ["large"], "conditions": ["argument n is at most 900"] }
+    ]);
+    assert_eq!(or("pay"), large, "{report}");
+    assert_eq!(or("read"), serde_json::json!([]), "{report}");
 }
