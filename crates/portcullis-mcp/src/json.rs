@@ -24,7 +24,9 @@ pub(crate) struct JsonLimits {
 }
 
 /// Why a document is refused.
+// As large as an offset: so a `Result` of the two is returned in registers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(usize)]
 pub(crate) enum JsonError {
     /// Not JSON, or not UTF-8.
     Syntax,
