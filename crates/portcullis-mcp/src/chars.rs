@@ -5,7 +5,7 @@ use std::iter;
 use wide::u8x16;
 
 /// How many bytes are looked at at once, and how many such blocks where strings are long.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 const ROW: usize = 4;
 
 /// The offset of the first byte at or after `from` that ends or interrupts a string: a quote, a
@@ -59,7 +59,7 @@ fn is_special(byte: u8) -> bool {
 
 /// The offset of the first special byte.
 #[inline]
-fn first_special(block: [u8; BLOCK]) -> Option<usize> {
+pub(crate) fn first_special(block: [u8; BLOCK]) -> Option<usize> {
     let hits = specials(block).to_bitmask();
     (hits != 0).then(|| hits.trailing_zeros() as usize)
 }

@@ -204,7 +204,7 @@ impl<'a> Scanner<'a> {
         if self.token()? != b'"' {
             return Err(JsonError::Syntax);
         }
-        let string = self.quoted(self.at)?;
+        let string = quoted(self.text, self.at + 1)?;
         self.at = string.start + string.raw.len() + 1;
         Ok(string)
     }
@@ -292,20 +292,19 @@ impl<'a> Scanner<'a> {
         self.depth_left += 1;
         self.at = at + 1;
     }
+}
 
-    /// The string whose opening quote is at `at`.
-    #[inline]
-    fn quoted(&self, at: usize) -> Result<Str<'a>, JsonError> {
-        let bytes = self.text.as_bytes();
-        let start = at + 1;
-        let first = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
-        let end = match bytes.get(first) {
-            Some(b'"') => first,
-            _ => string_end(bytes, first)?,
-        };
-        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        Ok(Str { raw, start, escaped: end != first })
-    }
+/// The string that begins at `start`, behind its quote.
+#[inline]
+fn quoted(text: &str, start: usize) -> Result<Str<'_>, JsonError> {
+    let bytes = text.as_bytes();
+    let first = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
+    let end = match bytes.get(first) {
+        Some(b'"') => first,
+        _ => string_end(bytes, first)?,
+    };
+    let raw = text.get(start..end).ok_or(JsonError::Syntax)?;
+    Ok(Str { raw, start, escaped: end != first })
 }
 
 /// The offset of the quote that ends a string, in which a special byte is at `first`.

@@ -1,7 +1,7 @@
 //! Member names, which are looked at wherever they are.
 
 use super::seen::Seen;
-use super::{JsonError, Scanner, Str, string_end};
+use super::{JsonError, Scanner, Str, after_space, quoted};
 use crate::chars;
 
 /// How the names begin that [`Scanner::skip_marking`] looks for.
@@ -11,66 +11,70 @@ const MARK: u8 = b'x';
 const RESERVED: &str = "$serde_json::private::";
 
 impl<'a> Scanner<'a> {
-    /// Reads the member name at `at`, and the colon.
-    #[inline]
+    /// Reads the member name at `at`, and goes to its value.
+    #[inline(never)]
     pub(super) fn name(&mut self, at: usize, seen: &mut Seen) -> Result<Str<'a>, JsonError> {
-        let end = self.name_end(at, seen)?;
+        let (end, value) = match self.plain_name(at, seen) {
+            Some(found) => found,
+            None => return self.odd_name(at, seen),
+        };
         let start = at + 1;
         let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        self.at = self.colon(end + 1)?;
-        Ok(Str { raw, start, escaped: seen.escaped })
+        self.at = value;
+        Ok(Str { raw, start, escaped: false })
     }
 
-    /// The offset behind the colon at `at` or after the white space there.
-    #[inline]
-    pub(super) fn colon(&self, at: usize) -> Result<usize, JsonError> {
-        match self.next(at)? {
-            (at, b':') => Ok(at + 1),
-            _ => Err(JsonError::Syntax),
+    /// Reads the member name at `at`, and says where its value is.
+    #[inline(always)]
+    pub(super) fn pass_name(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
+        match self.plain_name(at, seen) {
+            Some((_, value)) => Ok(value),
+            None => self.pass_odd_name(at, seen),
         }
     }
 
-    /// The offset of the quote that ends the member name at `at`.
-    #[inline(never)]
-    fn name_end(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
-        self.name_end_here(at, seen)
+    /// Where the member name at `at` ends and its value begins, if it is short, plainly new and next
+    /// to its colon, as nearly all are.
+    #[inline(always)]
+    fn plain_name(&mut self, at: usize, seen: &mut Seen) -> Option<(usize, usize)> {
+        let bytes = self.text.as_bytes();
+        let [b'"', block @ ..] = bytes.get(at..)?.first_chunk::<{ 1 + chars::BLOCK }>()? else {
+            return None;
+        };
+        let len = chars::first_special(*block)?;
+        let start = at + 1;
+        let end = start + len;
+        let is_plain = bytes.get(end..)?.first_chunk() == Some(b"\":")
+            && !matches!(block.first(), Some(&(b'$' | MARK)));
+        if !(is_plain && self.names.insert(start, *block.first_chunk()?, len, seen)) {
+            return None;
+        }
+        Some((end, after_space(bytes, end + 2)))
     }
 
-    /// The same, where most names are read: of values that nobody looks at.
-    #[inline(always)]
-    pub(super) fn name_end_here(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
-        let bytes = self.text.as_bytes();
-        if bytes.get(at) != Some(&b'"') {
+    /// As [`pass_name`](Self::pass_name), for a name that needs a closer look.
+    #[cold]
+    fn pass_odd_name(&mut self, at: usize, seen: &mut Seen) -> Result<usize, JsonError> {
+        self.odd_name(at, seen).map(|_| self.at)
+    }
+
+    /// As [`name`](Self::name), for a name that needs a closer look.
+    #[cold]
+    fn odd_name(&mut self, at: usize, seen: &mut Seen) -> Result<Str<'a>, JsonError> {
+        if self.text.as_bytes().get(at) != Some(&b'"') {
             return Err(JsonError::Syntax);
         }
-        let start = at + 1;
-        let end = chars::find_special(bytes, start).ok_or(JsonError::Syntax)?;
-        let is_plain =
-            bytes.get(end) == Some(&b'"') && !matches!(bytes.get(start), Some(&(b'$' | MARK)));
-        seen.escaped = false;
-        if is_plain && self.names.insert(bytes, start..end, seen) {
-            return Ok(end);
-        }
-        self.odd_name(start, end, seen)
-    }
-
-    /// The same for a name that needs a closer look, in which a special byte is at `first`.
-    #[cold]
-    fn odd_name(
-        &mut self,
-        start: usize,
-        first: usize,
-        seen: &mut Seen,
-    ) -> Result<usize, JsonError> {
-        let end = string_end(self.text.as_bytes(), first)?;
-        let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
-        seen.escaped = end != first;
-        self.marked |= seen.escaped || raw.as_bytes().first() == Some(&MARK);
-        let name = Str { raw, start, escaped: seen.escaped };
+        let name = quoted(self.text, at + 1)?;
+        let raw = name.raw.as_bytes();
+        self.marked |= name.escaped || raw.first() == Some(&MARK);
         if name.decoded().starts_with(RESERVED) {
             return Err(JsonError::Reserved);
         }
         self.names.insert_odd(self.text, name, seen)?;
-        Ok(end)
+        match self.next(name.start + raw.len() + 1)? {
+            (colon, b':') => self.at = after_space(self.text.as_bytes(), colon + 1),
+            _ => return Err(JsonError::Syntax),
+        }
+        Ok(name)
     }
 }

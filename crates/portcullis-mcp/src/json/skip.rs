@@ -31,7 +31,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The offset behind the object that begins at `at`.
+    /// The offset behind the object whose first bracket is at `at`.
     #[inline(never)]
     fn members(&mut self, at: usize) -> Result<usize, JsonError> {
         self.at = at;
@@ -43,9 +43,7 @@ impl Scanner<'_> {
         }
         let mut seen = self.names.object();
         loop {
-            at = self.name_end_here(at, &mut seen)?;
-            at = self.colon(at + 1)?;
-            (at, _) = self.next(at)?;
+            at = self.pass_name(at, &mut seen)?;
             at = self.value(at)?;
             (at, byte) = self.next(at)?;
             match byte {
@@ -60,7 +58,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The offset behind the array that begins at `at`.
+    /// The offset behind the array whose first bracket is at `at`.
     #[inline(never)]
     fn items(&mut self, at: usize) -> Result<usize, JsonError> {
         self.at = at;
