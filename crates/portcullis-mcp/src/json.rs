@@ -277,12 +277,18 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn open(&mut self, bracket: u8) -> Result<(), JsonError> {
-        self.count()?;
         if self.token()? != bracket {
             return Err(JsonError::Syntax);
         }
-        self.depth_left = self.depth_left.checked_sub(1).ok_or(JsonError::Limit)?;
         self.at += 1;
+        self.enter()
+    }
+
+    /// Begins an object or array.
+    #[inline]
+    fn enter(&mut self) -> Result<(), JsonError> {
+        self.count()?;
+        self.depth_left = self.depth_left.checked_sub(1).ok_or(JsonError::Limit)?;
         Ok(())
     }
 

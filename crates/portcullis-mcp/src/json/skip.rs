@@ -34,9 +34,8 @@ impl Scanner<'_> {
     /// The offset behind the object whose first bracket is at `at`.
     #[inline(never)]
     fn members(&mut self, at: usize) -> Result<usize, JsonError> {
-        self.at = at;
-        self.open(b'{')?;
-        let (mut at, mut byte) = self.next(self.at)?;
+        self.enter()?;
+        let (mut at, mut byte) = self.next(at + 1)?;
         if byte == b'}' {
             self.depth_left += 1;
             return Ok(at + 1);
@@ -45,6 +44,11 @@ impl Scanner<'_> {
         loop {
             at = self.pass_name(at, &mut seen)?;
             at = self.value(at)?;
+            // Most members follow at once.
+            if self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) == Some(b",\"") {
+                at += 1;
+                continue;
+            }
             (at, byte) = self.next(at)?;
             match byte {
                 b',' => (at, _) = self.next(at + 1)?,
@@ -61,9 +65,8 @@ impl Scanner<'_> {
     /// The offset behind the array whose first bracket is at `at`.
     #[inline(never)]
     fn items(&mut self, at: usize) -> Result<usize, JsonError> {
-        self.at = at;
-        self.open(b'[')?;
-        let (mut at, mut byte) = self.next(self.at)?;
+        self.enter()?;
+        let (mut at, mut byte) = self.next(at + 1)?;
         if byte == b']' {
             self.depth_left += 1;
             return Ok(at + 1);
