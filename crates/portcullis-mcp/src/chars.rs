@@ -23,7 +23,7 @@ pub(crate) fn find_special(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// The same for long strings.
 #[inline(never)]
-fn find_far(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_far(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     let mut blocks = bytes.get(from..)?.as_chunks::<BLOCK>().0;
     loop {

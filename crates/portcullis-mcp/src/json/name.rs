@@ -33,7 +33,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Where the member name at `at` ends and its value begins, if it is short, plainly new and next
+    /// Where the member name at `at` ends and its value begins, if it is plain, plainly new and next
     /// to its colon, as nearly all are.
     #[inline(always)]
     fn plain_name(&mut self, at: usize, seen: &mut Seen) -> Option<(usize, usize)> {
@@ -41,12 +41,14 @@ impl<'a> Scanner<'a> {
         let [b'"', block @ ..] = bytes.get(at..)?.first_chunk::<{ 1 + chars::BLOCK }>()? else {
             return None;
         };
-        let len = chars::first_special(*block)?;
         let start = at + 1;
-        let end = start + len;
+        let end = match chars::first_special(*block) {
+            Some(len) => start + len,
+            None => chars::find_far(bytes, start + chars::BLOCK)?,
+        };
         let is_plain = bytes.get(end..)?.first_chunk() == Some(b"\":")
             && !matches!(block.first(), Some(&(b'$' | MARK)));
-        if !(is_plain && self.names.insert(start, *block.first_chunk()?, len, seen)) {
+        if !(is_plain && self.names.insert(start, *block.first_chunk()?, end - start, seen)) {
             return None;
         }
         Some((end, after_space(bytes, end + 2)))
