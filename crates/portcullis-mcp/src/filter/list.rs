@@ -136,8 +136,8 @@ impl<'a> Pass<'_, '_, 'a> {
 
     /// Whether the tool's headers are declared as they must be; what they are is kept.
     fn is_usable(&mut self, name: Str<'a>, schema: Option<&str>) -> bool {
-        let schema = schema.unwrap_or_default();
-        let params = match custom::params(schema.as_bytes(), self.facets.limits) {
+        let declared = schema.map(|schema| custom::params(schema.as_bytes(), self.facets.limits));
+        let params = match declared.unwrap_or(Ok(Vec::new())) {
             Ok(params) => params,
             Err(invalid) => {
                 let tool = name.decoded();
