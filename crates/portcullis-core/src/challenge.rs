@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
+
+use crate::Denial;
 
 pub(crate) const INVALID_TOKEN: &str = "The access token is invalid or expired";
 pub(crate) const INVALID_REQUEST: &str =
@@ -27,6 +29,8 @@ struct Rendered {
     resource_metadata: Option<String>,
     scopes: Vec<String>,
     no_token: HeaderValue,
+    /// The answer to a request without credentials: it is always the same.
+    signed_out: OnceLock<Denial>,
     invalid_token: HeaderValue,
     invalid_request: HeaderValue,
     dpop: Option<Dpop>,
@@ -151,6 +155,7 @@ impl Challenge {
         };
         Ok(Self(Arc::new(Rendered {
             no_token: line(None, &scope, None)?,
+            signed_out: OnceLock::new(),
             invalid_token: line(Some("invalid_token"), &scope, Some(INVALID_TOKEN))?,
             invalid_request: line(Some("invalid_request"), "", Some(INVALID_REQUEST))?,
             resource_metadata,
@@ -161,6 +166,11 @@ impl Challenge {
 
     pub(crate) fn no_token(&self) -> HeaderValue {
         self.0.no_token.clone()
+    }
+
+    /// What `make` made when it was first called.
+    pub(crate) fn signed_out(&self, make: impl FnOnce() -> Denial) -> Denial {
+        self.0.signed_out.get_or_init(make).clone()
     }
 
     pub(crate) fn invalid_token(&self) -> HeaderValue {

@@ -6,7 +6,6 @@ mod policy;
 mod protocol;
 mod sign_in;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,7 +37,7 @@ struct Inner {
 /// The body of a refusal. JSON-RPC bodies are also what a batch merges into its answer.
 #[derive(Clone)]
 pub(crate) enum Body {
-    Json(Cow<'static, str>),
+    Json(&'static str),
     Rpc { text: String, code: Option<i64> },
     Plain(&'static str),
     Empty,
@@ -238,7 +237,7 @@ impl Denial {
         challenge: HeaderValue,
         body: &'static str,
     ) -> Self {
-        Self::new(kind, reason, status, Body::Json(Cow::Borrowed(body)))
+        Self::new(kind, reason, status, Body::Json(body))
             .with(header::WWW_AUTHENTICATE, challenge)
             .no_store()
     }

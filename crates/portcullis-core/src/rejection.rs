@@ -13,7 +13,7 @@ impl Denial {
     #[must_use]
     pub fn into_response<B>(self) -> Response<GateBody<B>> {
         let (content_type, body) = match self.body() {
-            Body::Json(text) => (Some("application/json"), Bytes::copy_from_slice(text.as_bytes())),
+            Body::Json(text) => (Some("application/json"), Bytes::from_static(text.as_bytes())),
             Body::Rpc { text, .. } => {
                 (Some("application/json"), Bytes::copy_from_slice(text.as_bytes()))
             }

@@ -1,6 +1,5 @@
 //! Refusals of sign-in (recipes 4.1, 4.2, 4.3, 4.16).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -15,14 +14,16 @@ impl Denial {
     /// No credentials: 401 without an `error` parameter (recipe 4.1).
     #[must_use]
     pub fn no_token(challenge: &Challenge) -> Self {
-        Self::oauth(
-            DenialKind::NoToken,
-            Reason::NoToken,
-            StatusCode::UNAUTHORIZED,
-            challenge.no_token(),
-            r#"{"error":"unauthorized","error_description":"Authentication required"}"#,
-        )
-        .and_second_line(challenge)
+        challenge.signed_out(|| {
+            Self::oauth(
+                DenialKind::NoToken,
+                Reason::NoToken,
+                StatusCode::UNAUTHORIZED,
+                challenge.no_token(),
+                r#"{"error":"unauthorized","error_description":"Authentication required"}"#,
+            )
+            .and_second_line(challenge)
+        })
     }
 
     /// Credentials that do not verify: the same 401 whatever `reason` says (recipe 4.2, R-133).
@@ -116,9 +117,9 @@ impl Denial {
             DenialKind::KeysUnavailable,
             Reason::JwksUnavailable,
             StatusCode::SERVICE_UNAVAILABLE,
-            Body::Json(Cow::Borrowed(
+            Body::Json(
                 r#"{"error":"temporarily_unavailable","error_description":"Token verification is temporarily unavailable"}"#,
-            )),
+            ),
         )
         .with(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()))
         .no_store()
