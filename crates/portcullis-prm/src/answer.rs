@@ -66,12 +66,7 @@ fn find<'a>(resources: &'a [ResourceMetadata], path: &str) -> Option<&'a Resourc
 
 fn document<B>(metadata: &ResourceMetadata, body: Bytes) -> Response<GateBody<B>> {
     let mut response = Response::new(GateBody::own(body));
-    *response.headers_mut() = fields([
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, metadata.0.cache_control.clone()),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (header::CONTENT_LENGTH, metadata.0.content_length.clone()),
-    ]);
+    response.headers_mut().clone_from(&metadata.0.headers);
     response
 }
 

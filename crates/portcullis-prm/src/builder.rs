@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use portcullis_core::Challenge;
 use serde_json::Value;
 
+use crate::answer::fields;
 use crate::metadata::{Rendered, WELL_KNOWN};
 use crate::{ConfigError, ResourceMetadata, url};
 
@@ -177,10 +178,15 @@ impl ResourceMetadataBuilder {
         let challenge = Challenge::new(&url, &self.scopes)
             .map_err(|error| ConfigError::new("scopes_supported", error.to_string()))?;
         let cache_control = format!("public, max-age={}", self.max_age.as_secs());
+        let cache_control = HeaderValue::try_from(cache_control)
+            .map_err(|error| ConfigError::new("max_age", error.to_string()))?;
         Ok(ResourceMetadata(Arc::new(Rendered {
-            content_length: HeaderValue::from(document.len()),
-            cache_control: HeaderValue::try_from(cache_control)
-                .map_err(|error| ConfigError::new("max_age", error.to_string()))?,
+            headers: fields([
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (header::CACHE_CONTROL, cache_control),
+                (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+                (header::CONTENT_LENGTH, HeaderValue::from(document.len())),
+            ]),
             resource: self.resource,
             origin_len,
             url,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::HeaderMap;
 use portcullis_core::Challenge;
 
 use crate::ResourceMetadataBuilder;
@@ -24,8 +24,8 @@ pub(crate) struct Rendered {
     pub(crate) origin_len: usize,
     pub(crate) url: String,
     pub(crate) document: Bytes,
-    pub(crate) content_length: HeaderValue,
-    pub(crate) cache_control: HeaderValue,
+    /// What is said of the document besides.
+    pub(crate) headers: HeaderMap,
     pub(crate) challenge: Challenge,
     pub(crate) at_root: bool,
 }
