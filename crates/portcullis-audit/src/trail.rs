@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use portcullis_core::{Caller, Denial, McpMessage, ResponseFacts as _};
 
 use crate::classify::End;
@@ -19,6 +19,11 @@ use crate::{Event, EventKind};
 
 mod decision;
 mod recorder;
+
+// Looked up by name in every request: a `&str` would be read as a name each time.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+static LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Ends a [`Trail`](portcullis_core::Trail). Owed by every request that is signed in or refused:
 /// exactly one decision and one outcome, per element of a batch.
@@ -73,11 +78,11 @@ impl RequestTrail {
         let authorization = lines.next().filter(|_| lines.next().is_none()).cloned();
         let head = Head {
             user_agent: headers.get(header::USER_AGENT).cloned(),
-            traceparent: headers.get("traceparent").cloned(),
+            traceparent: headers.get(&TRACEPARENT).cloned(),
             authorization,
-            session: headers.get("mcp-session-id").cloned(),
+            session: headers.get(&SESSION).cloned(),
             resumes: match parts.method {
-                http::Method::GET => headers.get("last-event-id").cloned(),
+                http::Method::GET => headers.get(&LAST_EVENT).cloned(),
                 _ => None,
             },
             digest: None,
