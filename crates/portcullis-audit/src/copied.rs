@@ -12,11 +12,8 @@ pub(crate) struct Budget(Arc<AtomicUsize>);
 
 /// A copy of a request's bytes. A copy, because a slice of the request would keep a whole read buffer
 /// alive; to look into it is for the writer's thread.
-#[derive(Clone, Debug)]
-pub(crate) struct Copied(Arc<Held>);
-
 #[derive(Debug)]
-struct Held {
+pub(crate) struct Copied {
     bytes: Box<[u8]>,
     budget: Budget,
 }
@@ -27,20 +24,33 @@ impl Budget {
         if bytes.len() > most {
             return None;
         }
-        let before = self.0.fetch_add(bytes.len(), Ordering::Relaxed);
-        let held = Held { bytes: bytes.into(), budget: self.clone() };
+        let (copied, all) = self.hold(bytes);
         // If it is too much, dropping it gives it back.
-        (before.saturating_add(bytes.len()) <= BUDGET).then(|| Copied(Arc::new(held)))
+        (all <= BUDGET).then_some(copied)
+    }
+
+    /// A copy of `bytes`, and how much all hold with it.
+    fn hold(&self, bytes: &[u8]) -> (Copied, usize) {
+        let before = self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        let copied = Copied { bytes: bytes.into(), budget: self.clone() };
+        (copied, before.saturating_add(bytes.len()))
     }
 }
 
 impl Copied {
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0.bytes
+        &self.bytes
     }
 }
 
-impl Drop for Held {
+// By hand: a clone holds as much again. Records are cloned by those who keep them, not on the way of a request.
+impl Clone for Copied {
+    fn clone(&self) -> Self {
+        self.budget.hold(&self.bytes).0
+    }
+}
+
+impl Drop for Copied {
     fn drop(&mut self) {
         self.budget.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
@@ -57,6 +67,7 @@ mod tests {
         assert!(budget.copy(&megabyte, 1000).is_none(), "too long");
         let held: Vec<_> = (0..20).map_while(|_| budget.copy(&megabyte, 1 << 20)).collect();
         assert_eq!(held.len(), 16);
+        assert_eq!(held.last().cloned().map(|it| it.bytes().len()), Some(1 << 20));
         assert!(budget.copy(b"x", 10).is_none());
         drop(held);
         assert_eq!(budget.0.load(Ordering::Relaxed), 0);
