@@ -90,7 +90,9 @@ impl Hand<'_> {
     fn decide_right(&self, right: Right) -> Answer {
         let mut answer = Answer::default();
         // Nothing is asked of who may run a task where no rule gives that right.
-        let granting = |rule: &Rule| rule.allow && rule.methods.contains(&"tasks/create");
+        let granting = |rule: &Rule| {
+            rule.allow && rule.methods.contains(&"tasks/create") && !rule.tools.is_empty()
+        };
         let free = right == Right::BeginTask && !self.file.rules.iter().any(granting);
         let rules = || self.file.rules.iter().enumerate();
         // Denials, in any form.
@@ -108,6 +110,7 @@ impl Hand<'_> {
             }
         }
         let mut perhaps_allowed = false;
+        let mut in_vain = false;
         let mut all_allowed = true;
         let mut shown = None;
         for form in self.allowed_forms() {
@@ -132,6 +135,9 @@ impl Hand<'_> {
                     allowing.push(number);
                 } else if rule.scopes.iter().all(|scope| self.can_get(scope)) {
                     lacking = lacking.or(Some(number));
+                } else {
+                    // By a group as well as without, and in vain: either reason will do.
+                    in_vain |= self.might_have(rule);
                 }
             }
             if let (true, Some(number)) = (allowing.is_empty(), lacking) {
@@ -157,7 +163,8 @@ impl Hand<'_> {
             matches!(self.question.target, Some((TargetKind::Tool | TargetKind::Prompt, _)));
         if answer.denied && named {
             let unknown = perhaps_denied || perhaps_allowed;
-            answer.reason = Some(if unknown { "groups_unknown" } else { "default_deny" });
+            let reason = if unknown { "groups_unknown" } else { "default_deny" };
+            answer.reason = (!in_vain).then_some(reason);
             let shown = shown.filter(|_| self.question.who.is_some() && !perhaps_denied);
             let about_call = right != Right::BeginTask;
             answer.style = about_call.then(|| shown.map_or(DenialStyle::Hide, style));
