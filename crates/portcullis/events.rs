@@ -12,7 +12,8 @@ use portcullis_mcp::PinEvent;
 #[cfg(feature = "reload")]
 use portcullis_rbac::{Authorizer as _, PolicyEvent};
 
-/// Puts each change of the policy file, and each failure to load it, on record: give it to
+/// Puts each change of the policy file, with its digest and who gains and loses what, and each failure to load
+/// it, on record: give it to
 /// [`PolicyFile::on_event`](portcullis_rbac::PolicyFile::on_event).
 ///
 /// ```no_run
@@ -31,9 +32,10 @@ use portcullis_rbac::{Authorizer as _, PolicyEvent};
 pub fn policy_events(log: AuditLog) -> impl Fn(&PolicyEvent<'_>) + Send + Sync + 'static {
     move |event| {
         let event = match event {
-            PolicyEvent::Changed { from, to, .. } => Event::new(EventKind::PolicyChanged)
+            PolicyEvent::Changed { from, to, changes } => Event::new(EventKind::PolicyChanged)
                 .from(from.version().as_str())
-                .to(to.version().as_str()),
+                .to(to.version().as_str())
+                .detail(format!("digest {}: {changes}", to.digest())),
             PolicyEvent::Failed { error, in_force } => Event::new(EventKind::PolicyFailed)
                 .from(in_force.version().as_str())
                 .detail(error.to_string()),
@@ -157,6 +159,7 @@ mod policy_tests {
         write("a");
         let policy = PolicyFile::new(&path).on_event(policy_events(audit.log())).load().unwrap();
         write("b");
+        std::fs::copy(&path, folder.path().join("b.yaml")).unwrap();
         assert!(policy.reload().unwrap());
         std::fs::write(&path, "rules: [").unwrap();
         policy.reload().unwrap_err();
@@ -166,5 +169,9 @@ mod policy_tests {
         let line: serde_json::Value = serde_json::from_str(&sink.lines()[0]).unwrap();
         assert_ne!(line["from"], line["to"]);
         assert_eq!(line["to"], policy.status().version.as_str());
+        let digest = portcullis_rbac::Policy::from_yaml_file(folder.path().join("b.yaml"));
+        let digest = digest.unwrap().digest().to_owned();
+        let said = "everyone loses tool a (rule r); everyone gains tool b (rule r)";
+        assert_eq!(line["detail"], format!("digest {digest}: {said}"));
     }
 }
