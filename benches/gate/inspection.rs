@@ -1,9 +1,10 @@
-//! What reading a request strictly costs, against parsers that read it once more or less strictly.
+//! What reading a request strictly costs, against parsers that read it once more or less strictly: reading alone, and
+//! the whole layer.
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use portcullis::mcp::InspectLayer;
+use portcullis::mcp::{InspectLayer, Limits, measure};
 use portcullis::{Caller, Principal, RequestFacts as _};
 use rmcp::model::ClientJsonRpcMessage;
 use serde::Deserialize;
@@ -43,13 +44,22 @@ struct Message<'a> {
 #[expect(dead_code, reason = "read, and not looked at")]
 struct Params<'a> {
     name: Option<&'a str>,
+    uri: Option<&'a str>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
     #[serde(borrow, rename = "_meta")]
-    meta: Option<&'a RawValue>,
+    meta: Option<Meta<'a>>,
 }
 
-/// The layer, both ways, over the service alone; the others are parsers and nothing else.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read, and not looked at")]
+struct Meta<'a> {
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<&'a str>,
+}
+
+/// Ours alone reads as inspection does, with all checks, and the layer is measured both ways, over the service alone.
+/// The others are parsers and nothing else.
 fn inspection(group: &mut Group, calls: &[(String, String)], targets: [(&'static str, f64); 3]) {
     let bodies = Rotation::new(calls.iter().map(|(_, body)| body.clone().into_bytes()).collect());
     let alone = Permitted::new(answer());
@@ -57,7 +67,11 @@ fn inspection(group: &mut Group, calls: &[(String, String)], targets: [(&'static
         let (mut requests, service) = (requests(calls), alone.clone());
         move || succeed(service.clone(), requests.next().clone())
     });
-    let ours = group.work("inspected", {
+    let read = group.work("read alone", {
+        let (mut bodies, limits) = (bodies.clone(), Limits::default());
+        move || assert!(measure::read(bodies.next(), &limits))
+    });
+    let layer = group.work("inspected", {
         let (mut requests, service) = (requests(calls), InspectLayer::new().layer(alone));
         move || succeed(service.clone(), requests.next().clone())
     });
@@ -75,11 +89,16 @@ fn inspection(group: &mut Group, calls: &[(String, String)], targets: [(&'static
         let mut bodies = bodies.clone();
         move || serde_json::from_slice::<ClientJsonRpcMessage>(bodies.next()).unwrap()
     });
-    let ours = ours.over(bare);
-    for (theirs, (target, bound)) in [value, raw, server].into_iter().zip(targets) {
-        group.faster(target, ours, theirs, bound);
+    let layer = layer.over(bare);
+    let parsers = [value, raw, server].into_iter().zip(targets);
+    for (theirs, (target, bound)) in parsers.clone() {
+        group.faster(target, read, theirs, bound);
     }
-    group.allocations(targets[0].0, ours, 0);
+    group.allocations(targets[0].0, read, 0);
+    for (theirs, (_, bound)) in parsers {
+        group.faster("the layer", layer, theirs, bound);
+    }
+    group.allocations("the layer", layer, 0);
     let bytes: usize = calls.iter().map(|(_, body)| body.len()).sum();
     group.note(format!("{} bytes a message, {} in turn.", bytes / calls.len(), calls.len()));
 }

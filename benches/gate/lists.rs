@@ -1,12 +1,13 @@
-//! A list of tools, filtered on its way out.
+//! A list of tools, filtered on its way out: the filter alone, and the whole layer.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis::core::Challenge;
-use portcullis::mcp::InspectLayer;
+use portcullis::core::{Challenge, Glance, Look, TargetKind, Text, View};
+use portcullis::mcp::{InspectLayer, Limits, measure};
 use portcullis::rbac::{RbacLayer, Role, Rule};
-use portcullis::{Caller, Policy, Principal, RequestFacts as _};
+use portcullis::{Caller, Policy, Principal, RequestFacts as _, Version};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -49,6 +50,21 @@ pub fn tools(group: &mut Group, tools: usize) {
         let (service, request) = filtered((0..tools).map(name).collect());
         move || succeed(service.clone(), request.clone())
     });
+    let filtering = |allowed: HashSet<String>| {
+        let filter = measure::Filter::new(Arc::new(Only(allowed)), Limits::default());
+        let kept = filter.filter(list.as_bytes()).unwrap();
+        (filter, kept)
+    };
+    let filter = group.work("filter alone, half of them kept", {
+        let (filter, kept) = filtering(allowed.clone());
+        assert!(serde_json::from_slice::<Value>(&kept.unwrap()).unwrap().is_object());
+        move || filter.filter(list.as_bytes()).unwrap()
+    });
+    let filter_all = group.work("filter alone, all of them kept", {
+        let (filter, kept) = filtering((0..tools).map(name).collect());
+        assert!(kept.is_none(), "the same bytes");
+        move || filter.filter(list.as_bytes()).unwrap()
+    });
     let value = group.work("Value, retain, to_vec", move || {
         let mut list: Value = serde_json::from_str(list).unwrap();
         let tools = list["result"]["tools"].as_array_mut().unwrap();
@@ -62,11 +78,30 @@ pub fn tools(group: &mut Group, tools: usize) {
         1_000 => (14.0, 2.7),
         _ => (18.0, 2.4),
     };
-    group.faster("T8", half.over(bare), value, over_value);
-    group.faster("T8", half.over(bare), raw, over_raw);
-    group.allocations("T8", half.over(bare), 2);
-    group.faster("T8 all kept", all.over(bare), value, over_value);
+    group.faster("T8", filter, value, over_value);
+    group.faster("T8", filter, raw, over_raw);
+    group.allocations("T8", filter, 2);
+    group.faster("T8 all kept", filter_all, value, over_value);
+    group.allocations("T8 all kept", filter_all, 0);
+    group.faster("the layer", half.over(bare), value, over_value);
+    group.faster("the layer", half.over(bare), raw, over_raw);
+    group.allocations("the layer", half.over(bare), 2);
+    group.faster("the layer, all kept", all.over(bare), value, over_value);
     group.note(format!("{} bytes a tool.", list.len() / tools));
+}
+
+/// Shows tools by their names, as the others do.
+#[derive(Debug)]
+struct Only(HashSet<String>);
+
+impl View for Only {
+    fn glance(&self, _: &Caller, _: Version, _: TargetKind, name: &str) -> Glance {
+        if self.0.contains(name) { Glance::Shown } else { Glance::Hidden }
+    }
+
+    fn look(&self, _: Caller, _: Version, items: Vec<(TargetKind, Text)>) -> Look {
+        Box::pin(std::future::ready(vec![false; items.len()]))
+    }
 }
 
 /// The fastest way with `serde_json`: items are found, then named, then copied.

@@ -149,6 +149,8 @@ mod limits;
 mod lines;
 mod listen;
 mod lists;
+#[doc(hidden)]
+pub mod measure;
 mod media;
 mod mirror;
 mod names;
