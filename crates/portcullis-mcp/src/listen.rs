@@ -154,6 +154,15 @@ impl Listen {
         self.uris.iter().any(|asked| asked == uri)
     }
 
+    /// Whether news of `uri` were: it is one of those asked for, or stands below one.
+    pub(crate) fn hears_of(&self, uri: &str) -> bool {
+        self.uris.iter().any(|asked| {
+            uri.strip_prefix(asked.as_str()).is_some_and(|below| {
+                below.is_empty() || asked.ends_with('/') || below.starts_with(['/', '?', '#'])
+            })
+        })
+    }
+
     /// The answer that ends the stream in good order.
     pub(crate) fn closing(&self) -> String {
         let id = self.id.as_str();

@@ -986,7 +986,7 @@ async fn a_subscription_gets_only_its_own() {
             updated(&other, "file:///a"),
             unmarked.to_string(),
             r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#.into(),
-            updated(&id, "file:///secret"),
+            updated(&id, "file:///dir/secret"),
             about(&id, "notifications/prompts/list_changed", json!({})),
             about(&id, "notifications/message", json!({ "data": "x" })),
             good.clone(),
@@ -997,11 +997,46 @@ async fn a_subscription_gets_only_its_own() {
     }
 }
 
+/// R-210: news of a resource are for those who asked for it, or for what it stands below, as far as the service agreed.
+#[tokio::test]
+async fn updates_are_of_what_was_asked_for() {
+    let id = json!(1);
+    let asked = ["file:///dir", "file:///slash/", "file:///other"];
+    let asked = json!({ "notifications": { "resourceSubscriptions": asked } });
+    let agreed =
+        json!({ "notifications": { "resourceSubscriptions": ["file:///dir", "file:///slash/"] } });
+    for (uri, passes) in [
+        ("file:///dir", true),
+        ("file:///dir/", true),
+        ("file:///dir/below", true),
+        ("file:///dir?page=2", true),
+        ("file:///dir#part", true),
+        ("file:///slash/", true),
+        ("file:///slash/below", true),
+        ("file:///a", false),
+        ("file:///directory", false),
+        ("file:///di", false),
+        ("file:///slash", false),
+        ("file:///other", false),
+        ("https:///dir", false),
+    ] {
+        let request = modern_with(id.clone(), "subscriptions/listen", asked.clone(), json!({}));
+        let ack = about(&id, "notifications/subscriptions/acknowledged", agreed.clone());
+        let news = about(&id, "notifications/resources/updated", json!({ "uri": uri }));
+        let (response, notes) =
+            send_noted(&layer(), &streaming([event(&ack), event(&news)]), request).await;
+        let got = whole(response).await;
+        assert_eq!(got.text.contains(&event(&news)), passes, "{uri}: {}", got.text);
+        let noted = notes.all().iter().any(|note| note.contains("UnknownMethod"));
+        assert!(!noted, "{uri}: {:?}", notes.all());
+    }
+}
+
 /// A name in other letters is what some clients would read (R-025 for answers).
 #[tokio::test]
 async fn names_in_notices_are_spelled_as_they_are() {
     let updated = "notifications/resources/updated";
-    let params = |name: &str| json!({ "uri": "file:///a", name: "file:///secret" });
+    let params = |name: &str| json!({ "uri": "file:///dir/a", name: "file:///secret" });
     // Java reads a dotless i as an i, and nobody a Cyrillic one.
     let names = ["URI", "Uri", "uRi", "ur\u{131}"].map(|name| (name, false));
     for (name, passes) in names.into_iter().chain([("ur\u{456}", true)]) {

@@ -86,8 +86,8 @@ impl Exchange {
                     };
                     Ok(Fate::Kept(renamed.or(edited)))
                 }
-                // Hidden, not a violation: the caller may not see what changed.
-                None if matches!(
+                // Hidden, not a violation: the caller may not see what changed, or did not ask for it.
+                _ if matches!(
                     &*method,
                     "notifications/resources/updated" | "notifications/tasks/status"
                 ) =>

@@ -81,7 +81,9 @@ impl<'a> Pass<'_, '_, 'a> {
         Ok(match method {
             // The URI delivered counts, not the one subscribed to.
             "notifications/resources/updated" => {
-                uri.is_some_and(|uri| self.judge.shows(TargetKind::Resource, uri))
+                let wanted =
+                    |uri: Str<'_>| self.facets.listen.is_none_or(|it| it.hears_of(&uri.decoded()));
+                uri.is_some_and(|uri| wanted(uri) && self.judge.shows(TargetKind::Resource, uri))
             }
             "notifications/subscriptions/acknowledged" => acknowledged,
             TASK_STATUS | TASK_NEWS => task == Some(true),
