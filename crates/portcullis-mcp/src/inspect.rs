@@ -212,9 +212,7 @@ fn rebuilt(
     message: &Message<'_>,
     task: Option<Task>,
 ) -> Result<Inspected, Denial> {
-    if config.strict && message.shape == Shape::Notification && !is_known(message) {
-        return Err(Denial::invalid_request(Reason::UnknownMethod));
-    }
+    check_known(config, message)?;
     if matches!(session, SessionUse::None) && is_about_request(message) {
         return Ok(inspected(version, session, body.clone(), None));
     }
@@ -279,9 +277,13 @@ fn inspected(
     }
 }
 
-/// Whether some revision has a notification of that name.
-fn is_known(message: &Message<'_>) -> bool {
-    Method::parse(&message.method).is_some_and(Method::is_notification)
+/// Refuses a notification that no revision has, where the deployment is strict (requirements 2.2).
+fn check_known(config: &InspectConfig, message: &Message<'_>) -> Result<(), Denial> {
+    let is_known = || Method::parse(&message.method).is_some_and(Method::is_notification);
+    if config.strict && message.shape == Shape::Notification && !is_known() {
+        return Err(Denial::invalid_request(Reason::UnknownMethod));
+    }
+    Ok(())
 }
 
 /// Whether a notification means a request by the id, or the token, that one side gave it in their session. Outside

@@ -152,8 +152,8 @@ impl InspectLayer {
 
     /// Refuses what passes or is dropped by default, although no client of MCP should send it: an `Accept` of a
     /// `POST` that admits `application/json` or `text/event-stream` by a wildcard alone (406, R-016), and a
-    /// notification that no revision has, outside a batch (400, requirements 2.2; by default it is answered 202
-    /// and goes no further).
+    /// notification that no revision has (400, requirements 2.2; by default it is answered 202 and goes no further).
+    /// A batch with such a notification is refused as a whole: nothing else in its answer could say so.
     pub fn strict(self) -> Self {
         self.with(|config| config.strict = true)
     }

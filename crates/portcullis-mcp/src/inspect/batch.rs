@@ -7,8 +7,8 @@ use http::HeaderMap;
 use portcullis_core::{Caller, Denial, McpMessage, Reason, Version};
 
 use super::{
-    Inspected, SessionUse, built, inspected, is_about_request, is_initialize, questions,
-    session_use,
+    Inspected, SessionUse, built, check_known, inspected, is_about_request, is_initialize,
+    questions, session_use,
 };
 use crate::config::InspectConfig;
 use crate::mirror::Named;
@@ -54,6 +54,9 @@ pub(super) fn batch(
     {
         return Err(refused());
     }
+
+    // A notification has no answer of its own that could say so.
+    messages.iter().try_for_each(|message| check_known(config, message))?;
 
     let session = session_use(session);
     let questions = questions(config, caller, &session);

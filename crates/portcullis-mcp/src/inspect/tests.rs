@@ -382,6 +382,11 @@ fn unknown_notifications_where_strict() {
         let fields: Vec<_> = version.iter().map(|v| ("mcp-protocol-version", *v)).collect();
         assert_eq!(verdict(&run(&strict, &fields, &body)).map(drop), expected, "{method}");
         assert_eq!(verdict(&run(&all(), &fields, &body)).map(drop), Ok(()), "{method}");
+        if version.is_none() {
+            let batch = format!(r#"[{{"jsonrpc":"2.0","id":1,"method":"ping"}},{body}]"#);
+            assert_eq!(verdict(&run(&strict, &[], &batch)).map(drop), expected, "[{method}]");
+            assert_eq!(verdict(&run(&all(), &[], &batch)).map(drop), Ok(()), "[{method}]");
+        }
     }
 }
 
