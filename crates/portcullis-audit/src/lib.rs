@@ -47,7 +47,7 @@
 //!
 //! | kind | further members |
 //! |---|---|
-//! | `decision` | `request_id` (made by the gate; the same for all elements of a batch), `gate_trace_id` (of the gate's own span, where one is exported), `element` (place in the batch), `resource`, `server` (the name that policy and the roster know), `upstream` (where requests are forwarded to: an origin or a name), `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (the client's, unverified), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `redacted` (what was left out of names looked like), `truncated` |
+//! | `decision` | `request_id` (made by the gate; the same for all elements of a batch), `gate_trace_id` (of the gate's own span, where one is exported), `element` (place in the batch), `resource`, `server` (the name that policy and the roster know), `upstream` (where requests are forwarded to: an origin or a name), `transport` (`streamable_http` or `stdio`), `mcp_version`, `era`, `session_hash` (a keyed digest), `trace_id` (the client's, unverified, from its header or else from what a 2026-07-28 request says itself), `jsonrpc_id` (the raw JSON), `method`, `target_type`, `target`, `more_targets`, `argument_keys` (names only), `argument_types`, `argument_count`, `argument_bytes`, `argument_digest`, `argument_values` (both on demand), `principal` (`iss`, `sub`, `client_id`, `auth` (how they were authenticated), `kind`: `user`, `client` or `anonymous`, `act`), `scopes`, `roles`, `token` (`jti`, or else `sha256`: 12 hexadecimal digits; `alg`, `kid`, `exp`), `decision`, `reason`, `rule_id`, `policy_version`, `http_status`, `error_code`, `source_ip`, `unverified_user_agent`, `unverified_traceparent`, `unverified_client_name`, `unverified_client_version`, `redacted` (what was left out of names looked like), `truncated` |
 //! | `outcome` | `server`, `duration_ms`, `http_status`, `result_type`, `error_code`, `reason` (only where it differs from the decision's), `hook` (the one that withheld the answer), `upstream_status` (of the service behind the gate, where it was no success), `cred_source` (where it was called with a credential from configuration, that all callers share), `bytes_in`, `bytes_out`, `filtered_count`, `filtered`, `unverified_server_name`, `unverified_server_version`, `redacted`, `truncated` |
 //! | `gap` | `since` (when the first was lost), `dropped`: records that this sink never got |
 //! | `suppressed` | `count`: unauthenticated failures that were not recorded one by one |
@@ -150,6 +150,7 @@ mod status;
 mod text;
 mod time;
 mod token;
+mod trace;
 mod tracing_sink;
 mod trail;
 mod verify;

@@ -1,8 +1,10 @@
 //! The record of a decision.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use portcullis_core::{Era, Version};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -10,6 +12,7 @@ use super::Members;
 use crate::client::ClientInfo;
 use crate::record::{Decision, KeptArguments};
 use crate::text::Span;
+use crate::trace;
 use crate::who::{List, Token, Who, is_cut};
 
 impl Serialize for Decision {
@@ -33,7 +36,8 @@ impl Serialize for Decision {
         let session = self.private.as_ref().zip(self.texts.get(self.session));
         let session = session.map(|(it, id)| it.digests.of("session", id.as_bytes()));
         members.put_some("session_hash", session)?;
-        members.put_some("trace_id", text(self.traceparent).and_then(trace_id))?;
+        let traceparent = self.traceparent();
+        members.put_some("trace_id", traceparent.as_deref().and_then(trace::trace_id))?;
         members.put_some("jsonrpc_id", text(self.jsonrpc_id))?;
         members.put_some("method", self.method.map(|method| method.as_str()))?;
         members.put_some("target_type", self.target_type)?;
@@ -65,7 +69,7 @@ impl Serialize for Decision {
         members.put_some("error_code", self.error_code)?;
         members.put_some("source_ip", self.source_ip.map(Shown))?;
         members.put_some("unverified_user_agent", text(self.user_agent))?;
-        members.put_some("unverified_traceparent", text(self.traceparent))?;
+        members.put_some("unverified_traceparent", traceparent.as_deref())?;
         if let Some(info) = self.message.as_ref().and_then(|it| ClientInfo::of(it.bytes())) {
             let (name, version) = (info.name.as_deref(), info.version.as_deref());
             members.put_said("unverified_client_name", name, &mut redacted)?;
@@ -82,6 +86,13 @@ impl Serialize for Decision {
 }
 
 impl Decision {
+    /// What the header says, or where there is none a modern message itself.
+    fn traceparent(&self) -> Option<Cow<'_, str>> {
+        let is_modern = self.version.is_some_and(|version| version.era() == Era::Modern);
+        let message = self.message.as_ref().filter(|_| is_modern);
+        self.shown(self.traceparent).map(Cow::Borrowed).or_else(|| trace::said_in(message?.bytes()))
+    }
+
     /// What is recorded of the arguments besides their names. Whether something was cut.
     fn put_arguments<T: SerializeMap>(&self, members: &mut Members<T>) -> Result<bool, T::Error> {
         let Some((private, arguments)) = self.private.as_deref().zip(self.arguments.as_ref())
@@ -105,19 +116,10 @@ impl Decision {
     }
 }
 
-/// The trace that a `traceparent` field names (W3C Trace Context §3.2).
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let (version, rest) = traceparent.split_once('-')?;
-    let (id, _) = rest.split_once('-')?;
-    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let good = version.len() == 2 && hex(version) && id.len() == 32 && hex(id);
-    (good && id.bytes().any(|byte| byte != b'0')).then_some(id)
-}
-
-fn era(version: portcullis_core::Version) -> &'static str {
+fn era(version: Version) -> &'static str {
     match version.era() {
-        portcullis_core::Era::Legacy => "legacy",
-        portcullis_core::Era::Modern => "modern",
+        Era::Legacy => "legacy",
+        Era::Modern => "modern",
         _ => "unknown",
     }
 }

@@ -367,6 +367,11 @@ fn traces_that_are_malformed_are_none() {
         ("capitals", format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), false),
         ("zeros", format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), false),
         ("markup", format!("00-{}-b7ad6b7169203331-01", "<script>".repeat(4)), false),
+        ("no parent", format!("00-{id}"), false),
+        ("a parent of zeros", format!("00-{id}-{}-01", "0".repeat(16)), false),
+        ("no flags", format!("00-{id}-b7ad6b7169203331"), false),
+        ("more than this version has", format!("00-{id}-b7ad6b7169203331-01-more"), false),
+        ("no version at all", format!("ff-{id}-b7ad6b7169203331-01"), false),
     ];
     for (name, said, is_one) in rows {
         let mut record = decision();
@@ -378,6 +383,36 @@ fn traces_that_are_malformed_are_none() {
             "{name}"
         );
         assert_eq!(value["unverified_traceparent"], said.as_str(), "{name}");
+    }
+}
+
+/// R-068: without a header the message says it, where its revision has that.
+#[test]
+fn messages_name_their_trace() {
+    let other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let message = |said: &str| {
+        let message = format!(r#"{{"params":{{"_meta":{{"traceparent":"{said}"}}}}}}"#);
+        Some(Budget::default().copy(message.as_bytes(), 1000).unwrap())
+    };
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let legacy = Some(Version::V2025_11_25);
+    let modern = Some(Version::V2026_07_28);
+    let own = "0af7651916cd43dd8448eb211c80319c";
+    let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (name, version, header, said, expected) in [
+        ("without a header", modern, None, other, Some((id, other))),
+        ("the header wins", modern, Some(header), other, Some((own, header))),
+        ("not valid", modern, None, "00-<script>", None),
+        ("an older revision", legacy, None, other, None),
+    ] {
+        let mut record = decision();
+        record.version = version;
+        record.message = message(said);
+        record.traceparent = header.map_or_else(Span::default, |it| record.texts.push(it));
+        let value: Value = serde_json::from_str(&line(&Record::Decision(record))).unwrap();
+        let said = |name: &str| value.get(name).map(|said| said.as_str().unwrap());
+        let trace = said("trace_id").zip(said("unverified_traceparent"));
+        assert_eq!(trace, expected, "{name}");
     }
 }
 
