@@ -108,6 +108,12 @@
 //! with arguments once a modern tool list that declares them has passed; until then that is left to
 //! the service behind.
 //!
+//! What is hidden looks like what does not exist: the same status, headers and bytes, in lists, answers and errors. It
+//! can be told apart by the time that an answer takes; by what the service says on the stream before it says that
+//! something is unknown (progress, a message of its log), or when it says that only after 250 ms; by words for
+//! it that this crate does not know; by what else names it, in texts that nobody filters (results, instructions,
+//! descriptions). A service behind which existence is a secret answers unknown names at once and in plain words.
+//!
 //! # Where to put it
 //! From the outside: audit, public routes such as metadata, [`EdgeLayer`], sign-in,
 //! [`InspectLayer`], authorization, the service. `portcullis-jwt`, `portcullis-rbac` and
