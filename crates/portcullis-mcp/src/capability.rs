@@ -9,6 +9,9 @@ use crate::names::{INPUT, META_CAPABILITIES as CAPABILITIES, TASKS, is_unclear};
 use crate::violation::{BAD_RPC, Violation};
 use crate::{server, task};
 
+/// What says that a client can send people to a URL.
+pub(crate) const URL: &str = r#"{"elicitation":{"url":{}}}"#;
+
 /// What a client declared: with a modern request, or when its session began.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Declared {
@@ -27,6 +30,14 @@ impl Declared {
         let mut declared = Self::default();
         let mut scanner = Scanner::new(initialize, limits)?;
         read(&mut scanner, &mut declared, &["params", "capabilities"])?;
+        Ok(declared)
+    }
+
+    /// What the client says with a modern `request` that it can give.
+    pub(crate) fn with(request: &[u8], limits: JsonLimits) -> Result<Self, Violation> {
+        let mut declared = Self::default();
+        let mut scanner = Scanner::new(request, limits)?;
+        read(&mut scanner, &mut declared, &["params", "_meta", CAPABILITIES])?;
         Ok(declared)
     }
 
@@ -71,10 +82,7 @@ pub(crate) fn check(
     allowed: &ServerRequests,
     limits: JsonLimits,
 ) -> Result<(), Violation> {
-    let mut declared = Declared::default();
-    let mut scanner = Scanner::new(request, limits)?;
-    read(&mut scanner, &mut declared, &["params", "_meta", CAPABILITIES])?;
-
+    let declared = Declared::with(request, limits)?;
     let mut scanner = Scanner::new(input_requests, limits)?;
     expect(&mut scanner, Kind::Object)?;
     scanner.object(|scanner, _| {
@@ -130,9 +138,7 @@ pub(crate) fn check(
             (Some("elicitation/create"), None | Some("form")) => {
                 (declared.form, r#"{"elicitation":{}}"#)
             }
-            (Some("elicitation/create"), Some("url")) => {
-                (declared.url, r#"{"elicitation":{"url":{}}}"#)
-            }
+            (Some("elicitation/create"), Some("url")) => (declared.url, URL),
             (Some("sampling/createMessage"), _) => (declared.sampling, r#"{"sampling":{}}"#),
             (Some("roots/list"), _) => (declared.roots, r#"{"roots":{}}"#),
             _ => return Err(BAD_RPC),

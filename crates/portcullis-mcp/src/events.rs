@@ -276,7 +276,7 @@ impl Events {
     /// Answers each request that still waits with an error.
     fn answer_waiting(&mut self, violation: Violation) {
         for id in self.exchange.waiting() {
-            if let Some(object) = violation.denial(Some(id)).rpc_object() {
+            if let Some(object) = violation.denial(self.exchange.version(), Some(id)).rpc_object() {
                 self.ready.push_back(sse::event(object.as_bytes()));
             }
         }

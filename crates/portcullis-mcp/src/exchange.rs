@@ -199,6 +199,10 @@ impl Exchange {
         &self.eyes.caller
     }
 
+    pub(crate) fn version(&self) -> Version {
+        self.eyes.version
+    }
+
     pub(crate) fn listen(&self) -> Option<&Listen> {
         self.listen.as_deref()
     }
@@ -255,7 +259,7 @@ impl Exchange {
     /// Records a violation and returns what the client is told.
     pub(crate) fn refuse(&self, violation: Violation) -> Denial {
         self.note(Note::Violation(violation.reason()));
-        violation.denial(self.id())
+        violation.denial(self.eyes.version, self.id())
     }
 
     /// How long the caller's proof is still good; zero when it was accepted within leeway.

@@ -113,6 +113,10 @@ impl InspectLayer {
     /// `-32042` of 2025-11-25); to none by default. Only `https` URLs in plain
     /// spelling pass: no user information, nothing but ASCII.
     ///
+    /// They pass to clients that declared URL mode: with the request in 2026-07-28, with the `initialize` of its session in
+    /// 2025-11-25. Others are told instead of `-32042` that they lack a capability (`-32021`, in earlier revisions
+    /// `-32600`), and so are clients of 2025-11-25 outside a session, where nobody knows what they declared.
+    ///
     /// A host is a name, with a port where that is not 443. Other ports and subdomains count apart.
     ///
     /// # Errors

@@ -89,7 +89,9 @@
 //! * From the service: URLs to which it would send people, but to hosts that were allowed
 //!   ([`InspectLayer::allow_elicitation_at`]); requests that the client did not declare it can answer, in `initialize`
 //!   or with the modern request. In a session the service is told that it was declined. Outside sessions nobody saw
-//!   what a legacy client declared: no URL passes there, the rest does.
+//!   what a legacy client declared: no URL passes there, the rest does. The error `-32042`, which sends people to URLs, is
+//!   another one for clients that did not declare that they can visit them.
+//! * To clients that listen: news of resources that they did not ask for, neither by their URI nor by one above it.
 //!
 //! # What it does not do
 //! It verifies no token and holds no policy. It shares nothing with other replicas: ids of sessions

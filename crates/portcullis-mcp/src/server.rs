@@ -2,6 +2,7 @@
 
 use portcullis_core::{Era, Reason, Version};
 
+use crate::capability::{self, Declared};
 use crate::config::ServerRequests;
 use crate::filter::skip;
 use crate::json::{JsonLimits, Kind, Scanner};
@@ -63,14 +64,16 @@ fn check_names(message: &[u8], limits: JsonLimits) -> Result<(), Violation> {
 /// The code of an error which says that the user must first go to some URL (2025-11-25).
 pub(crate) const GO_ELSEWHERE: i64 = -32042;
 
-/// Whether all URLs in such an `error` are ones to which the service may send people.
-pub(crate) fn may_go(
+/// Refuses such an `error` with a URL to which the service may not send people (R-215), and one for a client that did
+/// not say that it can send them anywhere (R-080).
+pub(crate) fn check_visits(
     allowed: &ServerRequests,
+    declared: Declared,
     error: &[u8],
     limits: JsonLimits,
-) -> Result<bool, Violation> {
+) -> Result<(), Violation> {
     let mut scanner = Scanner::new(error, limits)?;
-    let mut all = true;
+    let (mut any, mut all) = (false, true);
     scanner.object(|scanner, name| {
         if !name.eq("data") || scanner.peek()? != Kind::Object {
             return skip(scanner);
@@ -90,12 +93,19 @@ pub(crate) fn may_go(
                     skip(scanner)
                 })?;
                 let url = task::find(elicitation, &["url"], limits)?;
+                any = true;
                 all &= url.is_some_and(|(_, url)| allowed.urls.allow(&url));
                 Ok(())
             })
         })
     })?;
-    Ok(all)
+    if !all {
+        return Err(Violation::new(Reason::PolicyDenied));
+    }
+    if any && !declared.url {
+        return Err(Violation::requires(capability::URL));
+    }
+    Ok(())
 }
 
 /// Whether a deployment can switch off requests of `method`.
@@ -210,8 +220,9 @@ mod tests {
             let verdict = may_request(&forms, Version::V2025_11_25, method, message, LIMITS);
             assert!(verdict.is_err(), "{params}");
             let error = format!(r#"{{"data":{{"elicitations":[{params}]}}}}"#);
-            let elsewhere = may_go(&forms, error.as_bytes(), LIMITS);
-            assert_ne!(elsewhere, Ok(true), "{params}");
+            let able = Declared { url: true, ..Declared::default() };
+            let elsewhere = check_visits(&forms, able, error.as_bytes(), LIMITS);
+            assert!(elsewhere.is_err(), "{params}");
         }
     }
 

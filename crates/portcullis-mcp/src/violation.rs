@@ -1,6 +1,6 @@
 //! What the service behind the gate must not do.
 
-use portcullis_core::{Denial, Reason, Text};
+use portcullis_core::{Denial, Reason, Text, Version};
 
 use crate::json::JsonError;
 
@@ -30,10 +30,16 @@ impl Violation {
         self.reason
     }
 
+    /// Whether the answer asks for something, and the client cannot give it or the deployment does not allow it: then
+    /// there is nothing wrong with what else the service says.
+    pub(crate) fn is_about_asking(self) -> bool {
+        self.requires.is_some() || self.reason == Reason::PolicyDenied
+    }
+
     /// What the client is told, in answer to the request `id`.
-    pub(crate) fn denial(self, id: Option<&Text>) -> Denial {
+    pub(crate) fn denial(self, version: Version, id: Option<&Text>) -> Denial {
         match self.requires {
-            Some(capabilities) => Denial::missing_capability(id, capabilities),
+            Some(capabilities) => Denial::missing_capability(version, id, capabilities),
             None => Denial::upstream(id),
         }
     }

@@ -487,11 +487,12 @@ async fn people_are_sent_only_where_they_may_go() {
     let call = json!({ "name": "t" });
     for (url, may) in [("https://idp.example.com/x", true), ("https://evil.example/x", false)] {
         for body in [error(url), input(url)] {
+            let layer = layer();
             let request = match body.contains("-32042") {
-                true => ask("tools/call", call.clone()),
+                true => in_november(&layer, &able, "tools/call", call.clone()).await,
                 false => modern_with(json!(1), "tools/call", call.clone(), able.clone()),
             };
-            let got = whole(send(&layer(), &FakeMcp::json(body.clone()), request).await).await;
+            let got = whole(send(&layer, &FakeMcp::json(body.clone()), request).await).await;
             assert_eq!(got.text.contains(url), may, "{}", got.text);
             assert_eq!(got.json()["result"]["isError"] == json!(true), !may, "{}", got.text);
         }
@@ -543,6 +544,117 @@ async fn people_are_sent_only_where_they_may_go() {
         .await;
         let no_url = data != json!({ "elicitations": [{}] });
         assert_eq!(got.text == body, no_url, "{}", got.text);
+    }
+}
+
+/// A request in a session of 2025-11-25 whose client has `able`.
+async fn in_november(
+    layer: &InspectLayer,
+    able: &Value,
+    method: &str,
+    params: Value,
+) -> Request<Full<Bytes>> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    of_november(layer, able, legacy(Some("2025-11-25"), body.to_string())).await
+}
+
+async fn of_november(
+    layer: &InspectLayer,
+    able: &Value,
+    request: Request<Full<Bytes>>,
+) -> Request<Full<Bytes>> {
+    let init = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {} });
+    begin_able(layer, alice(), (able, init), request).await
+}
+
+/// R-080, R-062: an error that sends people to a URL is for clients that said that they can; others get one that they
+/// know, without the URL.
+#[tokio::test]
+async fn errors_send_away_only_those_who_can_go() {
+    const URL: &str = "https://idp.example.com/1";
+    let layer = layer().allow_elicitation_at(["idp.example.com"]).unwrap();
+    let (none, forms) = (json!({}), json!({ "elicitation": {} }));
+    let urls = json!({ "elicitation": { "url": {} } });
+    let data = json!({ "elicitations": [{ "mode": "url", "elicitationId": "e", "url": URL, "message": "" }] });
+    let error = json!({ "code": -32042, "message": "first", "data": data });
+    let said = json!({ "jsonrpc": "2.0", "id": 1, "error": error });
+    let call = |version: Option<&str>| {
+        let call =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "t" } });
+        legacy(version, call.to_string())
+    };
+    let november = |able: Value| {
+        let (layer, request) = (&layer, call(Some("2025-11-25")));
+        async move { of_november(layer, &able, request).await }
+    };
+    let june = begin(
+        &layer,
+        alice(),
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {} }),
+        call(Some("2025-06-18")),
+    );
+    let params = json!({ "name": "t" });
+    let modern = |able: &Value| modern_with(json!(1), "tools/call", params.clone(), able.clone());
+    let (known, unknown) = ((200, -32042), (200, -32600));
+    let rows = [
+        ("URLs declared", november(urls.clone()).await, known),
+        ("forms declared", november(forms.clone()).await, unknown),
+        ("nothing declared", november(none.clone()).await, unknown),
+        ("no session", call(Some("2025-11-25")), unknown),
+        ("a revision without URLs", june.await, unknown),
+        ("an older one", call(Some("2025-03-26")), unknown),
+        ("a modern client with URLs", modern(&urls), known),
+        ("a modern client without", modern(&forms), (400, -32021)),
+    ];
+    for (name, request, (status, code)) in rows {
+        for is_stream in [false, true] {
+            let server = match is_stream {
+                true => streaming([event(PROGRESS), event(&said.to_string())]),
+                false => FakeMcp::json(said.to_string()),
+            };
+            let (response, notes) = send_noted(&layer, &server, request.clone()).await;
+            let got = whole(response).await;
+            let answer = match is_stream {
+                true => got.events().pop().unwrap(),
+                false => got.json(),
+            };
+            let expected = if is_stream { 200 } else { status };
+            assert_eq!((got.status.as_u16(), &answer["id"]), (expected, &json!(1)), "{name}");
+            assert_eq!(answer["error"]["code"], code, "{name}: {answer}");
+            assert_eq!(answer.to_string().contains(URL), code == -32042, "{name}: {answer}");
+            let noted = notes.all().iter().any(|note| note.starts_with("Violation"));
+            assert_eq!(noted, code != -32042, "{name}: {:?}", notes.all());
+        }
+    }
+
+    // In a batch, and where a stream goes on.
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let server = FakeMcp::json(json!([said]).to_string());
+    let got = whole(send(&layer, &server, legacy(None, json!([list]).to_string())).await).await;
+    assert_eq!(got.json()[0]["error"]["code"], -32600, "{}", got.text);
+    let elsewhere = said.to_string().replace("idp.example.com", "evil.example");
+    for (able, said, code) in [
+        (&urls, said.to_string(), -32042),
+        (&forms, said.to_string(), -32600),
+        (&urls, elsewhere, -32603),
+    ] {
+        let stream = || {
+            let mut request = get();
+            request.headers_mut().insert("mcp-protocol-version", "2025-11-25".parse().unwrap());
+            request
+        };
+        let server = streaming([format!("id: 7\n{}", event(PROGRESS))]);
+        let request = of_november(&layer, able, stream()).await;
+        let id = request.headers()["mcp-session-id"].clone();
+        let got = whole(send(&layer, &server, request).await).await;
+        let name = got.text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap();
+        let mut request = stream();
+        request.headers_mut().insert("mcp-session-id", id);
+        request.headers_mut().insert("last-event-id", name.parse().unwrap());
+        let got = whole(send(&layer, &streaming([event(&said)]), request).await).await;
+        let events = got.events();
+        assert_eq!((&events[0]["error"]["code"], &events[0]["id"]), (&json!(code), &json!(1)));
+        assert_eq!(got.text.contains("https:"), code == -32042, "{}", got.text);
     }
 }
 
@@ -671,12 +783,10 @@ async fn a_resumed_stream_says_no_more_than_the_first() {
         let error = json!({ "code": -32042, "message": "first", "data": data });
         format!(r#"{{"jsonrpc":"2.0",{id}"error":{error}}}"#)
     };
-    let own = away(r#""id":1,"#, "https://idp.example.com/x");
     let values = |values: Value| {
         result(json!({ "completion": { "values": values, "total": 2, "hasMore": false } }))
     };
     for (what, said, expected) in [
-        ("where they may go", own.clone(), event(&own)),
         ("elsewhere", away(r#""id":1,"#, "https://evil.example/x"), event(FAILED)),
         ("elsewhere, under no id", away("", "https://evil.example/x"), String::new()),
         ("values", values(json!(["a", "secret"])), event(&values(json!([])))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{Denial, DenialKind};
-use crate::{Reason, Text};
+use crate::{Era, Reason, Text, Version};
 
 /// Trouble on our side (recipe 4.16).
 impl Denial {
@@ -78,17 +78,26 @@ impl Denial {
         .no_store()
     }
 
-    /// 400 `-32021` for an answer that needs client capabilities which the request did not declare
-    /// (R-063, R-080). `capabilities` is a JSON object shaped like the client's own declaration.
+    /// For an answer that needs client capabilities which the client did not declare (R-063, R-080): 400
+    /// `-32021`, and in legacy versions, which do not have that code, 200 `-32600` (R-062). `capabilities` is a
+    /// JSON object shaped like the client's own declaration.
     #[must_use]
-    pub fn missing_capability(id: Option<&Text>, capabilities: &'static str) -> Self {
+    pub fn missing_capability(
+        version: Version,
+        id: Option<&Text>,
+        capabilities: &'static str,
+    ) -> Self {
         let data = format!(r#"{{"requiredCapabilities":{capabilities}}}"#);
+        let (status, code) = match version.era() {
+            Era::Legacy => (StatusCode::OK, -32600),
+            Era::Modern => (StatusCode::BAD_REQUEST, -32021),
+        };
         Self::rpc(
             DenialKind::Upstream,
             Reason::UpstreamError,
-            StatusCode::BAD_REQUEST,
+            status,
             id,
-            (-32021, "Missing required client capability", Some(&data)),
+            (code, "Missing required client capability", Some(&data)),
         )
         .no_store()
     }

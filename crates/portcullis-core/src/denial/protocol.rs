@@ -136,7 +136,7 @@ impl Denial {
     /// . `capabilities` is a JSON object shaped like the client's own declaration.
     #[must_use]
     pub fn undeclared_capability(id: &Text, capabilities: &'static str) -> Self {
-        Self::missing_capability(Some(id), capabilities)
+        Self::missing_capability(Version::V2026_07_28, Some(id), capabilities)
             .change(|inner| inner.kind = DenialKind::Version)
             .because(Reason::BadMeta)
     }

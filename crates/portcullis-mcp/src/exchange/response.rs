@@ -10,11 +10,8 @@ use super::{Asked, Exchange, Pending, Place};
 use crate::filter::{Answer, Id};
 use crate::lists::Lists;
 use crate::server_info::ServerInfo;
+use crate::unknown;
 use crate::violation::Violation;
-use crate::{server, unknown};
-
-/// JSON-RPC's code of an internal error.
-const INTERNAL: i64 = -32603;
 
 impl Exchange {
     pub(super) fn response(
@@ -62,24 +59,22 @@ impl Exchange {
             }
             _ => edited,
         };
-        if let Some(error) = &answer.error {
-            self.note_about(pending, Note::RpcError { code: error.code });
-            if error.code == server::GO_ELSEWHERE
-                && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
-            {
-                self.note_about(pending, Note::Violation(Reason::PolicyDenied));
+        let checked = match &answer.error {
+            Some(error) => {
+                self.note_about(pending, Note::RpcError { code: error.code });
+                self.check_error(source, Some(&pending.request), error)
+            }
+            None => self.check_result(source, pending, answer),
+        };
+        match checked {
+            Err(violation) if violation.is_about_asking() => {
+                self.note_about(pending, Note::Violation(violation.reason()));
                 answered.push(index);
-                return Ok(Fate::Instead(not_asked(&pending.request)));
+                return Ok(Fate::Instead(not_asked(&pending.request, violation)));
             }
-        } else {
-            match self.check_result(source, pending, answer) {
-                Err(violation) if violation.reason() == Reason::PolicyDenied => {
-                    self.note_about(pending, Note::Violation(violation.reason()));
-                    answered.push(index);
-                    return Ok(Fate::Instead(not_asked(&pending.request)));
-                }
-                checked => checked?,
-            }
+            checked => checked?,
+        }
+        if answer.error.is_none() {
             match answer.result_type.as_deref() {
                 Some("input_required") => self.note_about(pending, Note::InputRequired),
                 Some("task") => self.note_about(pending, Note::TaskBegun),
@@ -126,17 +121,18 @@ impl Exchange {
         answer: &Answer<'_>,
         edited: Option<Vec<u8>>,
     ) -> Result<Fate, Violation> {
-        if let Some(error) = &answer.error
-            && error.code == server::GO_ELSEWHERE
-            && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
-        {
-            let dropped = self.drop(Reason::PolicyDenied);
-            let id = Text::from(&*answer.id.raw());
-            return Ok(match id.as_str() {
-                "" => dropped,
-                _ => Fate::Kept(Some(under_id(&id, b"", true, INTERNAL))),
-            });
-        }
+        let checked = answer.error.as_ref().map(|error| self.check_error(source, None, error));
+        match checked.transpose() {
+            Err(violation) if violation.is_about_asking() => {
+                let dropped = self.drop(violation.reason());
+                let id = Text::from(&*answer.id.raw());
+                return Ok(match id.as_str() {
+                    "" => dropped,
+                    _ => Fate::Instead(violation.denial(self.eyes.version, Some(&id))),
+                });
+            }
+            checked => checked?,
+        };
         let message = edited.as_deref().or(source.get(range)).unwrap_or_default();
         if self.begins_task(message)? {
             // Whose task that is, and which tool it runs, only the request could tell.
@@ -200,9 +196,13 @@ pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
     }
 }
 
-/// The answer in place of a question that the deployment does not let the service ask.
-fn not_asked(request: &McpRequest) -> Denial {
+/// The answer in place of a question that the deployment does not let the service ask, or that the client cannot
+/// answer.
+fn not_asked(request: &McpRequest, violation: Violation) -> Denial {
     match request.method() {
+        _ if violation.reason() != Reason::PolicyDenied => {
+            violation.denial(request.version(), Some(request.id()))
+        }
         Method::ToolsCall => Denial::tool_result(request, Reason::PolicyDenied),
         _ => Denial::explained(request, "unrecorded", Reason::PolicyDenied),
     }

@@ -1,9 +1,10 @@
 //! What the result of a request may say.
 
-use portcullis_core::{Era, Method, Reason, Version};
+use portcullis_core::{Era, McpRequest, Method, Reason, Version};
 
 use super::{Exchange, Pending};
-use crate::filter::Answer;
+use crate::capability::Declared;
+use crate::filter::{Answer, RpcError};
 use crate::violation::{BAD_RPC, Violation};
 use crate::{capability, server};
 
@@ -21,11 +22,8 @@ impl Exchange {
         let method = pending.request.method();
         match answer.result_type.as_deref() {
             None | Some("complete") if method == Method::TasksGet => {
-                if let Some(error) = &answer.inlined_error
-                    && error.code == server::GO_ELSEWHERE
-                    && !self.may_go(source.get(error.range.clone()).unwrap_or_default())?
-                {
-                    return Err(Violation::new(Reason::PolicyDenied));
+                if let Some(error) = &answer.inlined_error {
+                    self.check_error(source, Some(&pending.request), error)?;
                 }
                 self.check_input(source, pending, answer)
             }
@@ -42,6 +40,35 @@ impl Exchange {
             }
             Some(_) => Err(BAD_RPC),
         }
+    }
+
+    /// What an error says about where people must go first must be for the client, and allowed.
+    pub(super) fn check_error(
+        &self,
+        source: &[u8],
+        request: Option<&McpRequest>,
+        error: &RpcError<'_>,
+    ) -> Result<(), Violation> {
+        if error.code != server::GO_ELSEWHERE {
+            return Ok(());
+        }
+        self.check_visits(request, source.get(error.range.clone()).unwrap_or_default())
+    }
+
+    /// As [`check_error`](Self::check_error), for an error of any code.
+    pub(super) fn check_visits(
+        &self,
+        request: Option<&McpRequest>,
+        error: &[u8],
+    ) -> Result<(), Violation> {
+        let limits = self.json();
+        let declared = match (self.eyes.version, request) {
+            (Version::V2026_07_28, Some(request)) => Declared::with(request.raw(), limits)?,
+            (Version::V2025_11_25, _) => self.declared,
+            // These revisions have no URLs to visit.
+            _ => Declared::UNSEEN,
+        };
+        server::check_visits(&self.config.server_requests, declared, error, limits)
     }
 
     /// What the service asks for on the way must be what its client can give.

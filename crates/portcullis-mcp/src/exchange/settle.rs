@@ -117,11 +117,6 @@ impl Exchange {
         questions.rename(message.unwrap_or_default(), path, self.json())
     }
 
-    /// Whether all the URLs of an error are ones that people may be sent to.
-    pub(super) fn may_go(&self, error: &[u8]) -> Result<bool, Violation> {
-        server::may_go(&self.config.server_requests, error, self.json())
-    }
-
     pub(super) fn drop(&self, reason: Reason) -> Fate {
         self.note(Note::Violation(reason));
         Fate::Dropped

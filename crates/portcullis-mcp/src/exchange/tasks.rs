@@ -53,10 +53,11 @@ impl Exchange {
             // Hooks are asked about the answer to a request.
             return Err(Violation::new(Reason::UnexpectedResponse));
         }
-        if let Some(error) = error
-            && (!self.may_go(error)? || holds(error, &task.upstream_id))
-        {
-            return Err(Violation::new(Reason::PolicyDenied));
+        if let Some(error) = error {
+            self.check_visits(self.one.as_ref().map(|pending| &pending.request), error)?;
+            if holds(error, &task.upstream_id) {
+                return Err(Violation::new(Reason::PolicyDenied));
+            }
         }
         if let (Some(asked), Some(pending)) = (part("inputRequests")?, &self.one) {
             capability::check(pending.request.raw(), asked, allowed, limits)?;

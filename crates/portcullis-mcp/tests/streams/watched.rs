@@ -162,17 +162,17 @@ async fn only_what_was_agreed_to_is_told() {
 /// It is as the answer to `tasks/get` would be, or is not told: clients poll.
 #[tokio::test]
 async fn what_may_not_be_said_is_left_to_polling() {
-    let layer = InspectLayer::new();
+    let layer = InspectLayer::new().allow_elicitation_at(["idp.example.com"]).unwrap();
     let own = begun(&layer, alice(), "t", OWN).await;
-    let away = json!({ "code": -32042, "message": "", "data": { "elicitations": [
-        { "url": "https://evil.example/" }
-    ] } });
+    let to = |url| json!({ "code": -32042, "message": "", "data": { "elicitations": [{ "url": url }] } });
+    let (away, home) = (to("https://evil.example/"), to("https://idp.example.com/"));
     let form = json!({ "method": "elicitation/create", "params": { "message": "?" } });
     let other = json!({ RELATED: { "taskId": OTHER } });
     for (name, more, passes) in [
         ("input", json!({ "inputRequests": { "a": form } }), false),
         ("an error", json!({ "error": { "code": -1, "message": "no" } }), true),
         ("one that sends away", json!({ "error": away }), false),
+        ("one that sends to a host that is allowed", json!({ "error": home }), false),
         ("one that names the task", json!({ "error": { "code": -1, "message": OWN } }), false),
         ("a result", json!({ "result": { "content": [] } }), true),
         ("of another task", json!({ "result": { "_meta": other } }), false),
