@@ -3,12 +3,11 @@
 //! The id that a client sees of such a request proves which session it was asked in, and whose that
 //! is. So no table of questions is needed, and every replica can check an answer.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::Caller;
 
 use crate::config::InspectConfig;
 use crate::json::{JsonLimits, Scanner};
+use crate::session::{Recipient, Sent};
 use crate::splice::Splice;
 use crate::violation::{BAD_RPC, Violation};
 
@@ -30,9 +29,8 @@ impl Questions<'_> {
         if id.len() > MAX_ID {
             return None;
         }
-        let Self { config, caller, session } = *self;
-        let mark = config.sessions.mark(session, id, caller, &config.resource);
-        Some(format!("\"{}.{}\"", URL_SAFE_NO_PAD.encode(mark), URL_SAFE_NO_PAD.encode(id)))
+        let name = self.config.sessions.name(Sent::Question, id, self.recipient());
+        Some(format!("\"{name}\""))
     }
 
     /// The id, as JSON, of the request that the client answers under `name`; `None` when this
@@ -40,12 +38,13 @@ impl Questions<'_> {
     pub(crate) fn id(&self, name: &str) -> Option<String> {
         let limits = JsonLimits { depth: 0, values: 1 };
         let name = Scanner::new(name.as_bytes(), limits).and_then(|mut name| name.string()).ok()?;
-        let name = name.decoded();
-        let (mark, id) = name.split_once('.')?;
-        let mark = URL_SAFE_NO_PAD.decode(mark).ok()?;
-        let id = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+        self.config.sessions.named(Sent::Question, &name.decoded(), self.recipient())
+    }
+
+    /// To whom, and where, the service says something here.
+    pub(crate) fn recipient(&self) -> Recipient<'_> {
         let Self { config, caller, session } = *self;
-        config.sessions.has_marked(&mark, session, &id, caller, &config.resource).then_some(id)
+        Recipient { session, caller, resource: &config.resource }
     }
 
     /// `message` with what is at `path` in it, an id of the server's, as the client sees it.

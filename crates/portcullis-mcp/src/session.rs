@@ -13,8 +13,10 @@ use crate::capability::Declared;
 use crate::lists::Lists;
 
 mod handle;
+mod sent;
 mod task;
 
+pub(crate) use sent::{Recipient, Sent};
 pub(crate) use task::Task;
 
 /// How far the clocks of two replicas may differ.
@@ -158,54 +160,6 @@ impl SessionKeys {
         self.current.binding(caller, resource)
     }
 
-    /// What proves that the server's request `id` was sent to this caller in `session`.
-    pub(crate) fn mark(
-        &self,
-        session: &str,
-        id: &str,
-        caller: &Caller,
-        resource: &str,
-    ) -> [u8; BINDING] {
-        self.current.marking(session, id, caller, resource)
-    }
-
-    /// Whether `mark` proves it.
-    pub(crate) fn has_marked(
-        &self,
-        mark: &[u8],
-        session: &str,
-        id: &str,
-        caller: &Caller,
-        resource: &str,
-    ) -> bool {
-        let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        keys.any(|key| same(mark, &key.marking(session, id, caller, resource)))
-    }
-
-    /// What proves that the server's event `id` was sent to this caller in `session`.
-    pub(crate) fn mark_event(
-        &self,
-        session: &str,
-        id: &str,
-        caller: &Caller,
-        resource: &str,
-    ) -> [u8; BINDING] {
-        self.current.marking_event(session, id, caller, resource)
-    }
-
-    /// Whether `mark` proves it.
-    pub(crate) fn has_marked_event(
-        &self,
-        mark: &[u8],
-        session: &str,
-        id: &str,
-        caller: &Caller,
-        resource: &str,
-    ) -> bool {
-        let mut keys = std::iter::once(&self.current).chain(&self.previous);
-        keys.any(|key| same(mark, &key.marking_event(session, id, caller, resource)))
-    }
-
     fn unseal(
         &self,
         id: &str,
@@ -279,22 +233,6 @@ impl Key {
     /// Whose session it is: the identity of R-129 and the resource.
     fn binding(&self, caller: &Caller, resource: &str) -> [u8; BINDING] {
         digest(&self.bind, caller, resource, &[])
-    }
-
-    /// Which request of the server was sent in whose session.
-    fn marking(&self, session: &str, id: &str, caller: &Caller, resource: &str) -> [u8; BINDING] {
-        digest(&self.mark, caller, resource, &[session, id])
-    }
-
-    /// Which event of the server was sent in whose session. No request's mark is one: it has a field less.
-    fn marking_event(
-        &self,
-        session: &str,
-        id: &str,
-        caller: &Caller,
-        resource: &str,
-    ) -> [u8; BINDING] {
-        digest(&self.mark, caller, resource, &[session, "event", id])
     }
 }
 

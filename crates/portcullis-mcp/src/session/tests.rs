@@ -209,3 +209,25 @@ fn debug_tells_how_many_keys_there_are_and_no_key() {
     let keys = SessionKeys::new(&[0xAB; 32]).also_accept(&[0xCD; 32]);
     assert_eq!(format!("{keys:?}"), "SessionKeys { previous: 1, .. }");
 }
+
+/// Clients come back with names that another replica, or an earlier version, has given them.
+#[test]
+fn names_of_what_was_sent_stay() {
+    let keys = SessionKeys::new(&[7; 32]);
+    let also = SessionKeys::new(&[8; 32]).also_accept(&[7; 32]);
+    let caller = alice();
+    let to = Recipient { session: "up-1", caller: &caller, resource: RESOURCE };
+    for (sent, id, name) in [
+        (Sent::Question, "\"q\"", "pif9hgockt8x476ghLquKA.InEi"),
+        (Sent::Event, "7", "rRiCffbM-_gXIU_suFDvMw.Nw"),
+    ] {
+        assert_eq!(keys.name(sent, id, to), name);
+        for keys in [&keys, &also] {
+            assert_eq!(keys.named(sent, name, to).as_deref(), Some(id));
+            let other = if sent == Sent::Event { Sent::Question } else { Sent::Event };
+            assert_eq!(keys.named(other, name, to), None, "{sent:?}");
+            let elsewhere = Recipient { session: "up-2", ..to };
+            assert_eq!(keys.named(sent, name, elsewhere), None, "{sent:?}");
+        }
+    }
+}
