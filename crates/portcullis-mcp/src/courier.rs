@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Uri};
 use portcullis_core::{
     Buffered, Caller, Era, McpMessage, McpResponse, NoMessage, RequestFacts as _, Text, Version,
 };
@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use crate::behind::Behind;
 use crate::config::InspectConfig;
 use crate::{head, mirror, respond};
 
@@ -65,8 +66,7 @@ impl<S> Route<S> {
     /// A courier for one exchange.
     pub(crate) fn courier<ResBody>(self) -> Courier
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
-        S::Future: Send,
+        S: Behind<ResBody>,
     {
         let Way { service, uri, host } = *self.0;
         let run = move |mut request: Request<Buffered>, on_the_way: Arc<()>| {
@@ -90,8 +90,7 @@ impl<S> Route<S> {
 /// Tells the service behind of the sessions that have ended here.
 pub(crate) fn settle<S, ResBody>(config: &InspectConfig, route: impl FnOnce() -> Route<S>)
 where
-    S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Behind<ResBody>,
 {
     let owed = config.session_table.take_owed();
     if owed.is_empty() {

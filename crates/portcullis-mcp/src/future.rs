@@ -13,6 +13,7 @@ use portcullis_core::{Buffered, Caller, Denial, Reason};
 use tower_service::Service;
 
 use crate::FilterBody;
+use crate::behind::Behind;
 use crate::config::InspectConfig;
 use crate::courier::Route;
 use crate::crowd::Seat;
@@ -149,11 +150,7 @@ impl<S, F, ReqBody, ResBody> ResponseFuture<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         let mut seat = None;
         let state = State::enter(service, config, caller, parts, inspected, &mut seat);

@@ -129,6 +129,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod anonymous;
+mod behind;
 mod body;
 mod build;
 mod capability;

@@ -1,11 +1,10 @@
 //! The steps that the deployment's own hooks add.
 
 use bytes::Bytes;
-use http::{Request, Response};
-use portcullis_core::{Buffered, Decided, McpMessage, RequestFacts as _, Trail};
-use tower_service::Service;
+use portcullis_core::{Decided, McpMessage, RequestFacts as _, Trail};
 
 use super::{Entering, Held, State};
+use crate::behind::Behind;
 use crate::exchange::Interception;
 use crate::hook::answer::Revised;
 use crate::hook::request::{self, Applied, Heard};
@@ -17,11 +16,7 @@ impl<S> Entering<S> {
         heard: Vec<Heard>,
     ) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         let Self { service, config, caller, mut parts, inspected, .. } = self;
         let trail = parts.trail().cloned();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request};
 use portcullis_core::{AnonymousPass, Buffered, Caller, McpMessage, NoMessage, RequestFacts as _};
-use tower_service::Service;
 
 use super::framing::{ask_for_identity, rewrite_framing};
 use super::way_out::nothing;
 use super::{Entering, State, Work};
+use crate::behind::Behind;
 use crate::config::InspectConfig;
 use crate::courier::{self, Route};
 use crate::crowd::Seat;
@@ -28,11 +28,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         seat: &mut Option<Seat>,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         if let Some(pass) = pass(&caller, &parts).cloned() {
             if inspected.disposition == Disposition::SignIn {
@@ -67,11 +63,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         let Some(run) = hook::request::ask(&config, &caller, &inspected.message) else {
             return Self::launch(service, config, caller, parts, inspected);
@@ -90,11 +82,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         inspected: Inspected,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         let mut route = None;
         let is_stream = matches!(inspected.message, McpMessage::NoMessage(NoMessage::Stream(_)));
@@ -150,11 +138,7 @@ impl<S> Work<S> {
         seat: &mut Option<Seat>,
     ) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         let Self { service, config, caller, parts } = self;
         let inspected = match pass(&caller, &parts) {
@@ -175,11 +159,7 @@ impl<S> Entering<S> {
     /// Counts the request against what is left, and calls the service.
     pub(super) fn proceed<F, ReqBody, ResBody>(mut self: Box<Self>) -> State<S, F, ReqBody, ResBody>
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>, Future = F>
-            + Clone
-            + Send
-            + 'static,
-        F: Send,
+        S: Behind<ResBody, Future = F>,
     {
         while let Some(demand) = self.demands.pop() {
             let taken = match demand.ask(&self.config).settled() {

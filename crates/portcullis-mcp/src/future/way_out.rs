@@ -1,14 +1,14 @@
 //! The answer's way out: what follows what once the service has answered.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, response};
+use http::{HeaderValue, Response, StatusCode, header, response};
 use http_body::Body;
-use portcullis_core::{Buffered, Denial, DenialKind, GateBody, Note, Reason, ResponseFacts as _};
-use tower_service::Service;
+use portcullis_core::{Denial, DenialKind, GateBody, Note, Reason, ResponseFacts as _};
 
 use super::peek::{self, Peek};
 use super::{Early, Head, Held, State};
 use crate::FilterBody;
+use crate::behind::Behind;
 use crate::courier::Route;
 use crate::events::{Events, Stream};
 use crate::exchange::{Asked, Exchange, Place, Reading};
@@ -33,8 +33,7 @@ impl<S, F, ReqBody, ResBody> State<S, F, ReqBody, ResBody> {
         route: Option<Route<S>>,
     ) -> Self
     where
-        S: Service<Request<Buffered>, Response = Response<ResBody>> + Clone + Send + 'static,
-        S::Future: Send,
+        S: Behind<ResBody>,
         ResBody: Body<Data = Bytes>,
     {
         match response.permit() {
