@@ -57,7 +57,7 @@ impl Asked {
                 "{method} needs the name of the tool that the task runs"
             )));
         }
-        if name.is_none() && known.is_some_and(needs_name) {
+        if name.is_none() && known.is_some_and(Method::names_target) {
             return Err(Problem::new(format!("{method} needs a name or URI")));
         }
         let mut params = params(known, name, version);
@@ -167,21 +167,9 @@ fn newest(method: Option<Method>) -> Option<Version> {
 }
 
 fn takes_name(method: Method) -> bool {
-    needs_name(method)
+    method.names_target()
         || method.is_about_task()
         || matches!(method, Method::SubscriptionsListen | Method::LoggingSetLevel)
-}
-
-fn needs_name(method: Method) -> bool {
-    matches!(
-        method,
-        Method::ToolsCall
-            | Method::PromptsGet
-            | Method::ResourcesRead
-            | Method::ResourcesSubscribe
-            | Method::ResourcesUnsubscribe
-            | Method::CompletionComplete
-    )
 }
 
 fn params(method: Option<Method>, name: Option<&str>, version: Version) -> Value {

@@ -90,6 +90,21 @@ impl Method {
         )
     }
 
+    /// Whether its parameters name the one tool, prompt or resource that it uses. A request of such a method
+    /// always has a [target](crate::McpRequest::targets).
+    #[must_use]
+    pub const fn names_target(self) -> bool {
+        matches!(
+            self,
+            Self::ToolsCall
+                | Self::PromptsGet
+                | Self::ResourcesRead
+                | Self::ResourcesSubscribe
+                | Self::ResourcesUnsubscribe
+                | Self::CompletionComplete
+        )
+    }
+
     /// Whether it is about one task, which its parameters name: whose the task is decides, and whether
     /// the tool that it runs may still be called.
     #[must_use]
@@ -133,5 +148,21 @@ mod tests {
             assert!(method.is_in(modern) && method.is_about_task(), "{method}");
         }
         assert!(!Method::TasksList.is_about_task());
+    }
+
+    #[test]
+    fn what_is_used_is_named() {
+        let names = |method: &&Method| method.names_target();
+        let named: Vec<_> =
+            Method::ALL.iter().filter(names).map(|method| method.as_str()).collect();
+        let expected = [
+            "tools/call",
+            "prompts/get",
+            "resources/read",
+            "resources/subscribe",
+            "resources/unsubscribe",
+            "completion/complete",
+        ];
+        assert_eq!(named, expected);
     }
 }

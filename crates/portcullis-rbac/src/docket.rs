@@ -13,7 +13,7 @@ use crate::{Answer, Authorizer, Decision, Together};
 
 mod question;
 
-use question::{Asked, asked, is_about_beginning, needs_target, query};
+use question::{Asked, asked, is_about_beginning, query};
 
 /// Who asks, and from where.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,8 @@ impl Docket {
                     self.close(Finding::Decided(Decision::Allow { rule: PROTOCOL }, 0));
                     continue;
                 }
-                if needs_target(request.method()) {
+                if request.method().names_target() {
+                    // Inspection left it out.
                     self.close(Finding::Nonsense);
                     continue;
                 }

@@ -184,16 +184,8 @@ impl Exchange {
 
 /// The target that a denial of `request` would say is unknown.
 pub(super) fn hidden_as(request: &McpRequest) -> Option<&Target> {
-    match request.method() {
-        Method::ToolsCall
-        | Method::PromptsGet
-        | Method::ResourcesRead
-        | Method::ResourcesSubscribe
-        | Method::ResourcesUnsubscribe
-        | Method::CompletionComplete => request.targets().next(),
-        method if method.is_about_task() => request.targets().next(),
-        _ => None,
-    }
+    let method = request.method();
+    if method.names_target() || method.is_about_task() { request.targets().next() } else { None }
 }
 
 /// The answer in place of a question that the deployment does not let the service ask, or that the client cannot

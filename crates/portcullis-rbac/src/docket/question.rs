@@ -82,16 +82,3 @@ fn is_about_task(request: &McpRequest) -> bool {
     request.method().is_about_task()
         && request.targets().any(|target| target.kind() == TargetKind::Tool)
 }
-
-/// Whether a request of `method` without a target means that inspection left it out.
-pub(super) fn needs_target(method: Method) -> bool {
-    matches!(
-        method,
-        Method::ToolsCall
-            | Method::PromptsGet
-            | Method::ResourcesRead
-            | Method::ResourcesSubscribe
-            | Method::ResourcesUnsubscribe
-            | Method::CompletionComplete
-    )
-}
