@@ -13,7 +13,7 @@ use crate::media::{self, EVENTS, JSON};
 use crate::mirror::Named;
 use crate::questions::Questions;
 use crate::session::Session;
-use crate::{inspect, throttle};
+use crate::throttle;
 
 mod rewrite;
 
@@ -124,7 +124,7 @@ fn stream(
         let id = id.ok_or_else(|| throttle::missed(config, caller, Reason::SessionUnknown))?;
         resumes = Some(id.into_boxed_str());
     }
-    let session = inspect::session_use(session);
+    let session = SessionUse::of(session);
     let inspected = without_body(NoMessage::Stream(version), version, session);
     Ok(Inspected { resumes, ..inspected })
 }

@@ -1,28 +1,23 @@
 //! What a request asks for: the pure decision, steps 6 to 13 of requirements 0.3.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::HeaderMap;
-use portcullis_core::{
-    Caller, Denial, Era, HiddenAs, McpMessage, Method, NoMessage, Reason, Text, Version,
-};
+use portcullis_core::{Caller, Denial, Era, HiddenAs, McpMessage, Method, Reason, Text, Version};
 
-use crate::capability::Declared;
 use crate::config::InspectConfig;
 use crate::era::{self, Signal};
 pub(crate) use crate::head::{check_head, rewrite_head};
-use crate::lists::Lists;
 use crate::mirror::Named;
 use crate::parse::{self, Member, Message, Parsed, Shape};
 use crate::questions::Questions;
-use crate::session::Session;
 use crate::task::{self, Task};
 use crate::{build, custom, head, mirror, rewrite};
 
 mod batch;
+mod inspected;
 
 use batch::batch;
+pub(crate) use inspected::{Disposition, Inspected, SessionUse};
 
 /// What to do after the head was checked.
 #[derive(Debug)]
@@ -31,66 +26,6 @@ pub(crate) enum Plan {
     ReadBody,
     /// There is no body to read: a legacy `GET` or `DELETE`.
     NoBody(Box<Inspected>),
-}
-
-/// A request that may go on.
-#[derive(Debug)]
-pub(crate) struct Inspected {
-    pub(crate) message: McpMessage,
-    /// The effective version.
-    pub(crate) version: Version,
-    pub(crate) disposition: Disposition,
-    pub(crate) session: SessionUse,
-    /// The bytes to forward: those received, unless something in them had to go.
-    pub(crate) body: Bytes,
-    /// The answers to elements of a batch that were refused here, to be merged into the answer
-    /// before those of [`Permit::refused`](portcullis_core::Permit::refused).
-    pub(crate) refused: Vec<Denial>,
-    /// The task that it is about.
-    pub(crate) task: Option<Box<Task>>,
-    /// The tasks of which it wants news.
-    pub(crate) watched: Option<Box<[Task]>>,
-    /// Whether [`rewrite_head`] would change nothing, and nothing in the head is about the transfer.
-    pub(crate) head_fits: bool,
-    /// The event, as the service calls it, behind which its stream goes on.
-    pub(crate) resumes: Option<Box<str>>,
-}
-
-/// Whether a request goes on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Disposition {
-    /// Forward it.
-    Forward,
-    /// Nothing is left to forward: notifications that are dropped, refused elements of a
-    /// batch. Answer 202, or with the refusals.
-    Accept202,
-    /// It needs credentials, and has none.
-    SignIn,
-}
-
-/// What a request does to a session.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum SessionUse {
-    /// Nothing: it has none.
-    None,
-    /// It happens in one.
-    Open {
-        /// The id that the service behind assigned.
-        upstream_id: String,
-        /// The lists of which the service said that it tells when they change.
-        lists: Lists,
-        /// What the client said that it can give.
-        declared: Declared,
-        /// When it began.
-        issued: Duration,
-    },
-    /// It is `initialize`: the answer may assign one.
-    Begins,
-    /// It ends one.
-    Ends {
-        /// The id that the service behind assigned.
-        upstream_id: String,
-    },
 }
 
 /// Steps 9 to 13. `body` is the complete body of a `POST` whose head was checked.
@@ -166,7 +101,7 @@ fn one(
                 // Nobody could say whose question it answers.
                 return Err(Denial::session_required(None));
             }
-            legacy(config, caller, version, session_use(session), body, message)
+            legacy(config, caller, version, SessionUse::of(session), body, message)
         }
     }
 }
@@ -214,18 +149,18 @@ fn rebuilt(
 ) -> Result<Inspected, Denial> {
     check_known(config, message)?;
     if matches!(session, SessionUse::None) && is_about_request(message) {
-        return Ok(inspected(version, session, body.clone(), None));
+        return Ok(Inspected::new(version, session, body.clone(), None));
     }
     let Some(rewritten) = rewritten else {
         let built = built(config, version, message, body, None)?;
-        return Ok(inspected(version, session, body.clone(), built));
+        return Ok(Inspected::new(version, session, body.clone(), built));
     };
     // Read again, so that what policy sees is what is forwarded.
     match parse::parse(&rewritten, &config.limits)? {
         Parsed::One(message) => {
             let built = built(config, version, &message, &rewritten, task.as_ref())?;
             let task = task.map(Box::new);
-            Ok(Inspected { task, ..inspected(version, session, rewritten.clone(), built) })
+            Ok(Inspected { task, ..Inspected::new(version, session, rewritten.clone(), built) })
         }
         Parsed::Batch(_) => Err(Denial::invalid_request(Reason::BadRpc)),
     }
@@ -249,32 +184,6 @@ fn built(
         return Err(Denial::hidden(request, hidden, Reason::ToolUnapproved));
     }
     Ok(built)
-}
-
-fn inspected(
-    version: Version,
-    session: SessionUse,
-    body: Bytes,
-    built: Option<McpMessage>,
-) -> Inspected {
-    let disposition = match built {
-        Some(_) => Disposition::Forward,
-        None => Disposition::Accept202,
-    };
-    let message = built.unwrap_or(McpMessage::NoMessage(NoMessage::Dropped(version)));
-    let refused = Vec::new();
-    Inspected {
-        message,
-        version,
-        disposition,
-        session,
-        body,
-        refused,
-        task: None,
-        watched: None,
-        head_fits: false,
-        resumes: None,
-    }
 }
 
 /// Refuses a notification that no revision has, where the deployment is strict (requirements 2.2).
@@ -309,15 +218,6 @@ fn questions<'q>(
         }
         _ => None,
     }
-}
-
-pub(crate) fn session_use(session: Option<Session>) -> SessionUse {
-    session.map_or(SessionUse::None, |session| SessionUse::Open {
-        upstream_id: session.upstream_id,
-        lists: session.lists,
-        declared: session.declared,
-        issued: session.issued,
-    })
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use http::HeaderMap;
 use portcullis_core::{Caller, Denial, McpMessage, Reason, Version};
 
 use super::{
-    Inspected, SessionUse, built, check_known, inspected, is_about_request, is_initialize,
-    questions, session_use,
+    Inspected, SessionUse, built, check_known, is_about_request, is_initialize, questions,
 };
 use crate::config::InspectConfig;
 use crate::mirror::Named;
@@ -58,7 +57,7 @@ pub(super) fn batch(
     // A notification has no answer of its own that could say so.
     messages.iter().try_for_each(|message| check_known(config, message))?;
 
-    let session = session_use(session);
+    let session = SessionUse::of(session);
     let questions = questions(config, caller, &session);
     let rewritten = rewrite::legacy(config, caller, body, messages, questions, None)?;
     let body = rewritten.as_ref().unwrap_or(body);
@@ -85,6 +84,6 @@ pub(super) fn batch(
     }
     let forwarded = if kept.len() == messages.len() { body.clone() } else { rewrite::array(&kept) };
     let built = (!kept.is_empty()).then(|| McpMessage::Batch(kept.into()));
-    let inspected = inspected(ONLY, session, forwarded, built);
+    let inspected = Inspected::new(ONLY, session, forwarded, built);
     Ok(Inspected { refused: answers, ..inspected })
 }

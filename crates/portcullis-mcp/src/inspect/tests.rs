@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use portcullis_core::{Clock, Method, Principal, TargetKind, TaskUse};
+use portcullis_core::{Clock, Method, NoMessage, Principal, TargetKind, TaskUse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
