@@ -204,7 +204,6 @@ impl Event {
         }
         if data_lines > 1 {
             event.data = several.freeze();
-            event.plain = false;
         }
         event.plain &= matches!(one_line(&event.data), Cow::Borrowed(_));
         event.has_data = data_lines > 0;

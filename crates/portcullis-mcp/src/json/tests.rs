@@ -190,14 +190,14 @@ fn wide_objects_find_duplicates_too() {
 #[test]
 fn wide_objects_in_wide_objects_find_duplicates_too() {
     let names =
-        |from: u32| -> String { (from..from + 20).map(|i| format!(r#""k{i}":1,"#)).collect() };
+        |from: u32| -> String { (from..from + 60).map(|i| format!(r#""k{i}":1,"#)).collect() };
     let nest = |inside: &str, last: &str| {
         format!(r#"{{{}"in":{{{}{inside}}},"{last}":0}}"#, names(0), names(10))
     };
     let rows = [
         (r#""x":0"#, "y", Ok(())),
         (r#""x":0"#, "x", Ok(())),
-        (r#""k0":0"#, "k29", Ok(())),
+        (r#""k0":0"#, "k65", Ok(())),
         (r#""x":0"#, "k0", Err(JsonError::Duplicate)),
         (r#""x":0"#, "k19", Err(JsonError::Duplicate)),
         (r#""x":0"#, "in", Err(JsonError::Duplicate)),
