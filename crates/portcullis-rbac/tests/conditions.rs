@@ -23,7 +23,9 @@ use portcullis_core::{
     Method, Permit, Principal, RequestFacts, ResponseFacts, Target, TargetKind, TaskUse, Text,
     ToolHints, Version,
 };
-use portcullis_rbac::{Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer, Rule};
+use portcullis_rbac::{
+    Answer, Authorizer, Decision, Never, Policy, Query, RbacLayer, Rule, Window,
+};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 const MODERN: Version = Version::V2026_07_28;
@@ -112,7 +114,10 @@ fn rules_begin_and_end_on_the_second() {
     let rule = || Rule::allow("r").tools(["get"]).everyone();
     let begins = rule().valid_from("2027-01-01T00:00:00+01:00");
     let ends = rule().valid_until("2026-12-31T23:00:00Z");
-    for (name, rule, first) in [("begins", begins, true), ("ends", ends, false)] {
+    let in_hours = ends.clone().during(Window::new("UTC").hours("20:00-24:00"));
+    let rows =
+        [("begins", begins, true), ("ends", ends, false), ("ends in its hours", in_hours, false)];
+    for (name, rule, first) in rows {
         let policy = Policy::builder().add_rule(rule).build().unwrap();
         let caller = caller();
         let query = Query::new(&caller, MODERN, Method::ToolsCall).on(TargetKind::Tool, "get");

@@ -58,6 +58,7 @@ fn values() {
         ("items", a().min_length(2), Some("[1,2]"), Yes),
         ("too few items", a().min_length(2), Some("[1]"), No),
         ("length of a number", a().min_length(0), Some("1"), Unknown),
+        ("most length of a number", a().max_length(9), Some("1"), Unknown),
         ("each", a().each(a().suffix("x")), Some(r#"["ax","bx"]"#), Yes),
         ("one is not", a().each(a().suffix("x")), Some(r#"["ax","b"]"#), No),
         ("one cannot be told", a().each(a().suffix("x")), Some(r#"["ax",1]"#), Unknown),
